@@ -1,0 +1,74 @@
+//! What a CPU sees of the machine around it.
+
+use crate::units::Position;
+
+/// An interrupt as the CPU accepts it. The number is the one the log carries.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Interrupt {
+    /// The level-sensitive IRQ line (IRQB).
+    Irq = 0,
+    /// The edge-sensitive NMI line (NMIB).
+    Nmi = 1,
+    /// The reset line (RESB).
+    Reset = 2,
+    /// WAI ended by a line whose interrupt is masked: the CPU goes on with the next instruction.
+    Wake = 3,
+}
+
+/// A synchronous event of the CPU itself. The number is the one the log carries.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Exception {
+    /// A BRK instruction.
+    Brk = 0,
+    /// An NMOS JAM opcode: the CPU stops until reset.
+    Jam = 1,
+    /// A 65C02 STP instruction: the CPU stops until reset.
+    Stop = 2,
+}
+
+/// Address space, interrupt lines and deadline, as one CPU sees them.
+///
+/// `at.cycles` is the exact clock cycle of the access, `at.icount` the number of instructions retired before the one
+/// that makes it. Implementations inline the path to plain RAM and ROM and keep everything else `#[cold]`.
+pub trait Bus {
+    /// One bus read cycle, dummy reads included.
+    fn read(&mut self, address: u16, at: Position) -> u8;
+
+    /// One bus write cycle, dummy writes included.
+    fn write(&mut self, address: u16, value: u8, at: Position);
+
+    /// The cycle at or after which `run` returns, at an instruction boundary. Read before every instruction: a slow
+    /// access (a device raised a line, somebody wants to stop) may lower it at any time.
+    fn deadline(&self) -> u64;
+
+    /// Makes `run` return after the current instruction. Called by the CPU when it unmasks interrupts while a line is
+    /// held, so that the caller calls `run` again and the interrupt is looked at.
+    fn lower_deadline(&mut self);
+
+    /// Whether the IRQ line was held at the end of cycle `cycle`.
+    fn irq_at(&mut self, cycle: u64) -> bool;
+
+    /// Whether the IRQ line is held now, whatever the cycle: a cheap test for CLI, PLP and RTI.
+    fn irq_held(&self) -> bool;
+
+    /// Whether an NMI edge, not yet acknowledged, had been seen by the end of cycle `cycle`.
+    fn nmi_at(&mut self, cycle: u64) -> bool;
+
+    /// The CPU takes the latched NMI edge.
+    fn acknowledge_nmi(&mut self);
+
+    /// The CPU is about to accept `interrupt`. Recorded; in replay `false` means that the log has no interrupt here,
+    /// and the CPU must leave it pending and return from `run`.
+    fn accept(&mut self, interrupt: Interrupt, at: Position) -> bool;
+
+    /// A synchronous exception happens at `at`. Recorded.
+    fn exception(&mut self, exception: Exception, at: Position);
+
+    /// Asked before each instruction fetch of the *watched* form of the run loop; `true` makes `run` return before the
+    /// instruction is executed.
+    fn before_instruction(&mut self, _pc: u16, _at: Position) -> bool {
+        false
+    }
+}
