@@ -1,1 +1,16 @@
-//! (under construction)
+//! The engine: a guest, the replay state machine and hosts, run by two threads under one fair lock or by one thread
+//! that does both halves in turn.
+//!
+//! Generic over [`Guest`], so that a model checker runs the real handshake on a guest of three instructions.
+
+mod guest;
+mod lock;
+mod outside;
+mod schedule;
+mod world;
+
+pub use guest::{Budget, Guest, GuestExit, Inlet, Outlet};
+pub use lock::{ReplayGuard, ReplayLock};
+pub use outside::{Outside, OutputMatcher, Transcripts, Watch};
+pub use schedule::{Engine, RunError, Scheduler};
+pub use world::{Limits, Next, StopReason, Timing, World};

@@ -1,1 +1,44 @@
-//! (under construction)
+//! The record/replay state machine. It knows no CPU and no board: whoever runs a guest tells it positions, asks it for
+//! everything nondeterministic, and obeys its answers.
+//!
+//! | mode | what a question gives |
+//! |---|---|
+//! | `none` | the host's answer |
+//! | `record` | the host's answer, which is logged with its position |
+//! | `play` | the log's answer; the host is not asked |
+//!
+//! Sources and sinks of events are traits, so that the same state machine runs over a file, over memory and inside a
+//! model checker.
+
+mod divergence;
+mod queue;
+mod state;
+mod stream;
+
+pub use crate::log::event::Checkpoint;
+pub use divergence::{Divergence, Found};
+pub use queue::AsyncQueue;
+pub use state::{Replay, ReplayError};
+pub use stream::{EventSink, EventSource, MemorySink, MemorySource};
+
+/// What the state machine does with the outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ReplayMode {
+    /// The host's answers are used and forgotten.
+    None,
+    /// The host's answers are used and logged.
+    Record,
+    /// The log's answers are used.
+    Play,
+}
+
+impl ReplayMode {
+    /// The name in Python and in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ReplayMode::None => "none",
+            ReplayMode::Record => "record",
+            ReplayMode::Play => "play",
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The guest's questions, put to the state machine and, where it says so, to the hosts.
+
+use super::guest::Outlet;
+use crate::bus::{Exception, Interrupt};
+use crate::nondet::{CharId, CharWritten, ClockKind, Nondet, ShutdownCause};
+use crate::replay::{Replay, ReplayError, ReplayMode};
+use crate::units::Position;
+
+/// A text that a run waits for on the console: gives the end of the match in what was printed, if it is there.
+pub type OutputMatcher = Box<dyn FnMut(&[u8]) -> bool + Send>;
+
+/// What character devices have sent to their hosts, by [`CharId`].
+#[derive(Clone, Debug, Default)]
+pub struct Transcripts {
+    bytes: Vec<Vec<u8>>,
+}
+
+impl Transcripts {
+    /// Appends what a device sent.
+    pub fn append(&mut self, device: CharId, bytes: &[u8]) {
+        let index = usize::from(device.0);
+        if self.bytes.len() <= index {
+            self.bytes.resize(index + 1, Vec::new());
+        }
+        self.bytes[index].extend_from_slice(bytes);
+    }
+
+    /// All that a device has sent.
+    pub fn of(&self, device: CharId) -> &[u8] {
+        self.bytes.get(usize::from(device.0)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a run of the machine is watched for by the calls that pass through [`Outside`].
+#[derive(Default)]
+pub struct Watch {
+    /// Ends the run when it matches the console's transcript.
+    pub output: Option<(CharId, OutputMatcher)>,
+    /// Set when `output` has matched.
+    pub output_seen: bool,
+    /// Set when the guest has asked for a shutdown.
+    pub shutdown: Option<ShutdownCause>,
+    /// The first error of the state machine; the run ends with it.
+    pub failure: Option<ReplayError>,
+}
+
+/// Stands between a running guest and the outside.
+pub struct Outside<'a> {
+    /// The state machine.
+    pub replay: &'a mut Replay,
+    /// The hosts.
+    pub outlet: &'a mut dyn Outlet,
+    /// What was printed.
+    pub transcripts: &'a mut Transcripts,
+    /// What the run is watched for.
+    pub watch: &'a mut Watch,
+}
+
+impl Outside<'_> {
+    /// Keeps the first error; the guest gets a neutral answer and gives back the CPU.
+    fn keep<T>(&mut self, result: Result<T, ReplayError>, neutral: T) -> T {
+        result.unwrap_or_else(|error| {
+            self.watch.failure.get_or_insert(error);
+            neutral
+        })
+    }
+
+    /// A guest that comes to something which the log does not have has diverged: the machine is deterministic.
+    fn require(&mut self, at: Position, passed: bool, what: impl FnOnce() -> String) -> bool {
+        if !passed && self.watch.failure.is_none() {
+            self.watch.failure = Some(self.replay.unexpected(at, what()));
+        }
+        passed
+    }
+}
+
+impl Nondet for Outside<'_> {
+    fn clock(&mut self, at: Position, kind: ClockKind) -> i64 {
+        let has_clock = self.replay.has_clock(at, kind);
+        let has_clock = self.keep(has_clock, false);
+        if !self.require(at, has_clock, || format!("a read of the {} clock", kind.name())) {
+            return 0;
+        }
+        let outlet = &mut *self.outlet;
+        let value = self.replay.clock(at, kind, || outlet.clock(kind));
+        self.keep(value, 0)
+    }
+
+    fn random(&mut self, at: Position, buffer: &mut [u8]) -> i32 {
+        let outlet = &mut *self.outlet;
+        let result = self.replay.random(at, buffer, |buffer| outlet.random(buffer));
+        self.keep(result, 0)
+    }
+
+    fn char_write(&mut self, at: Position, device: CharId, bytes: &[u8]) -> CharWritten {
+        let outlet = &mut *self.outlet;
+        let result = self.replay.char_write(at, device, bytes, |bytes| outlet.char_write(device, bytes));
+        let failed = result.is_err();
+        let written = self.keep(result, CharWritten { result: 0, offset: 0 });
+        if !failed {
+            self.transcripts.append(device, bytes);
+            if let Some((console, matches)) = &mut self.watch.output
+                && *console == device
+                && !self.watch.output_seen
+            {
+                self.watch.output_seen = matches(self.transcripts.of(device));
+            }
+        }
+        written
+    }
+
+    fn interrupt(&mut self, at: Position, interrupt: Interrupt) -> bool {
+        let accepted = self.replay.interrupt(at, interrupt);
+        let accepted = self.keep(accepted, false);
+        self.require(at, accepted, || format!("interrupt {}", interrupt.name()))
+    }
+
+    fn exception(&mut self, at: Position, exception: Exception) -> bool {
+        let passed = self.replay.exception(at, exception);
+        let passed = self.keep(passed, false);
+        self.require(at, passed, || format!("exception {}", exception.name()))
+    }
+
+    fn shutdown_request(&mut self, at: Position, cause: ShutdownCause) {
+        let acts = self.replay.shutdown_request(at, cause);
+        let acts = self.keep(acts, false);
+        if self.require(at, acts, || format!("shutdown {}", cause.name())) {
+            self.watch.shutdown.get_or_insert(cause);
+        }
+    }
+
+    fn wants_break(&self) -> bool {
+        self.watch.failure.is_some()
+            || self.watch.output_seen
+            || self.watch.shutdown.is_some()
+            || (self.replay.mode() == ReplayMode::None && self.replay.has_queued_events())
+    }
+}
