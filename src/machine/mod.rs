@@ -1,2 +1,3 @@
 //! (under construction)
+pub mod board;
 pub mod rom;

@@ -35,16 +35,21 @@ impl<'a> Collector<'a> {
 
     /// The runs of bytes, in order of address.
     pub(super) fn finish(self) -> Vec<Segment> {
-        let mut segments: Vec<Segment> = Vec::new();
-        let mut open = false;
-        for (address, byte) in self.bytes.into_iter().enumerate() {
-            match (byte, segments.last_mut()) {
-                (Some(byte), Some(segment)) if open => segment.bytes.push(byte),
-                (Some(byte), _) => segments.push(Segment { address: address as u16, bytes: vec![byte] }),
-                (None, _) => {}
-            }
-            open = byte.is_some();
-        }
-        segments
+        segments_of(self.bytes)
     }
+}
+
+/// The runs of bytes in an address space that begins at 0.
+pub(in crate::machine) fn segments_of(bytes: impl IntoIterator<Item = Option<u8>>) -> Vec<Segment> {
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut open = false;
+    for (address, byte) in bytes.into_iter().enumerate() {
+        match (byte, segments.last_mut()) {
+            (Some(byte), Some(segment)) if open => segment.bytes.push(byte),
+            (Some(byte), _) => segments.push(Segment { address: address as u16, bytes: vec![byte] }),
+            (None, _) => {}
+        }
+        open = byte.is_some();
+    }
+    segments
 }

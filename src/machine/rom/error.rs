@@ -93,6 +93,11 @@ pub enum RomError {
         "board \"{board}\" has nothing in its ROM \"{region}\": give an image, as in rom=\"firmware.bin\""
     )]
     NoImage { board: String, region: String },
+    /// Images without a reset vector on a board whose vectors lie in ROM.
+    #[error(
+        "nothing that was loaded ({names}) holds the reset vector $FFFC-$FFFD of board \"{board}\", so the CPU could not start: check the load address, or set reset_vector in the board's [cpu]"
+    )]
+    NoVector { names: String, board: String },
 }
 
 /// Why an o65 file cannot be loaded.

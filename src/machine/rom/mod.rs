@@ -11,6 +11,8 @@ mod srecord;
 
 pub use error::{O65Problem, RomError, Spot};
 
+pub(in crate::machine) use collect::segments_of;
+
 use collect::Collector;
 
 /// The largest file looked at. A 64 KiB image with one byte per Intel HEX record has under 1 MiB.
