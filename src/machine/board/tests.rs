@@ -102,6 +102,17 @@ fn the_nmos_option_is_one_field() {
     assert_ne!(board, Board::preset("sbc6850").unwrap());
 }
 
+#[test]
+fn the_example_of_the_manual_is_a_board() {
+    let manual = include_str!("../../../docs/boards.md");
+    let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let board = Board::from_toml(example).unwrap();
+    assert_eq!((board.name.as_str(), board.unmapped), ("shed", Unmapped::Error));
+    let windows = board.windows(&facts(&board)).unwrap();
+    assert_eq!(windows[1], Window { device: 1, first: 0xC010, last: 0xC01F });
+    assert_eq!(board.devices[1].irq, IrqLine::Nmi);
+}
+
 // -- Texts --------------------------------------------------------------------------------------------------------
 
 #[test]
