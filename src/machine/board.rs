@@ -118,10 +118,6 @@ pub struct DeviceSpec {
     pub at: u16,
     /// Which interrupt line of the CPU it pulls.
     pub irq: IrqLine,
-    /// The registers that answer reads, `None` for all; at the others whatever lies beneath answers.
-    pub read_registers: Option<Vec<u16>>,
-    /// The registers that take writes, `None` for all; at the others whatever lies beneath takes them.
-    pub write_registers: Option<Vec<u16>>,
     /// Whatever else the description says about it, for the device to judge.
     pub options: toml::Table,
 }

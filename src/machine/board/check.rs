@@ -80,7 +80,6 @@ impl Board {
             if let Some(other) = other {
                 return Err(self.devices_overlap(other, &window).into());
             }
-            check_registers(device, count)?;
             windows.push(window);
             if self.console.as_ref() == Some(&device.name) && !facts.is_char {
                 let (console, kind) = (device.name.clone(), device.kind.clone());
@@ -170,16 +169,4 @@ impl Board {
         let (known, suggestion) = (list(names()), suggestion(console, names()));
         Some((Subject::Console, BoardProblem::NoConsole { console: console.clone(), known, suggestion }))
     }
-}
-
-fn check_registers(device: &DeviceSpec, count: u16) -> Result<(), BoardProblem> {
-    for (key, registers) in
-        [("read_registers", &device.read_registers), ("write_registers", &device.write_registers)]
-    {
-        let beyond = registers.iter().flatten().find(|&&register| register >= count);
-        if let Some(&register) = beyond {
-            return Err(BoardProblem::NoSuchRegister { name: device.name.clone(), key, register, count });
-        }
-    }
-    Ok(())
 }

@@ -99,9 +99,6 @@ pub enum BoardProblem {
     /// A device whose registers leave the address space.
     #[error("device \"{name}\" has {count} registers at ${at:04X}, which goes beyond $FFFF: move it")]
     DevicePastEnd { name: String, at: u16, count: u16 },
-    /// A register that the device does not have.
-    #[error("device \"{name}\" has {count} registers (0 to {}) and {key} names register {register}", .count.saturating_sub(1))]
-    NoSuchRegister { name: String, key: &'static str, register: u16, count: u16 },
     /// No memory where the CPU looks for its first instruction's address.
     #[error(
         "no region covers the reset vector $FFFC-$FFFD, so the CPU could not start: let a region end at $FFFF"

@@ -13,7 +13,7 @@ use super::{
 const TEXT_SIZE_MAX: usize = 1 << 20;
 
 /// The keys of a `[[device]]` that are the board's; all others are the device's options.
-pub(super) const DEVICE_KEYS: [&str; 6] = ["name", "kind", "at", "irq", "read_registers", "write_registers"];
+pub(super) const DEVICE_KEYS: [&str; 4] = ["name", "kind", "at", "irq"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,9 +179,7 @@ fn device(mut table: Table) -> Result<DeviceSpec, BoardProblem> {
         Some(other) => return Err(wrong("at", "an address", &other)),
         None => return Err(missing("at")),
     };
-    let read_registers = registers(&mut table, "read_registers")?;
-    let write_registers = registers(&mut table, "write_registers")?;
-    Ok(DeviceSpec { name, kind, at, irq, read_registers, write_registers, options: table })
+    Ok(DeviceSpec { name, kind, at, irq, options: table })
 }
 
 fn irq_line(word: &str) -> Result<IrqLine, BoardProblem> {
@@ -192,24 +190,6 @@ fn irq_line(word: &str) -> Result<IrqLine, BoardProblem> {
         suggestion: suggestion(word, names()),
         known: list(names()),
     })
-}
-
-fn registers(table: &mut Table, key: &str) -> Result<Option<Vec<u16>>, BoardProblem> {
-    const EXPECTED: &str = "a list of register numbers, as [0, 3]";
-    match table.remove(key) {
-        None => Ok(None),
-        Some(Value::Array(list)) => list
-            .into_iter()
-            .map(|value| match value {
-                Value::Integer(number) => {
-                    u16::try_from(number).map_err(|_| wrong(key, EXPECTED, &Value::Integer(number)))
-                }
-                other => Err(wrong(key, EXPECTED, &other)),
-            })
-            .collect::<Result<_, _>>()
-            .map(Some),
-        Some(other) => Err(wrong(key, EXPECTED, &other)),
-    }
 }
 
 fn wrong(key: &str, expected: &'static str, found: &Value) -> BoardProblem {

@@ -75,8 +75,6 @@ fn presets_are_what_their_table_says() {
             "w65c02 1843200; ram 0000-7FFF; rom C000-FFFF; via6522 8000-800F irq; mc6850 A000-A001 irq",
         ]
     );
-    let console = Board::preset("py65mon").unwrap().devices.remove(0);
-    assert_eq!((console.read_registers, console.write_registers), (Some(vec![3]), Some(vec![0])));
     assert_eq!(Board::preset("breadboard").unwrap().rom.as_deref(), Some("monitor"));
     let error = Board::preset("beadboard").unwrap_err().to_string();
     assert!(error.contains("did you mean \"breadboard\"") && error.contains("\"sbc6850\""), "{error}");
@@ -234,8 +232,6 @@ fn device_entries_are_checked() {
         ("name = 'v'\nkind = 'k'\nat = '0'", "\"at\" is to be an address and is string \"0\""),
         ("name = 'v'\nkind = 'k'\nat = 65536", "`at` of device \"v\" is 65536 (0x10000), outside"),
         ("name = 'v'\nkind = 'k'\nat = 0\nirq = 'irg'", "(did you mean \"irq\"?)"),
-        ("name = 'v'\nkind = 'k'\nat = 0\nread_registers = 3", "\"read_registers\" is to be a list"),
-        ("name = 'v'\nkind = 'k'\nat = 0\nwrite_registers = [-3]", "\"write_registers\" is to be a list"),
         ("name = ''\nkind = 'k'\nat = 0", "a device has an empty name"),
     ] {
         let error = Board::from_toml(&with(keys)).unwrap_err();
@@ -346,10 +342,6 @@ fn devices_are_made_and_their_windows_checked() {
         (
             |board| board.console = Some("via".into()),
             "the console is to be \"via\", a via6522, which carries no",
-        ),
-        (
-            |board| board.devices[0].read_registers = Some(vec![3, 4]),
-            "4 registers (0 to 3) and read_registers names register 4",
         ),
     ] {
         let error = changed(change).unwrap_err();
@@ -516,23 +508,18 @@ fn any_region() -> impl Strategy<Value = (RegionKind, u8)> {
 }
 
 fn any_device() -> impl Strategy<Value = DeviceSpec> {
-    let registers = || prop::option::of(prop::collection::vec(any::<u16>(), 0..4));
     let options = prop::collection::btree_map(any::<String>(), any_value(), 0..4);
     let irq = prop::sample::select(vec![IrqLine::None, IrqLine::Irq, IrqLine::Nmi]);
-    (any::<String>(), any::<u16>(), irq, registers(), registers(), options).prop_map(
-        |(kind, at, irq, read_registers, write_registers, options)| DeviceSpec {
-            name: String::new(),
-            kind,
-            at,
-            irq,
-            read_registers,
-            write_registers,
-            options: options
-                .into_iter()
-                .filter(|(key, _)| !super::parse::DEVICE_KEYS.contains(&key.as_str()))
-                .collect(),
-        },
-    )
+    (any::<String>(), any::<u16>(), irq, options).prop_map(|(kind, at, irq, options)| DeviceSpec {
+        name: String::new(),
+        kind,
+        at,
+        irq,
+        options: options
+            .into_iter()
+            .filter(|(key, _)| !super::parse::DEVICE_KEYS.contains(&key.as_str()))
+            .collect(),
+    })
 }
 
 /// Boards that hold together, with whatever texts in them.

@@ -32,12 +32,6 @@ fn write_board(board: &Board, out: &mut String) -> std::fmt::Result {
     for device in &board.devices {
         writeln!(out, "\n[[device]]\nname = {}\nkind = {}", quoted(&device.name), quoted(&device.kind))?;
         writeln!(out, "at = 0x{:04X}\nirq = \"{}\"", device.at, device.irq.name())?;
-        if let Some(registers) = &device.read_registers {
-            writeln!(out, "read_registers = {registers:?}")?;
-        }
-        if let Some(registers) = &device.write_registers {
-            writeln!(out, "write_registers = {registers:?}")?;
-        }
         for (key, value) in &device.options {
             writeln!(out, "{} = {value}", quoted_key(key))?;
         }
