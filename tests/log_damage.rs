@@ -2,7 +2,9 @@
 
 mod log_support;
 
-use log_support::{any_run, append_all, events_of, forge, header, record, sample_events, small_chunks};
+use log_support::{
+    any_run, append_all, cases, events_of, forge, header, record, sample_events, small_chunks,
+};
 use proptest::prelude::*;
 use rreplay::log::{Damage, DamageReason, Event, IndexState, LogError, LogReader, LogWriter, Options};
 use rreplay::units::Position;
@@ -280,7 +282,7 @@ fn versions() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     /// Any handful of bytes changed, cut or put in: an error or a prefix.
     #[test]

@@ -4,7 +4,7 @@ mod log_support;
 
 use std::fmt::Debug;
 
-use log_support::{any_run, append_all, events_of, header, record, sample_events, small_chunks};
+use log_support::{any_run, append_all, cases, events_of, header, record, sample_events, small_chunks};
 use proptest::prelude::*;
 use rreplay::log::codec::{ChunkDecoder, ChunkEncoder};
 use rreplay::log::{
@@ -211,7 +211,7 @@ fn bounds_of_the_header_hold_when_writing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn any_run_comes_back(
@@ -235,15 +235,28 @@ proptest! {
         prop_assert!(reader.complete());
     }
 
-    /// Bytes that decode are the only ones for their events.
+    /// Bytes that decode are the only ones for their events, whatever was changed in them.
     #[test]
-    fn decoding_is_canonical(raw in proptest::collection::vec(any::<u8>(), 1..60), count in 1u32..20) {
-        let first = Position::new(1000, 3000);
+    fn decoding_is_canonical(
+        events in any_run(header().start),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let mut encoder = ChunkEncoder::new();
+        events.iter().for_each(|(position, event)| { encoder.push(*position, event); });
+        let (first, count) = (encoder.first(), encoder.events());
+        let mut raw = encoder.raw().to_vec();
+        for (place, value) in &changes {
+            let place = place.index(raw.len());
+            raw[place] = *value;
+        }
         let mut decoder = ChunkDecoder::new(&raw, first, EventOrdinal(0), count);
         let mut encoder = ChunkEncoder::new();
+        let mut decoded = 0;
         while let Ok(Some(event)) = decoder.next_event() {
             encoder.push(event.position, &event.event);
             prop_assert_eq!(encoder.raw(), &raw[..decoder.offset()]);
+            decoded += 1;
         }
+        prop_assert!(decoded == count || !changes.is_empty());
     }
 }

@@ -14,6 +14,11 @@ use rreplay::nondet::{CharId, CharWritten, ClockKind, ShutdownCause};
 use rreplay::persist::Digest;
 use rreplay::units::Position;
 
+/// Settings of a property test. A failure prints the smallest input that fails, ready to become a test of its own.
+pub fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// A header with every field in use.
 pub fn header() -> Header {
     Header {
