@@ -52,6 +52,12 @@ pub trait Bus {
         unreachable!("a bus with plain code at {address:04X} gives that code")
     }
 
+    /// A read cycle of the program: opcode or operand byte, where [`Bus::plain_code`] has said `false`.
+    #[inline(always)]
+    fn fetch(&mut self, address: u16, at: Position) -> u8 {
+        self.read(address, at)
+    }
+
     /// A read cycle whose value the CPU throws away. To override only for speed: a bus may do nothing where a read has
     /// no effect.
     #[inline(always)]

@@ -169,6 +169,15 @@ impl Board {
         PRESETS.iter().map(|(name, _)| *name)
     }
 
+    /// This board with another processor, by a name that descriptions know (`6502`, `w65c02`, `nmos6502`, `65c02`).
+    ///
+    /// # Errors
+    /// An unknown processor.
+    pub fn with_cpu(mut self, kind: &str) -> Result<Self, BoardError> {
+        self.cpu.kind = parse::cpu_kind(kind)?;
+        Ok(self)
+    }
+
     /// The region with that name.
     pub fn region(&self, name: &str) -> Option<&Region> {
         self.regions.iter().find(|region| region.name == name)

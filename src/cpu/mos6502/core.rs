@@ -118,7 +118,7 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
     /// The next byte of the instruction.
     #[inline(always)]
     pub fn fetch(&mut self) -> u8 {
-        let value = if PLAIN { self.bus.code(self.pc) } else { self.bus.read(self.pc, self.at()) };
+        let value = if PLAIN { self.bus.code(self.pc) } else { self.bus.fetch(self.pc, self.at()) };
         self.cycles += 1;
         self.pc = self.pc.wrapping_add(1);
         value

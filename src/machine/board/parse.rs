@@ -219,3 +219,19 @@ fn toml_error(text: &str, error: &toml::de::Error) -> BoardError {
     };
     BoardError { line, problem }
 }
+
+/// A processor by name, for boards that are changed by a word.
+pub(super) fn cpu_kind(name: &str) -> Result<CpuKind, BoardError> {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+    let word: StrDeserializer<'_, Error> = name.into_deserializer();
+    CpuKind::deserialize(word).map_err(|_| {
+        let known = ["w65c02", "65c02", "6502", "mos6502", "nmos6502"];
+        BoardProblem::Unknown {
+            word: name.to_owned(),
+            suggestion: super::error::suggestion(name, known),
+            known: super::error::list(known),
+        }
+        .into()
+    })
+}
