@@ -225,7 +225,8 @@ fn check(kind: &str, options: &str, steps: &[Step]) -> Result<(), TestCaseError>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    // A failure prints its whole minimal run, which is worth more than a seed in a file.
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn mos6551_with_a_sender_that_looks(steps in steps(MOS6551)) {

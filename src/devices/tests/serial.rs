@@ -32,6 +32,8 @@ fn two_clocks_share_one_exact_time() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn repetition_in_closed_form_is_repetition(
         ticks in 1u64..40_000,

@@ -360,6 +360,13 @@ fn free_running_shift_goes_round_without_a_flag() {
     assert_eq!(turned(&mut wires, 16), 0x71);
     assert_eq!(turned(&mut wires, 16_000_000_000), 0x71);
     assert_eq!(turned(&mut wires, 16_000_000_001), 0xE2);
+    let mut jump = Wires::new(0x10);
+    jump.write(1, T2C_L, 0);
+    jump.write(2, T2C_H, 0);
+    jump.write(3, SR, 0x0E);
+    // Edges at 4, 6, ..: sixteen by 34, the last bit out is bit 0.
+    assert_eq!([33, 35].map(|cycle| jump.via.pins(cycle).cb2), [false, false]);
+    assert!(!jump.via.pins(2 + 2 * 160).cb2, "after ten whole turns in one stride too");
     assert_eq!(wires.read(40_000_000_000, IFR) & flag::SR, 0);
 }
 

@@ -101,8 +101,10 @@ impl State {
     /// `count` clocks from T2. Gives the number of the one (from 1) with which the counter is through.
     pub(super) fn clock_shifter(&mut self, count: u64) -> Option<u64> {
         if self.shift_mode().free_running() {
-            // 16 edges are one turn of the register and leave everything as it was.
-            for _ in 0..count % u64::from(EDGES) {
+            // 16 edges are one turn of the register and bring everything back, but the first of them may find CB2 at
+            // a level from before.
+            let turn = u64::from(EDGES);
+            for _ in 0..if count < turn { count } else { turn + count % turn } {
                 self.edge(!self.sr_cb1);
             }
             return None;
