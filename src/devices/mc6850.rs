@@ -110,7 +110,7 @@ struct Registers {
     dcd_status_read: bool,
     dcd: bool,
     cts: bool,
-    /// The power-on reset holds the chip until the first master reset.
+    /// The power-on reset holds the chip until the control register is written for the first time.
     power_on_reset: bool,
     /// CPU clock as last seen, in Hz; 0 before the first write.
     cpu_hz: u64,
@@ -341,7 +341,6 @@ impl Mc6850 {
     // -- accesses
 
     fn master_reset(&mut self, now: u64) {
-        self.registers.power_on_reset = false;
         self.registers.status &= !(status::FE | status::OVRN | status::PE);
         self.registers.receive_data_full = false;
         self.registers.overrun_pending = false;
@@ -402,6 +401,9 @@ impl Device for Mc6850 {
         self.registers.cpu_hz = context.clock_hz;
         if offset & 1 == 0 {
             self.registers.control = value;
+            // The data sheet asks for a master reset first. Firmware in wide use sets the divide ratio at once, and on
+            // the chips that are around it runs.
+            self.registers.power_on_reset = false;
             if value & control::CDS == control::MASTER_RESET {
                 self.master_reset(now);
             }
