@@ -189,6 +189,9 @@ pub trait Persist {
     fn fields(&self) -> Vec<(&'static str, Value)>;
 }
 
+/// Saved state by subsystem, in the machine's order: CPU, lines, memory, then each device as `device/<name>`.
+pub type Sections = Vec<(String, Vec<u8>)>;
+
 /// 128-bit hash of a subsystem's saved bytes (BLAKE3, truncated).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 16]);

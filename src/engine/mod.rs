@@ -3,13 +3,14 @@
 //!
 //! Generic over [`Guest`], so that a model checker runs the real handshake on a guest of three instructions.
 
-mod guest;
+mod hosts;
 mod lock;
 mod outside;
 mod schedule;
 mod world;
 
-pub use guest::{Budget, Guest, GuestExit, Inlet, Outlet};
+pub use crate::guest::{Budget, Guest, GuestExit};
+pub use hosts::{Inlet, Outlet};
 pub use lock::{ReplayGuard, ReplayLock};
 pub use outside::{OutputMatcher, Outside, Transcripts, Watch};
 pub use schedule::{Engine, RunError, Scheduler};

@@ -1,6 +1,6 @@
 //! The guest's questions, put to the state machine and, where it says so, to the hosts.
 
-use super::guest::Outlet;
+use super::hosts::Outlet;
 use crate::bus::{Exception, Interrupt};
 use crate::nondet::{CharId, CharWritten, ClockKind, Nondet, ShutdownCause};
 use crate::replay::{Replay, ReplayError};

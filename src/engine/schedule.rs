@@ -1,8 +1,9 @@
 //! The two schedulers over the two halves of [`World`].
 
-use super::guest::{Guest, Inlet};
+use super::hosts::Inlet;
 use super::lock::{ReplayGuard, ReplayLock};
 use super::world::{Next, StopReason, World};
+use crate::guest::Guest;
 use crate::replay::ReplayError;
 use crate::sync::{Arc, Kick, Mutex, lock, spawn};
 use std::time::Duration;

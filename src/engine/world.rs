@@ -1,9 +1,10 @@
 //! The two halves of a run, as turns taken under the replay lock. Both schedulers call these and nothing else, so a
 //! recording made under either replays under both.
 
-use super::guest::{Budget, Guest, GuestExit, Outlet};
+use super::hosts::Outlet;
 use super::outside::{Outside, Transcripts, Watch};
-use crate::log::event::AsyncEvent;
+use crate::events::AsyncEvent;
+use crate::guest::{Budget, Guest, GuestExit};
 use crate::nondet::{ClockKind, Nondet, ShutdownCause};
 use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
 use crate::units::{Cycles, Position, VirtualNs};

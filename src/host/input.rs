@@ -1,7 +1,7 @@
 //! What comes in from other threads: bytes for character devices, typed by a script or a terminal.
 
 use crate::engine::Inlet;
-use crate::log::AsyncEvent;
+use crate::events::AsyncEvent;
 use crate::nondet::CharId;
 use crate::sync::{Arc, Kick, Mutex, lock};
 use std::time::{Duration, Instant};

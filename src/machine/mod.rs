@@ -16,12 +16,12 @@ mod state;
 pub use bus::BusCycle;
 pub use hooks::{Hit, HookId, HookKind};
 pub use slots::{Slot, Wire};
-pub use state::{SectionError, Sections};
+pub use state::SectionError;
 
 use crate::bus::Interrupt;
 use crate::cpu::{Cpu, Exit, Variant};
-use crate::engine::{Budget, Guest, GuestExit};
-use crate::log::event::AsyncEvent;
+use crate::events::AsyncEvent;
+use crate::guest::{Budget, Guest, GuestExit};
 use crate::memory::Memory;
 use crate::nondet::{CharId, Nondet};
 use crate::persist::Digest;
@@ -59,7 +59,7 @@ pub struct Fault {
 #[derive(Clone)]
 pub struct Machine {
     cpu: Cpu,
-    memory: Memory,
+    memory: Box<Memory>,
     slots: Slots,
     lines: Lines,
     clock_hz: u64,
@@ -74,7 +74,7 @@ impl Machine {
     pub fn new(
         variant: Variant,
         clock_hz: u64,
-        mut memory: Memory,
+        mut memory: Box<Memory>,
         devices: Vec<Slot>,
         unmapped: Unmapped,
         outside: &mut dyn Nondet,

@@ -2,10 +2,7 @@
 
 use super::Machine;
 use super::lines::Lines;
-use crate::persist::{Digest, Persist, PersistError, Reader, Value};
-
-/// Saved state by subsystem, in the machine's order: CPU, lines, memory, then each device as `device/<name>`.
-pub type Sections = Vec<(String, Vec<u8>)>;
+use crate::persist::{Digest, Persist, PersistError, Reader, Sections, Value};
 
 /// Sections that do not fit the machine they are restored to.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -45,7 +42,7 @@ impl Machine {
             part.save(&mut bytes);
             bytes
         };
-        let mut contents = vec![saved(&self.cpu), saved(&self.lines), saved(&self.memory)];
+        let mut contents = vec![saved(&self.cpu), saved(&self.lines), saved(&*self.memory)];
         contents.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
         self.section_names().into_iter().zip(contents).collect()
     }
@@ -72,7 +69,7 @@ impl Machine {
         next(&mut restored.cpu)?;
         let mut lines = Lines::default();
         next(&mut lines)?;
-        next(&mut restored.memory)?;
+        next(&mut *restored.memory)?;
         for slot in restored.slots.devices_mut() {
             next(&mut *slot.device)?;
         }

@@ -105,11 +105,12 @@ pub enum MemoryError {
     },
 }
 
-/// The address space of one machine. Cloning copies 64 KiB and shares the frozen pages.
+/// The address space of one machine. Cloning copies 64 KiB and shares the frozen pages. It is large: keep it in a box.
 #[derive(Clone)]
 pub struct Memory {
-    bytes: Box<[u8; ADDRESS_SPACE]>,
     flags: [u8; PAGE_COUNT],
+    /// In place and not behind a pointer: the run loop would load that pointer again after every store.
+    bytes: [u8; ADDRESS_SPACE],
     kinds: [PageKind; PAGE_COUNT],
     info: [u8; PAGE_COUNT],
     frozen: Pages,
@@ -151,9 +152,8 @@ pub const fn open_bus(address: u16) -> u8 {
 impl Memory {
     /// An address space in which nothing is mapped.
     pub fn new() -> Self {
-        let bytes = vec![0; ADDRESS_SPACE].into_boxed_slice().try_into();
         Self {
-            bytes: bytes.expect("the vector has the array's length"),
+            bytes: [0; ADDRESS_SPACE],
             flags: [READ_SLOW | WRITE_SLOW | CODE_SLOW; PAGE_COUNT],
             kinds: [PageKind::Unmapped; PAGE_COUNT],
             info: [0; PAGE_COUNT],

@@ -1,6 +1,6 @@
 //! Frozen pages and tables of them.
 
-use std::sync::Arc;
+use crate::sync::Shared as Arc;
 
 use super::{PAGE_COUNT, PAGE_SIZE};
 use crate::persist::Digest;

@@ -1,6 +1,6 @@
 //! The address space against a plain model of it.
 
-use std::sync::Arc;
+use crate::sync::Shared as Arc;
 
 use proptest::prelude::*;
 

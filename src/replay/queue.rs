@@ -1,6 +1,6 @@
 //! The async queue: what came from outside and waits for the one flush point.
 
-use crate::log::event::AsyncEvent;
+use crate::events::AsyncEvent;
 use std::collections::VecDeque;
 
 /// First-in first-out queue of async events.

@@ -68,7 +68,7 @@ pub(crate) fn build_machine(board: &Board, image: &MemoryImage) -> Result<Machin
         .map(|(spec, device)| Slot::new(&spec.name, spec.at, wire(spec.irq), device))
         .collect();
     number_char_devices(&mut slots);
-    let memory = board.memory(image, &[])?;
+    let memory = Box::new(board.memory(image, &[])?);
     let variant = match board.cpu.kind {
         CpuKind::Mos6502 => Variant::Nmos6502,
         CpuKind::W65c02 => Variant::W65c02,

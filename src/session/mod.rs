@@ -90,7 +90,7 @@ impl Session {
 
     /// Instructions retired and cycles passed.
     pub fn position(&self) -> Position {
-        use crate::engine::Guest;
+        use crate::guest::Guest;
         self.world().guest.position()
     }
 
@@ -245,7 +245,7 @@ impl Session {
 
     /// The machine's state now.
     pub fn snapshot(&self) -> Snapshot {
-        use crate::engine::Guest;
+        use crate::guest::Guest;
         let mut world = self.world();
         let sections = world.guest.save();
         Snapshot::new(self.identity, world.guest.position(), sections)
@@ -300,7 +300,7 @@ impl Session {
     /// # Errors
     /// While the machine runs, in play (the recording has its own resets), or when the log cannot be written.
     pub fn reset(&self) -> Result<(), Error> {
-        use crate::engine::Guest;
+        use crate::guest::Guest;
         let _running = self.start_running()?;
         {
             let mut world = self.world();

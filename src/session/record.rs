@@ -2,8 +2,8 @@
 
 use super::Session;
 use super::build::{build_machine, identity, rom_contents};
-use crate::engine::Guest;
 use crate::error::Error;
+use crate::guest::Guest;
 use crate::log::{EventCursor, Header, LogReader, LogWriter, Options, RomRecord, RomTarget};
 use crate::machine::Machine;
 use crate::machine::board::{Board, ImageInput, MemoryImage};

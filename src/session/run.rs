@@ -1,9 +1,9 @@
 //! Running: limits, stop conditions, hooks.
 
 use super::Session;
-use crate::engine::Guest;
 use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing};
 use crate::error::Error;
+use crate::guest::Guest;
 use crate::host::SessionInlet;
 use crate::machine::{Fault, Hit, HookId, HookKind};
 use crate::replay::{Replay, ReplayMode};

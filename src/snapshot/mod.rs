@@ -4,8 +4,7 @@
 //! icount (u64), cycles (u64), length of the body before compression (u32), body (zlib), CRC-32 of all before (u32).
 //! The body is a list of sections: name (u16 length, UTF-8), content (u32 length, bytes).
 
-use crate::machine::Sections;
-use crate::persist::{Digest, Field, PersistError, Reader};
+use crate::persist::{Digest, Field, PersistError, Reader, Sections};
 use crate::sync::Shared;
 use crate::units::Position;
 use flate2::Compression;

@@ -1,0 +1,49 @@
+//! What comes to a machine from outside, and the checkpoints at which its two halves agree on an order.
+
+use crate::nondet::CharId;
+
+/// Where the main loop and the vCPU loop agree on an order. The number is the one the log carries.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum Checkpoint {
+    ClockWarpStart = 0,
+    ClockWarpAccount = 1,
+    ResetRequested = 2,
+    SuspendRequested = 3,
+    ClockVirtual = 4,
+    ClockHost = 5,
+    ClockVirtualRt = 6,
+    Init = 7,
+    Reset = 8,
+}
+
+/// An event that comes from outside while the guest runs, and waits in the async queue until the one flush point.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum AsyncEvent {
+    /// A deferred call of a device; `id` is the icount at scheduling.
+    Bh { id: u64 },
+    /// A deferred call that happens once and belongs to no device.
+    BhOneshot { id: u64 },
+    /// One input event of a packet.
+    Input(InputEvent),
+    /// The end of an input packet.
+    InputSync,
+    /// Bytes from the host side of a character device.
+    CharRead { device: CharId, bytes: Vec<u8> },
+    /// A block request has completed with a result (bytes, or a negative errno) and, for reads, its data.
+    Block { id: u64, result: i32, data: Vec<u8> },
+    /// A packet from the host side of a network device.
+    Net { device: u16, flags: u32, bytes: Vec<u8> },
+}
+
+/// One input event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum InputEvent {
+    Key { keycode: u16, down: bool },
+    Button { button: u8, down: bool },
+    Rel { axis: u8, value: i32 },
+    Abs { axis: u8, value: i32 },
+}
