@@ -3,7 +3,7 @@
 
 use rreplay::bus::Interrupt;
 use rreplay::engine::{
-    Budget, Engine, Guest, GuestExit, Inlet, Outlet, RunError, Scheduler, StopReason, World,
+    Budget, Engine, Guest, GuestExit, Inlet, Outlet, RunError, Scheduler, StopReason, Timing, World,
 };
 use rreplay::log::event::{AsyncEvent, StampedEvent};
 use rreplay::nondet::{CharId, CharWritten, ClockKind, Nondet};
@@ -288,6 +288,19 @@ pub fn record(
     script: &mut Script,
     limits: &[rreplay::engine::Limits],
 ) -> (Vec<StampedEvent>, Outcome) {
+    record_with(toy, seed, digest_every, scheduler, script, limits, Timing::Jump)
+}
+
+/// As [`record`], with a choice of how idle time passes.
+pub fn record_with(
+    toy: Toy,
+    seed: u64,
+    digest_every: u64,
+    scheduler: Scheduler,
+    script: &mut Script,
+    limits: &[rreplay::engine::Limits],
+    timing: Timing,
+) -> (Vec<StampedEvent>, Outcome) {
     let sink = MemorySink::default();
     let events = sink.events();
     let mut replay = Replay::record(Box::new(sink), toy.position, toy.subsystems(), digest_every);
@@ -295,6 +308,7 @@ pub fn record(
     let engine = Engine::new(World::new(toy, replay, Box::new(NoisyHost(seed))));
     for &limit in limits {
         engine.lock("test").begin_run(limit);
+        engine.lock("test").timing = timing;
         engine.run(scheduler, script).expect("recording does not fail");
     }
     let result = {
