@@ -39,6 +39,32 @@ pub trait Bus {
     /// One bus write cycle, dummy writes included.
     fn write(&mut self, address: u16, value: u8, at: Position);
 
+    /// A read cycle of the program: opcode or operand byte. To override only for speed.
+    #[inline(always)]
+    fn fetch(&mut self, address: u16, at: Position) -> u8 {
+        self.read(address, at)
+    }
+
+    /// A read cycle whose value the CPU throws away. To override only for speed: a bus may do nothing where a read has
+    /// no effect.
+    #[inline(always)]
+    fn dummy_read(&mut self, address: u16, at: Position) {
+        self.read(address, at);
+    }
+
+    /// As [`Bus::dummy_read`], at an address that is fetched or has just been fetched from.
+    #[inline(always)]
+    fn dummy_fetch(&mut self, address: u16, at: Position) {
+        self.dummy_read(address, at);
+    }
+
+    /// A write cycle that puts back the value that the cycle before has read from `address`. To override only for
+    /// speed: a bus may do nothing where such a write has no effect.
+    #[inline(always)]
+    fn dummy_write(&mut self, address: u16, value: u8, at: Position) {
+        self.write(address, value, at);
+    }
+
     /// The cycle at or after which `run` returns, at an instruction boundary. Read before every instruction: a slow
     /// access (a device raised a line, somebody wants to stop) may lower it at any time.
     fn deadline(&self) -> u64;

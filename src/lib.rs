@@ -4,6 +4,7 @@
 pub mod persist;
 pub mod bus;
 pub mod nondet;
+pub mod sync;
 pub mod units;
 
 pub mod cpu;

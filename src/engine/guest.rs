@@ -7,13 +7,16 @@ use crate::sync::Kick;
 use crate::units::Position;
 use std::time::Duration;
 
-/// How far a guest may run. It stops at the first instruction boundary at which one of the two is reached; `icount`
-/// is never passed, `cycles` by less than one instruction.
+/// How far a guest may run.
+///
+/// It stops at the first instruction boundary whose position is at or behind `stop` (instructions first, then cycles),
+/// or at which `cycles` have passed. A guest that is there already does nothing. `stop.icount` is never passed: where
+/// it is reached and `stop.cycles` is not, all that can stand between is an interrupt sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Budget {
-    /// Instructions retired at which to stop.
-    pub icount: u64,
-    /// Cycle at or behind which to stop.
+    /// The position at which to stop.
+    pub stop: Position,
+    /// The cycle at or behind which to stop, passed by less than one instruction.
     pub cycles: u64,
 }
 

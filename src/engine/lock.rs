@@ -72,6 +72,13 @@ impl<T> ReplayLock<T> {
         lock(&self.counter).holder.map(|(_, role)| role)
     }
 
+    /// Whether somebody has drawn a ticket and waits: for reports and tests, it may have changed by the time it is read.
+    pub fn has_waiters(&self) -> bool {
+        let counter = lock(&self.counter);
+        let held = u64::from(counter.holder.is_some());
+        counter.next_ticket - counter.now_serving > held
+    }
+
     /// Takes the value out. The lock must not be held.
     pub fn into_inner(self) -> T {
         let counter = into_inner(self.counter);

@@ -11,6 +11,6 @@ mod world;
 
 pub use guest::{Budget, Guest, GuestExit, Inlet, Outlet};
 pub use lock::{ReplayGuard, ReplayLock};
-pub use outside::{Outside, OutputMatcher, Transcripts, Watch};
+pub use outside::{OutputMatcher, Outside, Transcripts, Watch};
 pub use schedule::{Engine, RunError, Scheduler};
 pub use world::{Limits, Next, StopReason, Timing, World};

@@ -3,10 +3,11 @@
 use super::guest::Outlet;
 use crate::bus::{Exception, Interrupt};
 use crate::nondet::{CharId, CharWritten, ClockKind, Nondet, ShutdownCause};
-use crate::replay::{Replay, ReplayError, ReplayMode};
+use crate::replay::{Replay, ReplayError};
 use crate::units::Position;
 
-/// A text that a run waits for on the console: gives the end of the match in what was printed, if it is there.
+/// A text that a run waits for: given all that the console has printed, whether it is there. Called after each byte,
+/// so it remembers how far it has looked.
 pub type OutputMatcher = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 /// What character devices have sent to their hosts, by [`CharId`].
@@ -130,9 +131,6 @@ impl Nondet for Outside<'_> {
     }
 
     fn wants_break(&self) -> bool {
-        self.watch.failure.is_some()
-            || self.watch.output_seen
-            || self.watch.shutdown.is_some()
-            || (self.replay.mode() == ReplayMode::None && self.replay.has_queued_events())
+        self.watch.failure.is_some() || self.watch.output_seen || self.watch.shutdown.is_some()
     }
 }

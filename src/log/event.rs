@@ -133,3 +133,9 @@ pub struct StampedEvent {
     pub ordinal: EventOrdinal,
     pub event: Event,
 }
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}

@@ -1,1 +1,400 @@
-//! (under construction)
+//! The 64 KiB address space: flat bytes, one byte of access flags per 256-byte page, copy-on-write snapshots.
+//!
+//! An access is two loads and a test: the page's flags, and the byte. Everything that needs more thought (devices,
+//! ROM writes, unmapped addresses, watched pages, the first write to a page since it was last frozen) has its bit in
+//! the flags and goes through a cold call of the machine's:
+//!
+//! ```
+//! # use rreplay::memory::{Memory, PageKind};
+//! # let mut memory = Memory::new();
+//! # memory.map(0x00, 0x3F, PageKind::Ram);
+//! # fn device_or_watch(_memory: &Memory, _address: u16) -> u8 { 0 }
+//! # let address = 0x0200;
+//! let value = match memory.read_fast(address) {
+//!     Some(value) => value,
+//!     None => device_or_watch(&memory, address), // cold: devices, watches, then `read_beneath`
+//! };
+//! # assert_eq!(value, 0);
+//! ```
+//!
+//! **Dirty pages cost nothing.** A page that has not changed since it was frozen is `WRITE_SLOW`; the first write to it
+//! goes through [`Memory::write_beneath`], which marks it dirty and clears the bit. Further writes are fast.
+//!
+//! **Snapshots** are tables of reference-counted pages ([`Pages`]). [`Memory::collect_pages`] copies only dirty pages,
+//! all others are shared with the snapshot before; [`Memory::restore_pages`] copies back only what differs. ROM and
+//! unmapped pages are configuration, not state: they stand in no snapshot and in no digest.
+//!
+//! **Banking** is left possible: the CPU sees only the flat bytes, so a bank switch is a machine's business of freezing
+//! the outgoing range into `Arc<Page>`s and copying the incoming range in, 256 bytes a page, with its kind and flags.
+
+mod pages;
+
+pub use pages::{Page, Pages};
+
+use crate::persist::{Digest, Persist, PersistError, Reader, Value};
+
+/// Bytes in a page.
+pub const PAGE_SIZE: usize = 256;
+/// Pages in the address space.
+pub const PAGE_COUNT: usize = 256;
+/// Bytes in the address space.
+pub const ADDRESS_SPACE: usize = PAGE_SIZE * PAGE_COUNT;
+
+/// Flag: reads of this page take the slow way (device, unmapped, or watched).
+pub const READ_SLOW: u8 = 1 << 0;
+/// Flag: writes to this page take the slow way (device, ROM, unmapped, watched, or unchanged since it was frozen).
+pub const WRITE_SLOW: u8 = 1 << 1;
+
+const INFO_IO: u8 = 1 << 0;
+const INFO_DIRTY: u8 = 1 << 1;
+const INFO_WATCH_READ: u8 = 1 << 2;
+const INFO_WATCH_WRITE: u8 = 1 << 3;
+
+/// What lies at a page, beneath any device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageKind {
+    /// Readable and writable; part of snapshots and digests.
+    Ram,
+    /// Readable; writes are ignored, as on a board whose ROM has no write line.
+    Rom,
+    /// Nothing drives the bus.
+    Unmapped,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Written {
+    /// RAM holds the value now.
+    Stored,
+    /// ROM ignored it.
+    Ignored,
+    /// Nothing is mapped at the address.
+    Unmapped,
+}
+
+/// A wrong use of an address range or a page table.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// Bytes were to be loaded where nothing is mapped.
+    #[error("nothing is mapped at ${address:04X}: load the bytes into a RAM or ROM region")]
+    Unmapped {
+        /// The first unmapped address.
+        address: u16,
+    },
+    /// Bytes were to be loaded beyond the end of the address space.
+    #[error("{length} bytes at ${address:04X} go beyond $FFFF: load them lower or load fewer")]
+    PastEnd {
+        /// Where they begin.
+        address: u16,
+        /// How many they are.
+        length: usize,
+    },
+    /// A page table of another memory map.
+    #[error(
+        "the page table has {} at page ${page:02X}00 and this memory has {}: restore it on the board it was taken from",
+        if *.table_has_ram { "RAM" } else { "no RAM" },
+        if *.table_has_ram { "none" } else { "some" }
+    )]
+    OtherMap {
+        /// The first page that differs.
+        page: u8,
+        /// Whether the table is the side that has RAM there.
+        table_has_ram: bool,
+    },
+}
+
+/// The address space of one machine. Cloning copies 64 KiB and shares the frozen pages.
+#[derive(Clone)]
+pub struct Memory {
+    bytes: Box<[u8; ADDRESS_SPACE]>,
+    flags: [u8; PAGE_COUNT],
+    kinds: [PageKind; PAGE_COUNT],
+    info: [u8; PAGE_COUNT],
+    frozen: Pages,
+    digest: Option<Digest>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = |kind| self.kinds.iter().filter(|&&other| other == kind).count();
+        f.debug_struct("Memory")
+            .field("ram_pages", &count(PageKind::Ram))
+            .field("rom_pages", &count(PageKind::Rom))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The page of an address.
+#[inline(always)]
+pub const fn page_of(address: u16) -> u8 {
+    (address >> 8) as u8
+}
+
+/// What floats on the data bus when nothing drives it.
+///
+/// The last byte that a 6502 reads before an access to an absolute or indirect address is that address's high byte, so
+/// that is what the bus still holds. (An indexed access that crosses a page reads the byte of the page before; this
+/// function does not know and gives the page accessed. It depends on nothing but the address, so replay agrees.)
+#[inline]
+pub const fn open_bus(address: u16) -> u8 {
+    page_of(address)
+}
+
+impl Memory {
+    /// An address space in which nothing is mapped.
+    pub fn new() -> Self {
+        let bytes = vec![0; ADDRESS_SPACE].into_boxed_slice().try_into();
+        Self {
+            bytes: bytes.expect("the vector has the array's length"),
+            flags: [READ_SLOW | WRITE_SLOW; PAGE_COUNT],
+            kinds: [PageKind::Unmapped; PAGE_COUNT],
+            info: [0; PAGE_COUNT],
+            frozen: Pages::empty(),
+            digest: None,
+        }
+    }
+
+    // -- The fast path ------------------------------------------------------------------------------------------
+
+    /// The byte at `address` if its page needs no second thought.
+    #[inline(always)]
+    pub fn read_fast(&self, address: u16) -> Option<u8> {
+        if self.flags[usize::from(address >> 8)] & READ_SLOW == 0 {
+            Some(self.bytes[usize::from(address)])
+        } else {
+            None
+        }
+    }
+
+    /// Writes `value` if the page needs no second thought; `false` means that nothing was done.
+    #[inline(always)]
+    #[must_use]
+    pub fn write_fast(&mut self, address: u16, value: u8) -> bool {
+        let fast = self.flags[usize::from(address >> 8)] & WRITE_SLOW == 0;
+        if fast {
+            self.bytes[usize::from(address)] = value;
+        }
+        fast
+    }
+
+    /// The access flags of a page: [`READ_SLOW`], [`WRITE_SLOW`].
+    #[inline(always)]
+    pub fn flags(&self, page: u8) -> u8 {
+        self.flags[usize::from(page)]
+    }
+
+    /// All 64 KiB, with zeros where nothing is mapped and RAM or ROM bytes beneath devices.
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8; ADDRESS_SPACE] {
+        &self.bytes
+    }
+
+    // -- The slow path ------------------------------------------------------------------------------------------
+
+    /// What RAM or ROM holds at `address`, beneath any device; `None` where nothing is mapped.
+    pub fn read_beneath(&self, address: u16) -> Option<u8> {
+        match self.kind(page_of(address)) {
+            PageKind::Ram | PageKind::Rom => Some(self.bytes[usize::from(address)]),
+            PageKind::Unmapped => None,
+        }
+    }
+
+    /// Writes to what lies at `address` beneath any device. The first write to a page since it was frozen marks it
+    /// dirty and makes further writes fast.
+    pub fn write_beneath(&mut self, address: u16, value: u8) -> Written {
+        let page = page_of(address);
+        match self.kind(page) {
+            PageKind::Rom => Written::Ignored,
+            PageKind::Unmapped => Written::Unmapped,
+            PageKind::Ram => {
+                self.bytes[usize::from(address)] = value;
+                self.mark(page, INFO_DIRTY, true);
+                Written::Stored
+            }
+        }
+    }
+
+    // -- The map ------------------------------------------------------------------------------------------------
+
+    /// Makes pages `first..=last` of `kind`, filled with zeros.
+    pub fn map(&mut self, first: u8, last: u8, kind: PageKind) {
+        for page in first..=last {
+            self.kinds[usize::from(page)] = kind;
+            let start = usize::from(page) * PAGE_SIZE;
+            self.bytes[start..start + PAGE_SIZE].fill(0);
+            self.frozen.clear(page);
+            self.mark(page, INFO_DIRTY, kind == PageKind::Ram);
+        }
+        self.digest = None;
+    }
+
+    /// Says whether a device answers to some address of the page.
+    pub fn set_io(&mut self, page: u8, io: bool) {
+        self.mark(page, INFO_IO, io);
+    }
+
+    /// Says whether somebody watches reads of or writes to some address of the page. Which address exactly is for the
+    /// machine to check in its slow path.
+    pub fn set_watch(&mut self, page: u8, read: bool, write: bool) {
+        self.mark(page, INFO_WATCH_READ, read);
+        self.mark(page, INFO_WATCH_WRITE, write);
+    }
+
+    /// Puts bytes into RAM or ROM, as a programmer or a loader does.
+    pub fn load(&mut self, address: u16, bytes: &[u8]) -> Result<(), MemoryError> {
+        let start = usize::from(address);
+        let end = start + bytes.len();
+        if end > ADDRESS_SPACE {
+            return Err(MemoryError::PastEnd { address, length: bytes.len() });
+        }
+        let unmapped = (start..end).find(|&at| self.kinds[at / PAGE_SIZE] == PageKind::Unmapped);
+        if let Some(at) = unmapped {
+            return Err(MemoryError::Unmapped { address: at as u16 });
+        }
+        self.bytes[start..end].copy_from_slice(bytes);
+        for at in (start..end).step_by(PAGE_SIZE).chain(end.checked_sub(1).filter(|&at| at >= start)) {
+            let page = (at / PAGE_SIZE) as u8;
+            self.mark(page, INFO_DIRTY, self.kind(page) == PageKind::Ram);
+        }
+        Ok(())
+    }
+
+    /// What lies at a page beneath any device.
+    #[inline]
+    pub fn kind(&self, page: u8) -> PageKind {
+        self.kinds[usize::from(page)]
+    }
+
+    /// Whether a device answers to some address of the page.
+    #[inline]
+    pub fn is_io(&self, page: u8) -> bool {
+        self.info[usize::from(page)] & INFO_IO != 0
+    }
+
+    /// Whether somebody watches reads of the page.
+    #[inline]
+    pub fn is_read_watched(&self, page: u8) -> bool {
+        self.info[usize::from(page)] & INFO_WATCH_READ != 0
+    }
+
+    /// Whether somebody watches writes to the page.
+    #[inline]
+    pub fn is_write_watched(&self, page: u8) -> bool {
+        self.info[usize::from(page)] & INFO_WATCH_WRITE != 0
+    }
+
+    /// Whether the page was written since it was last frozen.
+    #[inline]
+    pub fn is_dirty(&self, page: u8) -> bool {
+        self.info[usize::from(page)] & INFO_DIRTY != 0
+    }
+
+    fn mark(&mut self, page: u8, bit: u8, on: bool) {
+        let info = &mut self.info[usize::from(page)];
+        *info = if on { *info | bit } else { *info & !bit };
+        let info = *info;
+        let kind = self.kinds[usize::from(page)];
+        let read_slow = kind == PageKind::Unmapped || info & (INFO_IO | INFO_WATCH_READ) != 0;
+        let write_slow =
+            kind != PageKind::Ram || info & (INFO_IO | INFO_WATCH_WRITE) != 0 || info & INFO_DIRTY == 0;
+        self.flags[usize::from(page)] = u8::from(read_slow) * READ_SLOW + u8::from(write_slow) * WRITE_SLOW;
+    }
+
+    // -- Snapshots ----------------------------------------------------------------------------------------------
+
+    /// Freezes what was written since the last call and returns all RAM pages. Pages that did not change, or changed
+    /// back, are shared with the table returned before.
+    pub fn collect_pages(&mut self) -> Pages {
+        for page in 0..=u8::MAX {
+            if self.is_dirty(page) {
+                let start = usize::from(page) * PAGE_SIZE;
+                if self.frozen.freeze(page, &self.bytes[start..start + PAGE_SIZE]) {
+                    self.digest = None;
+                }
+                self.mark(page, INFO_DIRTY, false);
+            }
+        }
+        self.frozen.clone()
+    }
+
+    /// Makes RAM what it was when `table` was collected, on this memory or on a clone or another memory with the same
+    /// map. Copies only pages that differ.
+    pub fn restore_pages(&mut self, table: &Pages) -> Result<(), MemoryError> {
+        for page in 0..=u8::MAX {
+            let table_has_ram = table.get(page).is_some();
+            if table_has_ram != (self.kind(page) == PageKind::Ram) {
+                return Err(MemoryError::OtherMap { page, table_has_ram });
+            }
+        }
+        for page in 0..=u8::MAX {
+            let Some(wanted) = table.get(page) else { continue };
+            if self.is_dirty(page) || !self.frozen.shares(table, page) {
+                let start = usize::from(page) * PAGE_SIZE;
+                self.bytes[start..start + PAGE_SIZE].copy_from_slice(wanted.bytes());
+                self.mark(page, INFO_DIRTY, false);
+            }
+        }
+        self.frozen = table.clone();
+        self.digest = None;
+        Ok(())
+    }
+
+    /// A hash of all RAM and of where it lies: equal memories give equal digests, however they came to be. Freezes dirty
+    /// pages, and hashes only those.
+    pub fn digest(&mut self) -> Digest {
+        self.collect_pages();
+        *self.digest.get_or_insert_with(|| self.frozen.digest())
+    }
+
+    fn ram_pages(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=u8::MAX).filter(|&page| self.kind(page) == PageKind::Ram)
+    }
+
+    fn ram_map(&self) -> [u8; PAGE_COUNT / 8] {
+        let mut map = [0; PAGE_COUNT / 8];
+        self.ram_pages().for_each(|page| map[usize::from(page / 8)] |= 1 << (page % 8));
+        map
+    }
+}
+
+/// Saved form: 32 bytes with a bit for each page that is RAM (page 0 is bit 0 of byte 0), then those pages in order.
+impl Persist for Memory {
+    fn save(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.ram_map());
+        for page in self.ram_pages() {
+            let start = usize::from(page) * PAGE_SIZE;
+            out.extend_from_slice(&self.bytes[start..start + PAGE_SIZE]);
+        }
+    }
+
+    fn restore(&mut self, reader: &mut Reader<'_>) -> Result<(), PersistError> {
+        if reader.array::<{ PAGE_COUNT / 8 }>("ram_map")? != self.ram_map() {
+            return Err(PersistError::Invalid("ram_map"));
+        }
+        for page in 0..=u8::MAX {
+            if self.kind(page) == PageKind::Ram {
+                let start = usize::from(page) * PAGE_SIZE;
+                self.bytes[start..start + PAGE_SIZE].copy_from_slice(reader.take(PAGE_SIZE, "ram")?);
+                self.mark(page, INFO_DIRTY, true);
+            }
+        }
+        Ok(())
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        let ram = self.ram_pages().flat_map(|page| &self.bytes[usize::from(page) * PAGE_SIZE..][..PAGE_SIZE]);
+        vec![
+            ("ram_map", Value::Bytes(self.ram_map().to_vec())),
+            ("ram", Value::Bytes(ram.copied().collect())),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,7 @@ pub struct Replay {
     /// Player: distance from the current event to the next one that ends a slice, once looked up.
     next_stop_ahead: Option<usize>,
     break_at: Option<u64>,
+    events_consumed: u64,
 }
 
 impl Replay {
@@ -90,6 +91,7 @@ impl Replay {
             last_matching_digest: None,
             next_stop_ahead: None,
             break_at: None,
+            events_consumed: 0,
         }
     }
 
@@ -193,10 +195,7 @@ impl Replay {
     ///
     /// # Errors
     /// When the log cannot be written; the prefix stays usable.
-    pub fn finish(
-        &mut self,
-        digests: impl FnOnce() -> Vec<Digest>,
-    ) -> Result<Vec<AsyncEvent>, ReplayError> {
+    pub fn finish(&mut self, digests: impl FnOnce() -> Vec<Digest>) -> Result<Vec<AsyncEvent>, ReplayError> {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(Vec::new());
         }
@@ -235,10 +234,8 @@ impl Replay {
     /// When the log cannot be read.
     pub fn instructions_until_next_event(&mut self) -> Result<u64, ReplayError> {
         let here = self.position.icount;
-        let next = match self.peek()? {
-            Some(event) if self.mode == ReplayMode::Play => event.position.icount.saturating_sub(here),
-            _ => u64::MAX,
-        };
+        // Only a player has a source to peek into.
+        let next = self.peek()?.map_or(u64::MAX, |event| event.position.icount.saturating_sub(here));
         let until_break = self.break_at.map_or(u64::MAX, |at| at.saturating_sub(here));
         Ok(next.min(until_break))
     }
@@ -406,9 +403,10 @@ impl Replay {
             }
             ReplayMode::Play => {
                 let length = buffer.len();
-                let next = self.next_here(at, |event| {
-                    matches!(event, Event::Random { bytes, .. } if bytes.len() == length)
-                })?;
+                let next = self.next_here(
+                    at,
+                    |event| matches!(event, Event::Random { bytes, .. } if bytes.len() == length),
+                )?;
                 if !next {
                     return Err(self.unexpected(at, format!("a request for {length} random bytes")));
                 }
@@ -446,7 +444,11 @@ impl Replay {
                         if *logged_device == device && logged == bytes)
                 })?;
                 if !next {
-                    let text = format!("char_write of {:?} by device {}", bytes.escape_ascii().to_string(), device.0);
+                    let text = format!(
+                        "char_write of {:?} by device {}",
+                        bytes.escape_ascii().to_string(),
+                        device.0
+                    );
                     return Err(self.unexpected(at, text));
                 }
                 match self.consume()? {
@@ -474,7 +476,9 @@ impl Replay {
     /// When the log cannot be read.
     pub fn logged_shutdown(&mut self) -> Result<Option<ShutdownCause>, ReplayError> {
         let here = self.position;
-        if self.mode != ReplayMode::Play || !self.next_here(here, |event| matches!(event, Event::Shutdown(_)))? {
+        if self.mode != ReplayMode::Play
+            || !self.next_here(here, |event| matches!(event, Event::Shutdown(_)))?
+        {
             return Ok(None);
         }
         match self.consume()? {
@@ -532,7 +536,10 @@ impl Replay {
             ReplayMode::None => return Some(event),
             ReplayMode::Record => self.queue.push(event),
             ReplayMode::Play => {
-                if matches!(event, AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } | AsyncEvent::Block { .. }) {
+                if matches!(
+                    event,
+                    AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } | AsyncEvent::Block { .. }
+                ) {
                     self.queue.push(event);
                 }
             }
@@ -587,8 +594,10 @@ impl Replay {
                 }
                 _ => return Ok(()),
             };
-            let scheduled_here =
-                matches!(logged, AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } | AsyncEvent::Block { .. });
+            let scheduled_here = matches!(
+                logged,
+                AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } | AsyncEvent::Block { .. }
+            );
             if scheduled_here && self.queue.take_matching(&logged).is_none() {
                 // The machine has not scheduled it yet: never run early.
                 return Ok(());
@@ -596,6 +605,16 @@ impl Replay {
             self.consume()?;
             deliver(logged);
         }
+    }
+
+    /// What waits in the queue, in words, for reports.
+    pub fn queued_descriptions(&self) -> Vec<String> {
+        self.queue.iter().map(|event| Event::Async(event.clone()).to_string()).collect()
+    }
+
+    /// Player: events consumed so far.
+    pub fn events_consumed(&self) -> u64 {
+        self.events_consumed
     }
 
     // ---- digests ----
@@ -716,6 +735,7 @@ impl Replay {
         if let Some(source) = &mut self.source {
             source.advance();
         }
+        self.events_consumed += 1;
         self.next_stop_ahead = self.next_stop_ahead.and_then(|ahead| ahead.checked_sub(1));
         if self.recent.len() == RECENT_EVENTS {
             self.recent.pop_front();
@@ -742,6 +762,8 @@ fn made_by_guest(event: &Event) -> bool {
             cause,
             ShutdownCause::GuestShutdown | ShutdownCause::GuestReset | ShutdownCause::GuestPanic
         ),
-        Event::Async(_) | Event::Checkpoint(_) | Event::Digest(_) | Event::Snapshot { .. } | Event::End => false,
+        Event::Async(_) | Event::Checkpoint(_) | Event::Digest(_) | Event::Snapshot { .. } | Event::End => {
+            false
+        }
     }
 }

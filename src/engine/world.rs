@@ -1,0 +1,428 @@
+//! The two halves of a run, as turns taken under the replay lock. Both schedulers call these and nothing else, so a
+//! recording made under either replays under both.
+
+use super::guest::{Budget, Guest, GuestExit, Outlet};
+use super::outside::{Outside, Transcripts, Watch};
+use crate::log::event::{AsyncEvent, Event};
+use crate::nondet::{ClockKind, Nondet, ShutdownCause};
+use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
+use crate::units::{Cycles, Position, VirtualNs};
+use std::time::Duration;
+
+/// Instructions a slice may take: it bounds how long the main loop waits for the lock (well under a millisecond) and
+/// keeps the cost of a turn out of sight.
+const SLICE_INSTRUCTIONS: u64 = 50_000;
+
+/// Why a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum StopReason {
+    /// The instructions, cycles or seconds asked for have passed.
+    Budget,
+    /// The console printed what was waited for.
+    Output,
+    /// The guest came to an address at which the caller wants to stop.
+    Breakpoint,
+    /// The CPU waits or has stopped, and nothing will come that could wake it.
+    Halted,
+    /// The CPU has come to a JAM opcode.
+    Jammed,
+    /// The machine was shut down.
+    Shutdown(ShutdownCause),
+    /// The recording that is played has ended.
+    End,
+    /// The user asked.
+    Interrupted,
+}
+
+/// How an idle machine spends its time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timing {
+    /// The virtual clock jumps to the next deadline: as fast as possible.
+    Jump,
+    /// The machine sleeps until the deadline in real time, and the virtual clock moves by what passed.
+    Sleep,
+}
+
+/// Where a run ends at the latest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Instructions retired, `u64::MAX` for no limit.
+    pub icount: u64,
+    /// Cycles passed, `u64::MAX` for no limit.
+    pub cycles: u64,
+}
+
+impl Limits {
+    /// No limit.
+    pub const NONE: Limits = Limits { icount: u64::MAX, cycles: u64::MAX };
+
+    fn reached(self, position: Position) -> bool {
+        position.icount >= self.icount || position.cycles >= self.cycles
+    }
+}
+
+/// What the vCPU does after a turn.
+#[derive(Debug)]
+pub enum Next {
+    /// Another turn.
+    Continue,
+    /// Nothing until an event comes in or, where given, that much real time has passed.
+    Rest(Option<Duration>),
+    /// The run has ended.
+    Done(Result<StopReason, ReplayError>),
+}
+
+/// Everything that a run touches, owned by whoever holds the replay lock.
+pub struct World<G> {
+    /// The machine.
+    pub guest: G,
+    /// The state machine.
+    pub replay: Replay,
+    /// The hosts that answer at once.
+    pub outlet: Box<dyn Outlet>,
+    /// What was printed.
+    pub transcripts: Transcripts,
+    /// What the run is watched for.
+    pub watch: Watch,
+    /// Where the run ends.
+    pub limits: Limits,
+    /// How idle time passes.
+    pub timing: Timing,
+    /// Whether a host may bring more by itself.
+    pub may_deliver: bool,
+    /// Set from either side to end the run.
+    pub stop_request: Option<StopReason>,
+    /// The reading of the virtual_rt clock at which an idle CPU went to sleep.
+    warp_start: Option<i64>,
+    /// Player: the position after the last turn, to catch a turn that moves nothing.
+    last_progress: Option<(Position, u64)>,
+}
+
+impl<G: Guest> World<G> {
+    /// A world in which nothing has happened yet.
+    pub fn new(guest: G, replay: Replay, outlet: Box<dyn Outlet>) -> Self {
+        Self {
+            guest,
+            replay,
+            outlet,
+            transcripts: Transcripts::default(),
+            watch: Watch::default(),
+            limits: Limits::NONE,
+            timing: Timing::Jump,
+            may_deliver: false,
+            stop_request: None,
+            warp_start: None,
+            last_progress: None,
+        }
+    }
+
+    /// Prepares a run with new limits; forgets what ended the last one.
+    pub fn begin_run(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.watch.output_seen = false;
+        self.watch.shutdown = None;
+        self.stop_request = None;
+        self.last_progress = None;
+    }
+
+    /// The guest beside everything it may ask.
+    pub fn split(&mut self) -> (&mut G, Outside<'_>) {
+        (
+            &mut self.guest,
+            Outside {
+                replay: &mut self.replay,
+                outlet: &mut *self.outlet,
+                transcripts: &mut self.transcripts,
+                watch: &mut self.watch,
+            },
+        )
+    }
+
+    /// Ends recording or playing here. What was still queued is delivered unlogged.
+    ///
+    /// # Errors
+    /// When the log cannot be written; its prefix stays usable.
+    pub fn finish(&mut self) -> Result<(), ReplayError> {
+        self.replay.account_executed(self.guest.position())?;
+        let guest = &mut self.guest;
+        let queued = self.replay.finish(|| guest.digests())?;
+        self.warp_start = None;
+        for event in &queued {
+            let (guest, mut outside) = self.split();
+            guest.deliver(event, &mut outside);
+        }
+        self.check()
+    }
+
+    // ---- the main loop's half ----
+
+    /// One turn of the main loop: takes in what its hosts have brought. Gives whether the vCPU should be woken.
+    pub fn main_turn(&mut self, events: Vec<AsyncEvent>, may_deliver: bool, interrupted: bool) -> bool {
+        let wake = !events.is_empty() || interrupted || may_deliver != self.may_deliver;
+        self.may_deliver = may_deliver;
+        for event in events {
+            if let Some(event) = self.replay.schedule(event) {
+                let (guest, mut outside) = self.split();
+                guest.deliver(&event, &mut outside);
+            }
+        }
+        if interrupted {
+            self.stop_request.get_or_insert(StopReason::Interrupted);
+        }
+        wake
+    }
+
+    // ---- the vCPU's half ----
+
+    /// One turn of the vCPU: flush, warp, timers, digest, budget, one slice.
+    pub fn vcpu_turn(&mut self) -> Next {
+        match self.turn() {
+            Ok(next) => next,
+            Err(error) => Next::Done(Err(self.explain(error))),
+        }
+    }
+
+    fn turn(&mut self) -> Result<Next, ReplayError> {
+        self.replay.account_executed(self.guest.position())?;
+        self.flush()?;
+        self.account_warp()?;
+        self.run_timers()?;
+        if self.replay.digest_due()? {
+            let digests = self.guest.digests();
+            self.replay.digest(digests)?;
+        }
+        if let Some(reason) = self.played_requests()? {
+            return Ok(Next::Done(Ok(reason)));
+        }
+        if let Some(reason) = self.stop_request.take() {
+            return Ok(Next::Done(Ok(reason)));
+        }
+        if self.limits.reached(self.guest.position()) {
+            return Ok(Next::Done(Ok(StopReason::Budget)));
+        }
+        if self.guest.is_idle() { self.idle() } else { self.slice() }
+    }
+
+    fn flush(&mut self) -> Result<(), ReplayError> {
+        // The guest is delivered to while the queue is borrowed, so the events are taken out first.
+        let mut due = Vec::new();
+        self.replay.flush(|event| due.push(event))?;
+        for event in &due {
+            let (guest, mut outside) = self.split();
+            guest.deliver(event, &mut outside);
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    fn run_timers(&mut self) -> Result<(), ReplayError> {
+        while self.guest.next_timer().is_some_and(|due| due <= self.guest.position().cycles) {
+            if !self.replay.checkpoint(Checkpoint::ClockVirtual)? {
+                break;
+            }
+            let (guest, mut outside) = self.split();
+            guest.run_timer(&mut outside);
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Player: what the log says the hosts did here.
+    fn played_requests(&mut self) -> Result<Option<StopReason>, ReplayError> {
+        if self.replay.mode() != ReplayMode::Play {
+            return Ok(None);
+        }
+        if self.replay.checkpoint(Checkpoint::ResetRequested)? {
+            let (guest, mut outside) = self.split();
+            guest.reset(&mut outside);
+            self.check()?;
+            self.replay.account_executed(self.guest.position())?;
+        }
+        match self.replay.logged_shutdown()? {
+            // The mark that a recording ended without any shutdown.
+            Some(ShutdownCause::None) => {
+                // The final digest and `end` follow at the same place.
+                if self.replay.digest_due()? {
+                    let digests = self.guest.digests();
+                    self.replay.digest(digests)?;
+                }
+            }
+            Some(cause) => return Ok(Some(StopReason::Shutdown(cause))),
+            None => {}
+        }
+        Ok(self.replay.at_end()?.then_some(StopReason::End))
+    }
+
+    fn slice(&mut self) -> Result<Next, ReplayError> {
+        let budget = self.budget()?;
+        let (guest, mut outside) = self.split();
+        let exit = guest.run(budget, &mut outside);
+        self.check()?;
+        self.replay.account_executed(self.guest.position())?;
+        let done = |reason| Ok(Next::Done(Ok(reason)));
+        if self.watch.output_seen {
+            return done(StopReason::Output);
+        }
+        if let Some(cause) = self.watch.shutdown {
+            return done(StopReason::Shutdown(cause));
+        }
+        match exit {
+            GuestExit::Breakpoint => done(StopReason::Breakpoint),
+            GuestExit::Stopped => self.stopped(StopReason::Halted),
+            GuestExit::Jammed => self.stopped(StopReason::Jammed),
+            GuestExit::Budget | GuestExit::Waiting => {
+                self.require_progress()?;
+                Ok(Next::Continue)
+            }
+        }
+    }
+
+    /// A CPU that only a reset can start again. In play the log's end (or that reset) is still to come.
+    fn stopped(&mut self, reason: StopReason) -> Result<Next, ReplayError> {
+        if self.replay.mode() == ReplayMode::Play
+            && let Some(next) = self.replay.peek()?
+            && next.position == self.guest.position()
+            && next.event != Event::End
+            && self.require_progress().is_ok()
+        {
+            return Ok(Next::Continue);
+        }
+        Ok(Next::Done(Ok(reason)))
+    }
+
+    fn budget(&mut self) -> Result<Budget, ReplayError> {
+        let here = self.guest.position();
+        let icount = here.icount.saturating_add(SLICE_INSTRUCTIONS).min(self.limits.icount);
+        let mut stop = Position::new(icount.min(self.replay.next_digest()), 0);
+        if let Some(next) = self.replay.next_stop()? {
+            stop = stop.min(next);
+        }
+        Ok(Budget { stop, cycles: self.limits.cycles })
+    }
+
+    fn idle(&mut self) -> Result<Next, ReplayError> {
+        let here = self.guest.position();
+        let first_time = self.warp_start.is_none();
+        if first_time && self.replay.checkpoint(Checkpoint::ClockWarpStart)? {
+            if self.sleeps_here()? {
+                let now = self.read_virtual_rt()?;
+                self.warp_start = Some(now);
+            }
+        }
+        if self.warp_start.is_some() && self.replay.mode() == ReplayMode::Play {
+            // The log holds how long the sleep took; it is accounted at the next turn.
+            self.require_progress()?;
+            return Ok(Next::Continue);
+        }
+        let deadline = self.guest.next_timer().unwrap_or(u64::MAX).min(self.limits.cycles);
+        if self.warp_start.is_some() {
+            let wait = (deadline != u64::MAX).then(|| {
+                let cycles = Cycles(deadline.saturating_sub(here.cycles));
+                Duration::from_nanos(cycles.to_ns(self.guest.clock_hz()).0)
+            });
+            return Ok(Next::Rest(wait));
+        }
+        let deadline = self.clamp_to_log(deadline)?;
+        if deadline == u64::MAX {
+            return self.nothing_to_wait_for();
+        }
+        self.guest.advance_idle(deadline);
+        self.require_progress()?;
+        Ok(Next::Continue)
+    }
+
+    /// Whether idle time is slept here: as configured, or as the log did it.
+    fn sleeps_here(&mut self) -> Result<bool, ReplayError> {
+        let here = self.guest.position();
+        match self.replay.mode() {
+            ReplayMode::Play => self.replay.has_clock(here, ClockKind::VirtualRt),
+            ReplayMode::None | ReplayMode::Record => {
+                Ok(self.timing == Timing::Sleep && (self.may_deliver || self.guest.next_timer().is_some()))
+            }
+        }
+    }
+
+    fn nothing_to_wait_for(&mut self) -> Result<Next, ReplayError> {
+        match self.replay.mode() {
+            ReplayMode::Play if self.replay.peek()?.is_some() => {
+                Err(self.replay.diverged(Found::Stuck("the CPU waits, and no timer will wake it".to_owned())))
+            }
+            ReplayMode::None | ReplayMode::Record if self.may_deliver => Ok(Next::Rest(None)),
+            _ => Ok(Next::Done(Ok(StopReason::Halted))),
+        }
+    }
+
+    /// Moves the virtual clock by the real time that an idle CPU has slept.
+    fn account_warp(&mut self) -> Result<(), ReplayError> {
+        let Some(start) = self.warp_start else { return Ok(()) };
+        if !self.replay.checkpoint(Checkpoint::ClockWarpAccount)? {
+            return Ok(());
+        }
+        self.warp_start = None;
+        let slept = self.read_virtual_rt()?.saturating_sub(start);
+        let slept = VirtualNs(u64::try_from(slept).unwrap_or(0)).to_cycles(self.guest.clock_hz()).0;
+        let here = self.guest.position().cycles;
+        let mut target = here.saturating_add(slept);
+        if self.guest.is_idle() {
+            target =
+                target.min(self.guest.next_timer().unwrap_or(u64::MAX)).min(self.limits.cycles).max(here);
+            target = self.clamp_to_log(target)?.max(here);
+            self.guest.advance_idle(target);
+            self.replay.account_executed(self.guest.position())?;
+        }
+        Ok(())
+    }
+
+    fn read_virtual_rt(&mut self) -> Result<i64, ReplayError> {
+        let here = self.guest.position();
+        let (_, mut outside) = self.split();
+        let now = outside.clock(here, ClockKind::VirtualRt);
+        self.check()?;
+        Ok(now)
+    }
+
+    /// Player: idle time ends where the log has its next event, for input that came while the CPU waited must come
+    /// at its cycle.
+    fn clamp_to_log(&mut self, cycles: u64) -> Result<u64, ReplayError> {
+        if self.replay.mode() != ReplayMode::Play {
+            return Ok(cycles);
+        }
+        let here = self.guest.position();
+        Ok(match self.replay.peek()? {
+            Some(next) if next.position.icount == here.icount => cycles.min(next.position.cycles),
+            _ => cycles,
+        })
+    }
+
+    // ---- errors ----
+
+    /// An error that a call of the guest left behind.
+    fn check(&mut self) -> Result<(), ReplayError> {
+        self.watch.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Player: a turn that neither moves the guest nor consumes an event will never do so.
+    fn require_progress(&mut self) -> Result<(), ReplayError> {
+        if self.replay.mode() != ReplayMode::Play {
+            return Ok(());
+        }
+        let now = (self.guest.position(), self.replay.events_consumed());
+        if self.last_progress == Some(now) {
+            let waiting = self.replay.queued_descriptions();
+            let queue = if waiting.is_empty() { "nothing".to_owned() } else { waiting.join(", ") };
+            return Err(self.replay.diverged(Found::Stuck(format!("nothing can move; queued: {queue}"))));
+        }
+        self.last_progress = Some(now);
+        Ok(())
+    }
+
+    fn explain(&self, error: ReplayError) -> ReplayError {
+        match error {
+            ReplayError::Divergence(mut divergence) => {
+                divergence.pc = self.guest.pc();
+                ReplayError::Divergence(divergence)
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The engine and the state machine on a toy guest: what was recorded replays under both schedulers.
+#![cfg(not(loom))]
+
+mod common;
+
+use common::{Op, Outcome, Script, Toy, play, record};
+use proptest::prelude::*;
+use rreplay::engine::{Limits, RunError, Scheduler};
+use rreplay::log::event::{Event, StampedEvent};
+use rreplay::replay::ReplayError;
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => Just(Op::Work),
+        2 => Just(Op::Clock),
+        2 => Just(Op::Print),
+        3 => Just(Op::Receive),
+        1 => Just(Op::Wait),
+        1 => Just(Op::Mask),
+        2 => Just(Op::Unmask),
+        1 => Just(Op::Random),
+    ]
+}
+
+fn scheduler() -> impl Strategy<Value = Scheduler> {
+    prop_oneof![Just(Scheduler::Inline), Just(Scheduler::Threads)]
+}
+
+fn limits() -> impl Strategy<Value = Vec<Limits>> {
+    let limit = (1u64..120, any::<bool>());
+    prop::collection::vec(limit, 1..8).prop_map(|steps| {
+        let mut total = 0;
+        let limit = |(step, by_cycles)| {
+            total += step;
+            if by_cycles {
+                Limits { icount: u64::MAX, cycles: total * 3 }
+            } else {
+                Limits { icount: total, cycles: total * 40 }
+            }
+        };
+        steps.into_iter().map(limit).collect()
+    })
+}
+
+fn check(toy: &Toy, events: &[StampedEvent], recorded: &Outcome) {
+    for scheduler in [Scheduler::Inline, Scheduler::Threads] {
+        let replayed = play(toy.clone(), events.to_vec(), scheduler);
+        let replayed = replayed.unwrap_or_else(|error| panic!("{}: {error}\n{events:#?}", scheduler.name()));
+        assert_eq!(&replayed, recorded, "under {}", scheduler.name());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_recorded_replays(
+        program in prop::collection::vec(op(), 1..30),
+        period in prop::option::of(5u64..200),
+        digest_every in 0u64..40,
+        scheduler in scheduler(),
+        seed in any::<u64>(),
+        typed in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..4), 0..6),
+        limits in limits(),
+    ) {
+        let toy = Toy::new(program, period);
+        let chunks: Vec<&[u8]> = typed.iter().map(Vec::as_slice).collect();
+        let mut script = Script::typing(&chunks);
+        let (events, recorded) = record(toy.clone(), seed, digest_every, scheduler, &mut script, &limits);
+        prop_assert_eq!(&events.last().map(|last| &last.event), &Some(&Event::End));
+        check(&toy, &events, &recorded);
+    }
+
+    #[test]
+    fn a_log_with_one_event_dropped_shifted_or_doubled_never_replays_well(
+        program in prop::collection::vec(op(), 4..20),
+        period in 20u64..100,
+        seed in any::<u64>(),
+        pick in any::<prop::sample::Index>(),
+        change in 0..3,
+    ) {
+        let toy = Toy::new(program, Some(period));
+        let mut script = Script::typing(&[b"a", b"b", b"c"]);
+        let limits = [Limits { icount: 300, cycles: 3000 }];
+        let (mut events, recorded) = record(toy.clone(), seed, 50, Scheduler::Inline, &mut script, &limits);
+        // A digest that is left out or doubled changes nothing that the guest could notice; the others must be caught.
+        let candidates: Vec<usize> = (0..events.len())
+            .filter(|&index| !matches!(events[index].event, Event::Digest(_) | Event::End))
+            .collect();
+        let index = *pick.get(&candidates);
+        match change {
+            0 => { events.remove(index); }
+            1 => { events[index].position.icount += 1; events[index].position.cycles += 1; }
+            _ => { let double = events[index].clone(); events.insert(index, double); }
+        }
+        match play(toy, events, Scheduler::Inline) {
+            Err(RunError::Replay(ReplayError::Divergence(_))) => {}
+            Err(other) => prop_assert!(false, "not a divergence: {other}"),
+            // Without effect on the machine: only the mark of how the recording ended, or of an idle CPU.
+            Ok(outcome) => prop_assert_eq!(outcome, recorded),
+        }
+    }
+}
+
+#[test]
+fn input_while_the_cpu_waits_comes_at_its_cycle() {
+    let toy = Toy::new(vec![Op::Work, Op::Wait, Op::Receive, Op::Unmask], Some(1000));
+    let mut script = Script::typing(&[b"x", b"y", b"z"]);
+    let limits = [300, 333, 337, 2000, 5000].map(|cycles| Limits { icount: u64::MAX, cycles });
+    let (events, recorded) = record(toy.clone(), 5, 0, Scheduler::Inline, &mut script, &limits);
+    let idle_inputs = events.iter().filter(|event| matches!(event.event, Event::Async(_))).count();
+    assert_eq!(idle_inputs, 3);
+    check(&toy, &events, &recorded);
+}
