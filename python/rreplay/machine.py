@@ -232,7 +232,7 @@ class Machine:
         pc: int | None = None,
         output: bytes | re.Pattern[bytes] | None = None,
         scheduler: Scheduler | None = None,
-        real_time: bool = False,
+        sleep: bool = False,
     ) -> Stop:
         """Runs until the first of the given ends; without any, until the guest stops or Ctrl-C.
 
@@ -245,7 +245,7 @@ class Machine:
                 expression over bytes (which sees the last 4,096 bytes printed).
             scheduler: "threads" for two real threads under the replay lock, "inline" for both halves in turn on this
                 thread. None takes "inline", or what `Recording.replay` was told.
-            real_time: Run no faster than the board's clock would, as a terminal wants it.
+            sleep: Run no faster than the board's clock would, as a terminal wants it.
 
         Returns:
             Where it stopped and why.
@@ -265,7 +265,7 @@ class Machine:
             output=test,
             output_start=None,
             scheduler=scheduler or self._scheduler,
-            real_time=real_time,
+            sleep=sleep,
         )
 
     def _run_until_output(
@@ -280,7 +280,7 @@ class Machine:
             output=_output_test(pattern),
             output_start=start,
             scheduler=scheduler or self._scheduler,
-            real_time=False,
+            sleep=False,
         )
 
     def stop(self) -> None:
