@@ -98,26 +98,3 @@ pub trait Bus {
         false
     }
 }
-
-impl Interrupt {
-    /// The name in reports and in Python.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Interrupt::Irq => "irq",
-            Interrupt::Nmi => "nmi",
-            Interrupt::Reset => "reset",
-            Interrupt::Wake => "wake",
-        }
-    }
-}
-
-impl Exception {
-    /// The name in reports and in Python.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Exception::Brk => "brk",
-            Exception::Jam => "jam",
-            Exception::Stop => "stop",
-        }
-    }
-}

@@ -73,32 +73,3 @@ pub trait Nondet {
     /// something asked for. Checked after each of the calls above.
     fn wants_break(&self) -> bool;
 }
-
-impl ClockKind {
-    /// The name in reports and in Python.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ClockKind::Host => "host",
-            ClockKind::VirtualRt => "virtual_rt",
-        }
-    }
-}
-
-impl ShutdownCause {
-    /// The name in reports and in Python.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ShutdownCause::None => "none",
-            ShutdownCause::HostError => "host_error",
-            ShutdownCause::HostQuit => "host_quit",
-            ShutdownCause::HostReset => "host_reset",
-            ShutdownCause::HostSignal => "host_signal",
-            ShutdownCause::HostUi => "host_ui",
-            ShutdownCause::GuestShutdown => "guest_shutdown",
-            ShutdownCause::GuestReset => "guest_reset",
-            ShutdownCause::GuestPanic => "guest_panic",
-            ShutdownCause::SubsystemReset => "subsystem_reset",
-            ShutdownCause::SnapshotLoad => "snapshot_load",
-        }
-    }
-}

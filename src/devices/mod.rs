@@ -37,6 +37,11 @@ pub trait Device: Persist + Send {
     /// Number of register addresses.
     fn register_count(&self) -> u16;
 
+    /// Whether the device answers an access of register `offset`; where it does not, what lies beneath answers.
+    fn claims(&self, _offset: u16, _write: bool) -> bool {
+        true
+    }
+
     /// A CPU read of register `offset` (less than `register_count`), with its side effects.
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8;
 
@@ -80,6 +85,21 @@ pub trait Device: Persist + Send {
 
     /// A copy, for forks.
     fn clone_box(&self) -> Box<dyn Device>;
+}
+
+impl Persist for Box<dyn Device> {
+    fn save(&self, out: &mut Vec<u8>) {
+        (**self).save(out);
+    }
+    fn restore(
+        &mut self,
+        reader: &mut crate::persist::Reader<'_>,
+    ) -> Result<(), crate::persist::PersistError> {
+        (**self).restore(reader)
+    }
+    fn fields(&self) -> Vec<(&'static str, crate::persist::Value)> {
+        (**self).fields()
+    }
 }
 
 impl Clone for Box<dyn Device> {

@@ -33,6 +33,10 @@ pub enum GuestExit {
     Jammed,
     /// An instruction address was reached at which the caller wants to stop.
     Breakpoint,
+    /// Somebody who watches the guest wants to be told what was seen.
+    Hook,
+    /// The guest did what its board forbids; the guest knows what.
+    Fault,
 }
 
 /// A machine as the engine runs it: it knows nothing of logs, threads or hosts.

@@ -22,6 +22,10 @@ pub enum StopReason {
     Output,
     /// The guest came to an address at which the caller wants to stop.
     Breakpoint,
+    /// A hook was hit; the run can go on with the same limits.
+    Hook,
+    /// The guest did what its board forbids.
+    Fault,
     /// The CPU waits or has stopped, and nothing will come that could wake it.
     Halted,
     /// The CPU has come to a JAM opcode.
@@ -268,6 +272,8 @@ impl<G: Guest> World<G> {
         }
         match exit {
             GuestExit::Breakpoint => done(StopReason::Breakpoint),
+            GuestExit::Hook => done(StopReason::Hook),
+            GuestExit::Fault => done(StopReason::Fault),
             GuestExit::Stopped => self.stopped(StopReason::Halted),
             GuestExit::Jammed => self.stopped(StopReason::Jammed),
             GuestExit::Budget | GuestExit::Waiting => {

@@ -133,9 +133,3 @@ pub struct StampedEvent {
     pub ordinal: EventOrdinal,
     pub event: Event,
 }
-
-impl std::fmt::Display for Event {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
-}

@@ -1,1 +1,317 @@
-//! (under construction)
+//! A machine: CPU, memory and devices on one bus, with interrupt lines and timers. It implements the engine's
+//! [`Guest`] and knows no log, no thread and no host.
+//!
+//! What the guest does follows from the machine's state and from what is passed in. How a run is cut into slices has
+//! no influence: devices compute from exact cycles, interrupt lines carry the cycle since which they are held, and the
+//! CPU decides by that cycle.
+
+mod bus;
+mod hooks;
+mod lines;
+mod slots;
+mod state;
+
+pub use bus::BusCycle;
+pub use hooks::{Hit, HookId, HookKind};
+pub use slots::{Slot, Wire};
+pub use state::{SectionError, Sections};
+
+use crate::bus::Interrupt;
+use crate::cpu::{Cpu, Exit, Variant};
+use crate::engine::{Budget, Guest, GuestExit};
+use crate::log::event::AsyncEvent;
+use crate::memory::Memory;
+use crate::nondet::{CharId, Nondet};
+use crate::persist::Digest;
+use crate::units::Position;
+use bus::MachineBus;
+use hooks::Hooks;
+use lines::Lines;
+use slots::Slots;
+
+/// What an access to an address gives where nothing answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unmapped {
+    /// What floats on the bus.
+    OpenBus,
+    /// The run ends with an error that names the access.
+    Error,
+}
+
+/// A guest's access that the board forbids.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "the program {} ${address:04X} at {at}, where nothing is mapped; the board says unmapped = \"error\"",
+    if *.write { "writes to" } else { "reads" }
+)]
+pub struct Fault {
+    /// The address.
+    pub address: u16,
+    /// Whether it was a write.
+    pub write: bool,
+    /// When.
+    pub at: Position,
+}
+
+/// A 6502 machine.
+#[derive(Clone)]
+pub struct Machine {
+    cpu: Cpu,
+    memory: Memory,
+    slots: Slots,
+    lines: Lines,
+    clock_hz: u64,
+    unmapped: Unmapped,
+    hooks: Hooks,
+    fault: Option<Fault>,
+    trace: Option<Vec<BusCycle>>,
+}
+
+impl Machine {
+    /// Puts a machine together and powers it on. `memory` has its regions mapped and its images loaded.
+    pub fn new(
+        variant: Variant,
+        clock_hz: u64,
+        mut memory: Memory,
+        devices: Vec<Slot>,
+        unmapped: Unmapped,
+        outside: &mut dyn Nondet,
+    ) -> Self {
+        let slots = Slots::new(devices);
+        for page in 0..=u8::MAX {
+            memory.set_io(page, slots.has_page(page));
+        }
+        let mut machine = Self {
+            cpu: Cpu::new(variant),
+            memory,
+            slots,
+            lines: Lines::default(),
+            clock_hz,
+            unmapped,
+            hooks: Hooks::default(),
+            fault: None,
+            trace: None,
+        };
+        machine.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.power_on(bus));
+        machine.fault = None;
+        machine
+    }
+
+    /// The processor's registers and counters.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// The processor, to set registers between runs.
+    pub fn cpu_mut(&mut self) -> &mut Cpu {
+        &mut self.cpu
+    }
+
+    /// The address space.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// What stands at an address, without any side effect: a device's register as a read would give it, else memory.
+    pub fn peek(&self, address: u16) -> u8 {
+        match self.slots.at(address, false) {
+            Some((slot, offset)) => self.slots[slot].device.peek(offset, self.cpu.cycles),
+            None => self.memory.read_beneath(address).unwrap_or_else(|| crate::memory::open_bus(address)),
+        }
+    }
+
+    /// Puts bytes into RAM or ROM, beneath any device.
+    ///
+    /// # Errors
+    /// Where nothing is mapped, or beyond FFFF; nothing is written then.
+    pub fn poke(&mut self, address: u16, bytes: &[u8]) -> Result<(), crate::memory::MemoryError> {
+        self.memory.load(address, bytes)
+    }
+
+    /// The devices, in board order.
+    pub fn devices(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter()
+    }
+
+    /// Hooks and breakpoints.
+    pub fn hooks_mut(&mut self) -> &mut Hooks {
+        &mut self.hooks
+    }
+
+    /// Tells the memory which pages are watched; to be called when hooks have changed.
+    pub fn apply_hooks(&mut self) {
+        for page in 0..=u8::MAX {
+            let (read, write) = self.hooks.watches_page(page);
+            self.memory.set_watch(page, read, write);
+        }
+    }
+
+    /// What the hooks have seen since the last call.
+    pub fn take_hits(&mut self) -> Vec<Hit> {
+        self.hooks.take_hits()
+    }
+
+    /// The access that ended the run, once.
+    pub fn take_fault(&mut self) -> Option<Fault> {
+        self.fault.take()
+    }
+
+    /// From now on every bus cycle is kept.
+    pub fn start_trace(&mut self) {
+        self.trace = Some(Vec::new());
+    }
+
+    /// Ends the trace and gives its cycles.
+    pub fn take_trace(&mut self) -> Vec<BusCycle> {
+        self.trace.take().unwrap_or_default()
+    }
+
+    /// Cycles of the shortest instruction: what an instruction budget is worth in cycles without overshooting.
+    fn shortest_instruction(&self) -> u64 {
+        match self.cpu.variant() {
+            Variant::Nmos6502 => 2,
+            Variant::W65c02 => 1,
+        }
+    }
+
+    fn with_bus<const TRACED: bool, T>(
+        &mut self,
+        deadline: u64,
+        outside: &mut dyn Nondet,
+        body: impl FnOnce(&mut Cpu, &mut MachineBus<'_, TRACED>) -> T,
+    ) -> T {
+        let mut bus = MachineBus {
+            memory: &mut self.memory,
+            slots: &mut self.slots,
+            lines: &mut self.lines,
+            hooks: &mut self.hooks,
+            fault: &mut self.fault,
+            trace: &mut self.trace,
+            unmapped: self.unmapped,
+            clock_hz: self.clock_hz,
+            deadline,
+            outside,
+        };
+        body(&mut self.cpu, &mut bus)
+    }
+
+    fn run_cpu(&mut self, deadline: u64, outside: &mut dyn Nondet) -> Exit {
+        if self.trace.is_some() {
+            self.with_bus::<true, _>(deadline, outside, |cpu, bus| cpu.run_watched(bus))
+        } else if self.hooks.watches_execution() {
+            self.with_bus::<false, _>(deadline, outside, |cpu, bus| cpu.run_watched(bus))
+        } else {
+            self.with_bus::<false, _>(deadline, outside, |cpu, bus| cpu.run(bus))
+        }
+    }
+
+    /// What the last stretch of execution has to say to the caller, if anything.
+    fn noticed(&mut self, exit: Exit) -> Option<GuestExit> {
+        if self.fault.is_some() {
+            return Some(GuestExit::Fault);
+        }
+        if self.hooks.has_hits() {
+            return Some(GuestExit::Hook);
+        }
+        match exit {
+            Exit::Deadline => None,
+            Exit::Waiting => Some(GuestExit::Waiting),
+            Exit::Stopped => Some(GuestExit::Stopped),
+            Exit::Jammed => Some(GuestExit::Jammed),
+            Exit::Break => Some(GuestExit::Breakpoint),
+        }
+    }
+}
+
+impl Guest for Machine {
+    fn position(&self) -> Position {
+        self.cpu.position()
+    }
+
+    fn clock_hz(&self) -> u64 {
+        self.clock_hz
+    }
+
+    fn run(&mut self, budget: Budget, outside: &mut dyn Nondet) -> GuestExit {
+        loop {
+            let here = self.cpu.position();
+            let timer = self.slots.next_timer().unwrap_or(u64::MAX);
+            let until = budget.cycles.min(timer);
+            if here >= budget.stop || here.cycles >= until || outside.wants_break() {
+                return GuestExit::Budget;
+            }
+            // The CPU counts down cycles only. A deadline that so many of the shortest instructions would just reach is
+            // never passed by more than that number of any, so a few ever shorter stretches end exactly there.
+            let room = (budget.stop.icount - here.icount).saturating_mul(self.shortest_instruction()).max(1);
+            let exit = self.run_cpu(until.min(here.cycles.saturating_add(room)), outside);
+            if let Some(exit) = self.noticed(exit) {
+                return exit;
+            }
+            if self.cpu.position() == here {
+                // An interrupt that the log does not have here.
+                return GuestExit::Budget;
+            }
+        }
+    }
+
+    fn next_timer(&self) -> Option<u64> {
+        self.slots.next_timer()
+    }
+
+    fn run_timer(&mut self, outside: &mut dyn Nondet) {
+        let Some(slot) = self.slots.earliest() else { return };
+        let (at, clock_hz) = (self.cpu.position(), self.clock_hz);
+        self.slots.with_device(slot, at, clock_hz, outside, |device, context| device.run_timer(context));
+        self.slots.refresh(slot);
+        self.lines.update(&self.slots);
+    }
+
+    fn deliver(&mut self, event: &AsyncEvent, outside: &mut dyn Nondet) {
+        let AsyncEvent::CharRead { device, bytes } = event else { return };
+        let Some(slot) = self.slots.of_char(*device) else { return };
+        let (at, clock_hz) = (self.cpu.position(), self.clock_hz);
+        self.slots.with_device(slot, at, clock_hz, outside, |device, context| device.receive(bytes, context));
+        self.slots.refresh(slot);
+        self.lines.update(&self.slots);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.cpu.waiting() && !self.lines.irq_held() && !self.lines.nmi_at(self.cpu.cycles)
+    }
+
+    fn advance_idle(&mut self, cycles: u64) {
+        self.cpu.advance_idle(cycles.saturating_sub(self.cpu.cycles));
+    }
+
+    fn reset(&mut self, outside: &mut dyn Nondet) {
+        if !outside.interrupt(self.cpu.position(), Interrupt::Reset) {
+            return;
+        }
+        self.slots.reset(self.cpu.cycles);
+        self.lines = Lines::default();
+        self.lines.update(&self.slots);
+        self.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.reset(bus));
+    }
+
+    fn digests(&mut self) -> Vec<Digest> {
+        self.digest_sections()
+    }
+
+    fn subsystems(&self) -> Vec<String> {
+        self.section_names()
+    }
+
+    fn pc(&self) -> Option<u16> {
+        Some(self.cpu.pc)
+    }
+}
+
+/// A character device's number on this machine: its place among the character devices, in board order.
+pub(crate) fn number_char_devices(slots: &mut [Slot]) -> Vec<String> {
+    let mut names = Vec::new();
+    for slot in slots.iter_mut().filter(|slot| slot.device.is_char()) {
+        slot.char_id = Some(CharId(names.len() as u16));
+        names.push(slot.name.clone());
+    }
+    names
+}

@@ -1,6 +1,6 @@
 //! Where events go to and come from.
 
-use crate::log::LogError;
+use crate::log::{EventCursor, LogError, LogWriter};
 use crate::log::event::{Event, StampedEvent};
 use crate::sync::{Arc, Mutex, lock};
 use crate::units::{EventOrdinal, Position};
@@ -101,5 +101,39 @@ impl EventSource for MemorySource {
 
     fn byte_offset(&self) -> Option<u64> {
         None
+    }
+}
+
+impl EventSink for LogWriter {
+    fn append(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError> {
+        LogWriter::append(self, position, event)
+    }
+
+    fn flush(&mut self) -> Result<(), LogError> {
+        LogWriter::flush(self)
+    }
+
+    fn finish(&mut self) -> Result<(), LogError> {
+        LogWriter::finish(self)
+    }
+}
+
+impl EventSource for EventCursor {
+    fn peek(&mut self, ahead: usize) -> Result<Option<&StampedEvent>, LogError> {
+        // Asked twice because a found event would stay borrowed on the way to the failure.
+        if self.peek_nth(ahead).is_none()
+            && let Some(failure) = self.failure()
+        {
+            return Err(failure.clone());
+        }
+        Ok(self.peek_nth(ahead))
+    }
+
+    fn advance(&mut self) {
+        self.next();
+    }
+
+    fn byte_offset(&self) -> Option<u64> {
+        Some(EventCursor::byte_offset(self))
     }
 }

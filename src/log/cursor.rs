@@ -1,0 +1,201 @@
+//! Walking over the events of a recording.
+
+use std::borrow::Borrow;
+use std::collections::VecDeque;
+use std::vec;
+
+use super::error::LogError;
+use super::event::StampedEvent;
+use super::index::ChunkInfo;
+use super::reader::LogReader;
+use crate::units::EventOrdinal;
+
+/// A place between two events of a recording, which can look ahead and move.
+///
+/// It owns its reader (the player), borrows it, or shares it. The chunk of the next event is always decoded, so that
+/// [`EventCursor::peek`] costs nothing.
+///
+/// As an iterator it gives each event, then, if a chunk cannot be read, that error once, then nothing.
+#[derive(Debug)]
+pub struct EventCursor<R: Borrow<LogReader> = LogReader> {
+    reader: R,
+    /// Chunks that are decoded; the first has at least one event left unless there is no next event.
+    loaded: VecDeque<Loaded>,
+    /// Place of the next chunk to load in [`LogReader::chunks`].
+    next_chunk: usize,
+    ordinal: u64,
+    failure: Option<LogError>,
+    failure_given: bool,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    offset: u64,
+    events: vec::IntoIter<StampedEvent>,
+}
+
+impl<R: Borrow<LogReader>> EventCursor<R> {
+    /// Stands before the first event.
+    pub fn new(reader: R) -> Self {
+        let mut cursor = Self {
+            reader,
+            loaded: VecDeque::new(),
+            next_chunk: 0,
+            ordinal: 0,
+            failure: None,
+            failure_given: false,
+        };
+        cursor.settle();
+        cursor
+    }
+
+    /// The recording.
+    pub fn reader(&self) -> &LogReader {
+        self.reader.borrow()
+    }
+
+    /// The next event. `None` at the end, and where the next chunk cannot be read: see [`EventCursor::failure`].
+    #[inline]
+    pub fn peek(&self) -> Option<&StampedEvent> {
+        self.loaded.front()?.events.as_slice().first()
+    }
+
+    /// The event `n` behind the next one (0 is the next one itself). Chunks in between are decoded and kept, so `n`
+    /// should be small.
+    pub fn peek_nth(&mut self, n: usize) -> Option<&StampedEvent> {
+        while self.loaded.iter().map(|chunk| chunk.events.len()).sum::<usize>() <= n {
+            if !self.load_next() {
+                return None;
+            }
+        }
+        let mut left = n;
+        for chunk in &self.loaded {
+            match chunk.events.as_slice().get(left) {
+                Some(event) => return Some(event),
+                None => left -= chunk.events.len(),
+            }
+        }
+        None
+    }
+
+    /// Why there is no next event although the recording has more.
+    pub fn failure(&self) -> Option<&LogError> {
+        if self.peek().is_some() { None } else { self.failure.as_ref() }
+    }
+
+    /// The next event's ordinal; at the end, the number of events.
+    pub fn ordinal(&self) -> EventOrdinal {
+        EventOrdinal(self.ordinal)
+    }
+
+    /// Where in the file the chunk of the next event starts; at the end, where the last chunk ends.
+    pub fn byte_offset(&self) -> u64 {
+        let reader = self.reader.borrow();
+        match self.loaded.front() {
+            Some(chunk) => chunk.offset,
+            None => match reader.chunks().get(self.next_chunk) {
+                Some(chunk) => chunk.offset,
+                None => reader.chunks().last().map_or(reader.info().header_bytes, ChunkInfo::end),
+            },
+        }
+    }
+
+    /// Moves before the event with an ordinal; the number of events is the end.
+    ///
+    /// # Errors
+    /// [`LogError::NoSuchEvent`], or that of a chunk that cannot be read; the cursor then stands where it failed.
+    pub fn seek(&mut self, ordinal: EventOrdinal) -> Result<(), LogError> {
+        let reader = self.reader.borrow();
+        let events = reader.events_count();
+        if ordinal.0 > events {
+            return Err(LogError::NoSuchEvent { ordinal: ordinal.0, events });
+        }
+        let place = reader.chunks().partition_point(|chunk| chunk.end_ordinal() <= ordinal.0);
+        self.restart(place);
+        self.skip_while(|event| event.ordinal < ordinal)
+    }
+
+    /// Moves before the first event that stands at `icount` or later; behind the last event when there is none.
+    pub fn seek_icount(&mut self, icount: u64) -> Result<(), LogError> {
+        let chunks = self.reader.borrow().chunks();
+        let later = chunks.partition_point(|chunk| chunk.first.icount < icount);
+        // The last chunk that starts before may reach beyond.
+        let place = chunks[..later].iter().rposition(|chunk| !chunk.is_snapshot).unwrap_or(later);
+        self.restart(place);
+        self.skip_while(|event| event.position.icount < icount)
+    }
+
+    fn restart(&mut self, place: usize) {
+        let reader = self.reader.borrow();
+        self.ordinal = reader.chunks().get(place).map_or(reader.events_count(), |chunk| chunk.first_ordinal);
+        self.loaded.clear();
+        self.next_chunk = place;
+        self.failure = None;
+        self.failure_given = false;
+        self.settle();
+    }
+
+    fn skip_while(&mut self, wanted: impl Fn(&StampedEvent) -> bool) -> Result<(), LogError> {
+        while self.peek().is_some_and(&wanted) {
+            self.take();
+        }
+        self.failure().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<StampedEvent> {
+        let chunk = self.loaded.front_mut()?;
+        let event = chunk.events.next();
+        self.ordinal += u64::from(event.is_some());
+        if chunk.events.as_slice().is_empty() {
+            self.loaded.pop_front();
+            self.settle();
+        }
+        event
+    }
+
+    /// Makes sure that the next event, if there is one, is decoded.
+    fn settle(&mut self) {
+        while self.loaded.is_empty() && self.load_next() {}
+    }
+
+    /// Loads the next chunk; `false` when there is none or it cannot be read.
+    fn load_next(&mut self) -> bool {
+        let reader = self.reader.borrow();
+        let Some(chunk) = reader.chunks().get(self.next_chunk) else { return false };
+        if self.failure.is_some() {
+            return false;
+        }
+        if !chunk.is_snapshot {
+            match reader.load_chunk(self.next_chunk) {
+                Ok(events) => {
+                    self.loaded.push_back(Loaded { offset: chunk.offset, events: events.into_iter() })
+                }
+                Err(error) => {
+                    self.failure = Some(error);
+                    return false;
+                }
+            }
+        }
+        self.next_chunk += 1;
+        true
+    }
+}
+
+impl<R: Borrow<LogReader>> Iterator for EventCursor<R> {
+    type Item = Result<StampedEvent, LogError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(event) = self.take() {
+            return Some(Ok(event));
+        }
+        match &self.failure {
+            Some(failure) if !self.failure_given => {
+                self.failure_given = true;
+                Some(Err(failure.clone()))
+            }
+            _ => None,
+        }
+    }
+}

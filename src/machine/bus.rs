@@ -1,0 +1,255 @@
+//! The machine's bus as the CPU sees it: plain RAM and ROM inline, everything else out of line.
+
+use super::hooks::{HookKind, Hooks};
+use super::lines::Lines;
+use super::slots::Slots;
+use super::{Fault, Unmapped};
+use crate::bus::{Bus, Exception, Interrupt};
+use crate::memory::{Memory, Written, open_bus};
+use crate::nondet::Nondet;
+use crate::units::Position;
+
+/// One cycle on the bus.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BusCycle {
+    /// The address.
+    pub address: u16,
+    /// The value read or written.
+    pub value: u8,
+    /// Whether it is a write.
+    pub write: bool,
+    /// The clock cycle.
+    pub cycle: u64,
+}
+
+/// What a cycle on the bus is for: hooks see data and nothing else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Data,
+    Fetch,
+    Dummy,
+}
+
+pub(super) struct MachineBus<'a, const TRACED: bool> {
+    pub memory: &'a mut Memory,
+    pub slots: &'a mut Slots,
+    pub lines: &'a mut Lines,
+    pub hooks: &'a mut Hooks,
+    pub fault: &'a mut Option<Fault>,
+    pub trace: &'a mut Option<Vec<BusCycle>>,
+    pub unmapped: Unmapped,
+    pub clock_hz: u64,
+    pub deadline: u64,
+    pub outside: &'a mut dyn Nondet,
+}
+
+impl<const TRACED: bool> MachineBus<'_, TRACED> {
+    #[cold]
+    #[inline(never)]
+    fn read_slow(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
+        let value = match self.slots.at(address, false) {
+            Some((slot, register)) => self.read_device(slot, register, at),
+            None => match self.memory.read_beneath(address) {
+                Some(value) => value,
+                None => {
+                    self.unmapped(address, false, at, purpose);
+                    open_bus(address)
+                }
+            },
+        };
+        if purpose == Purpose::Data && self.hooks.access(HookKind::Read, address, value, at) {
+            self.deadline = 0;
+        }
+        value
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_slow(&mut self, address: u16, value: u8, at: Position, purpose: Purpose) {
+        match self.slots.at(address, true) {
+            Some((slot, register)) => self.write_device(slot, register, value, at),
+            None => {
+                if self.memory.write_beneath(address, value) == Written::Unmapped {
+                    self.unmapped(address, true, at, purpose);
+                }
+            }
+        }
+        if purpose == Purpose::Data && self.hooks.access(HookKind::Write, address, value, at) {
+            self.deadline = 0;
+        }
+    }
+
+    fn read_device(&mut self, slot: usize, register: u16, at: Position) -> u8 {
+        let mut outside = Asked { outside: &mut *self.outside, asked: false };
+        let value = self.slots.with_device(slot, at, self.clock_hz, &mut outside, |device, context| {
+            device.read(register, context)
+        });
+        let asked = outside.asked;
+        self.after_access(slot, asked);
+        value
+    }
+
+    fn write_device(&mut self, slot: usize, register: u16, value: u8, at: Position) {
+        let mut outside = Asked { outside: &mut *self.outside, asked: false };
+        self.slots.with_device(slot, at, self.clock_hz, &mut outside, |device, context| {
+            device.write(register, value, context);
+        });
+        let asked = outside.asked;
+        self.after_access(slot, asked);
+    }
+
+    /// An access may have changed the device's line and timer, and somebody outside may want the CPU back.
+    #[inline]
+    fn after_access(&mut self, slot: usize, asked: bool) {
+        if self.slots.refresh(slot) && self.lines.update(self.slots) {
+            self.deadline = 0;
+        }
+        if let Some(timer) = self.slots.next_timer() {
+            self.deadline = self.deadline.min(timer);
+        }
+        if asked && self.outside.wants_break() {
+            self.deadline = 0;
+        }
+    }
+
+    fn unmapped(&mut self, address: u16, write: bool, at: Position, purpose: Purpose) {
+        // What the chip does with the bus on its own is no mistake of the program.
+        if self.unmapped == Unmapped::Error && purpose != Purpose::Dummy {
+            self.fault.get_or_insert(Fault { address, write, at });
+            self.deadline = 0;
+        }
+    }
+
+    #[inline(always)]
+    fn read_for(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
+        let value = match self.memory.read_fast(address) {
+            Some(value) => value,
+            None => self.read_slow(address, at, purpose),
+        };
+        if TRACED {
+            self.note(BusCycle { address, value, write: false, cycle: at.cycles });
+        }
+        value
+    }
+
+    #[inline(always)]
+    fn write_for(&mut self, address: u16, value: u8, at: Position, purpose: Purpose) {
+        if !self.memory.write_fast(address, value) {
+            self.write_slow(address, value, at, purpose);
+        }
+        if TRACED {
+            self.note(BusCycle { address, value, write: true, cycle: at.cycles });
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note(&mut self, cycle: BusCycle) {
+        if let Some(trace) = self.trace {
+            trace.push(cycle);
+        }
+    }
+}
+
+impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
+    #[inline(always)]
+    fn read(&mut self, address: u16, at: Position) -> u8 {
+        self.read_for(address, at, Purpose::Data)
+    }
+
+    #[inline(always)]
+    fn write(&mut self, address: u16, value: u8, at: Position) {
+        self.write_for(address, value, at, Purpose::Data);
+    }
+
+    #[inline(always)]
+    fn fetch(&mut self, address: u16, at: Position) -> u8 {
+        self.read_for(address, at, Purpose::Fetch)
+    }
+
+    #[inline(always)]
+    fn dummy_read(&mut self, address: u16, at: Position) {
+        // Only a device notices a read whose value is thrown away.
+        if TRACED || self.memory.read_fast(address).is_none() {
+            self.read_for(address, at, Purpose::Dummy);
+        }
+    }
+
+    #[inline(always)]
+    fn dummy_write(&mut self, address: u16, value: u8, at: Position) {
+        // Memory holds the value already; the write that follows marks the page.
+        if TRACED || self.memory.read_fast(address).is_none() {
+            self.write_for(address, value, at, Purpose::Dummy);
+        }
+    }
+
+    #[inline(always)]
+    fn deadline(&self) -> u64 {
+        self.deadline
+    }
+
+    fn lower_deadline(&mut self) {
+        self.deadline = 0;
+    }
+
+    fn irq_at(&mut self, cycle: u64) -> bool {
+        self.lines.irq_at(cycle)
+    }
+
+    fn irq_held(&self) -> bool {
+        self.lines.irq_held()
+    }
+
+    fn nmi_at(&mut self, cycle: u64) -> bool {
+        self.lines.nmi_at(cycle)
+    }
+
+    fn acknowledge_nmi(&mut self) {
+        self.lines.acknowledge_nmi();
+    }
+
+    fn accept(&mut self, interrupt: Interrupt, at: Position) -> bool {
+        self.outside.interrupt(at, interrupt)
+    }
+
+    fn exception(&mut self, exception: Exception, at: Position) {
+        self.outside.exception(at, exception);
+        if self.outside.wants_break() {
+            self.deadline = 0;
+        }
+    }
+
+    fn before_instruction(&mut self, pc: u16, at: Position) -> bool {
+        self.hooks.before_instruction(pc, at)
+    }
+}
+
+/// Notices whether the outside was asked at all, which is rare, so that the common access need not look further.
+struct Asked<'a> {
+    outside: &'a mut dyn Nondet,
+    asked: bool,
+}
+
+macro_rules! forward {
+    ($($method:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        impl Nondet for Asked<'_> {
+            $(fn $method(&mut self, at: Position, $($argument: $type),*) -> $result {
+                self.asked = true;
+                self.outside.$method(at, $($argument),*)
+            })*
+
+            fn wants_break(&self) -> bool {
+                self.outside.wants_break()
+            }
+        }
+    };
+}
+
+forward! {
+    clock(kind: crate::nondet::ClockKind) -> i64;
+    random(buffer: &mut [u8]) -> i32;
+    char_write(device: crate::nondet::CharId, bytes: &[u8]) -> crate::nondet::CharWritten;
+    interrupt(interrupt: Interrupt) -> bool;
+    exception(exception: Exception) -> bool;
+    shutdown_request(cause: crate::nondet::ShutdownCause) -> ();
+}

@@ -1,0 +1,145 @@
+//! Who watches the guest: execution, reads and writes of addresses. Invisible to the guest; a hit ends the slice at
+//! the next instruction boundary, where whoever watches may look at everything.
+
+use crate::units::Position;
+
+/// What a hook watches.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum HookKind {
+    /// The instruction at an address is about to be executed.
+    Execute,
+    /// Data is read from an address (no dummy reads, no fetches).
+    Read,
+    /// Data is written to an address (no dummy writes).
+    Write,
+}
+
+/// A hook, for its removal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HookId(pub u64);
+
+/// What a hook has seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hit {
+    /// The hook.
+    pub hook: HookId,
+    /// What happened.
+    pub kind: HookKind,
+    /// Just before the instruction, with the exact cycle of the access.
+    pub at: Position,
+    /// The address executed, read or written.
+    pub address: u16,
+    /// The value read or written.
+    pub value: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hook {
+    id: HookId,
+    kind: HookKind,
+    first: u16,
+    last: u16,
+}
+
+/// All hooks and the breakpoint of the current run.
+#[derive(Clone, Debug, Default)]
+pub struct Hooks {
+    hooks: Vec<Hook>,
+    next_id: u64,
+    hits: Vec<Hit>,
+    breakpoint: Option<u16>,
+    /// Where the breakpoint has been reported already, or where the run has begun: it does not stop there again.
+    past_breakpoint: Option<Position>,
+    /// Whether the breakpoint was reached and nobody has asked yet.
+    breakpoint_reached: bool,
+    /// Where execution hooks have been reported already.
+    past_execute: Option<Position>,
+}
+
+impl Hooks {
+    /// Adds a hook on the addresses `first..=last`.
+    pub fn add(&mut self, kind: HookKind, first: u16, last: u16) -> HookId {
+        let id = HookId(self.next_id);
+        self.next_id += 1;
+        self.hooks.push(Hook { id, kind, first, last });
+        id
+    }
+
+    /// Removes a hook; gives whether it was there.
+    pub fn remove(&mut self, id: HookId) -> bool {
+        let before = self.hooks.len();
+        self.hooks.retain(|hook| hook.id != id);
+        self.hooks.len() != before
+    }
+
+    /// Sets the address at which the run that begins at `from` stops; it does not stop where it begins.
+    pub fn set_breakpoint(&mut self, breakpoint: Option<u16>, from: Position) {
+        self.breakpoint = breakpoint;
+        self.past_breakpoint = Some(from);
+        self.breakpoint_reached = false;
+    }
+
+    /// Whether the breakpoint was reached since this was last asked: a hook may be hit at the same instruction.
+    pub fn take_breakpoint_reached(&mut self) -> bool {
+        std::mem::take(&mut self.breakpoint_reached)
+    }
+
+    pub(super) fn watches_execution(&self) -> bool {
+        self.breakpoint.is_some() || self.hooks.iter().any(|hook| hook.kind == HookKind::Execute)
+    }
+
+    pub(super) fn watches_page(&self, page: u8) -> (bool, bool) {
+        let watches = |kind| {
+            self.hooks.iter().any(|hook| {
+                hook.kind == kind && (hook.first >> 8..=hook.last >> 8).contains(&u16::from(page))
+            })
+        };
+        (watches(HookKind::Read), watches(HookKind::Write))
+    }
+
+    pub(super) fn has_hits(&self) -> bool {
+        !self.hits.is_empty()
+    }
+
+    pub(super) fn take_hits(&mut self) -> Vec<Hit> {
+        std::mem::take(&mut self.hits)
+    }
+
+    /// Notes an access; gives whether somebody watches it.
+    pub(super) fn access(&mut self, kind: HookKind, address: u16, value: u8, at: Position) -> bool {
+        let before = self.hits.len();
+        let watching =
+            self.hooks.iter().filter(|hook| hook.kind == kind && (hook.first..=hook.last).contains(&address));
+        self.hits.extend(watching.map(|hook| Hit { hook: hook.id, kind, at, address, value: Some(value) }));
+        self.hits.len() != before
+    }
+
+    /// Asked before an instruction; gives whether the run must end before it.
+    pub(super) fn before_instruction(&mut self, pc: u16, at: Position) -> bool {
+        let mut ends = false;
+        if self.breakpoint == Some(pc) && self.past_breakpoint != Some(at) {
+            self.past_breakpoint = Some(at);
+            self.breakpoint_reached = true;
+            ends = true;
+        }
+        if self.past_execute != Some(at) {
+            let watching = self
+                .hooks
+                .iter()
+                .filter(|hook| hook.kind == HookKind::Execute && (hook.first..=hook.last).contains(&pc));
+            let before = self.hits.len();
+            self.hits.extend(watching.map(|hook| Hit {
+                hook: hook.id,
+                kind: HookKind::Execute,
+                at,
+                address: pc,
+                value: None,
+            }));
+            if self.hits.len() != before {
+                self.past_execute = Some(at);
+                ends = true;
+            }
+        }
+        ends
+    }
+}

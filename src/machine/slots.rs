@@ -1,0 +1,186 @@
+//! The devices of a board: where each sits, which line it drives, and what was last heard of it.
+
+use crate::devices::{Context, Device};
+use crate::nondet::{CharId, Nondet};
+use crate::units::Position;
+
+/// The interrupt line that a device's output is wired to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Wire {
+    /// IRQB.
+    Irq,
+    /// NMIB.
+    Nmi,
+    /// Not connected.
+    None,
+}
+
+/// A device in its place.
+#[derive(Clone)]
+pub struct Slot {
+    /// The board's name for it.
+    pub name: String,
+    /// Address of its first register.
+    pub first: u16,
+    /// The line it drives.
+    pub wire: Wire,
+    /// Its number as a character device.
+    pub char_id: Option<CharId>,
+    /// The chip.
+    pub device: Box<dyn Device>,
+    /// [`Device::irq`] as of the last call that could change it.
+    pub(super) irq: Option<u64>,
+    /// [`Device::next_timer`] as of the last call that could change it; `u64::MAX` for none.
+    timer: u64,
+}
+
+impl Slot {
+    /// A device whose first register is at `first`.
+    pub fn new(name: &str, first: u16, wire: Wire, device: Box<dyn Device>) -> Self {
+        let (irq, timer) = (device.irq(), device.next_timer().unwrap_or(u64::MAX));
+        Self { name: name.to_owned(), first, wire, char_id: None, device, irq, timer }
+    }
+
+    fn last(&self) -> u16 {
+        self.first.saturating_add(self.device.register_count() - 1)
+    }
+}
+
+/// Marks a page without a device.
+const NO_SLOT: u8 = u8::MAX;
+
+/// All devices, findable by address.
+#[derive(Clone)]
+pub(super) struct Slots {
+    /// In board order, which is the order of sections and of character devices.
+    slots: Vec<Slot>,
+    /// First and last address and slot, by address.
+    windows: Vec<(u16, u16, u8)>,
+    /// For each page the first window that reaches into it.
+    first_window: [u8; 256],
+    /// The earliest timer of all; `u64::MAX` for none.
+    next_timer: u64,
+}
+
+impl std::ops::Index<usize> for Slots {
+    type Output = Slot;
+
+    fn index(&self, index: usize) -> &Slot {
+        &self.slots[index]
+    }
+}
+
+impl Slots {
+    pub fn new(slots: Vec<Slot>) -> Self {
+        let mut windows: Vec<_> =
+            slots.iter().enumerate().map(|(index, slot)| (slot.first, slot.last(), index as u8)).collect();
+        windows.sort_unstable();
+        let mut first_window = [NO_SLOT; 256];
+        for (page, entry) in first_window.iter_mut().enumerate() {
+            let in_page = |&(first, last, _): &(u16, u16, u8)| {
+                usize::from(first >> 8) <= page && page <= usize::from(last >> 8)
+            };
+            *entry = windows.iter().position(in_page).map_or(NO_SLOT, |index| index as u8);
+        }
+        let mut slots = Self { slots, windows, first_window, next_timer: u64::MAX };
+        slots.find_next_timer();
+        slots
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter()
+    }
+
+    pub fn has_page(&self, page: u8) -> bool {
+        self.first_window[usize::from(page)] != NO_SLOT
+    }
+
+    /// The device that answers at `address`, and its register.
+    #[inline]
+    pub fn at(&self, address: u16, write: bool) -> Option<(usize, u16)> {
+        let mut window = usize::from(self.first_window[usize::from(address >> 8)]);
+        while let Some(&(first, last, slot)) = self.windows.get(window) {
+            if address < first {
+                return None;
+            }
+            if address <= last {
+                let offset = address - first;
+                let index = usize::from(slot);
+                return self.slots[index].device.claims(offset, write).then_some((index, offset));
+            }
+            window += 1;
+        }
+        None
+    }
+
+    pub fn of_char(&self, id: CharId) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.char_id == Some(id))
+    }
+
+    pub fn next_timer(&self) -> Option<u64> {
+        (self.next_timer != u64::MAX).then_some(self.next_timer)
+    }
+
+    /// The device whose timer comes first; of several at one cycle the first in board order.
+    pub fn earliest(&self) -> Option<usize> {
+        self.slots
+            .iter()
+            .position(|slot| slot.timer == self.next_timer)
+            .filter(|_| self.next_timer != u64::MAX)
+    }
+
+    #[inline]
+    pub fn with_device<T>(
+        &mut self,
+        index: usize,
+        at: Position,
+        clock_hz: u64,
+        outside: &mut dyn Nondet,
+        body: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T,
+    ) -> T {
+        let slot = &mut self.slots[index];
+        let mut context =
+            Context { at, clock_hz, char_id: slot.char_id.unwrap_or(CharId(u16::MAX)), outside };
+        body(&mut *slot.device, &mut context)
+    }
+
+    /// Hears what a device has to say after a call that could change it; gives whether its interrupt output changed.
+    #[inline]
+    pub fn refresh(&mut self, index: usize) -> bool {
+        let slot = &mut self.slots[index];
+        let irq = slot.device.irq();
+        let timer = slot.device.next_timer().unwrap_or(u64::MAX);
+        let changed = irq != slot.irq;
+        slot.irq = irq;
+        if timer != slot.timer {
+            slot.timer = timer;
+            self.find_next_timer();
+        }
+        changed
+    }
+
+    pub fn reset(&mut self, now: u64) {
+        self.slots.iter_mut().for_each(|slot| slot.device.reset(now));
+        self.refresh_all();
+    }
+
+    /// Brings lazily computed registers up to date, so that what is saved is canonical.
+    pub fn catch_up(&mut self, now: u64) {
+        self.slots.iter_mut().for_each(|slot| slot.device.catch_up(now));
+    }
+
+    /// To be called when devices were restored.
+    pub fn refresh_all(&mut self) {
+        (0..self.slots.len()).for_each(|index| {
+            self.refresh(index);
+        });
+    }
+
+    pub fn devices_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut()
+    }
+
+    fn find_next_timer(&mut self) {
+        self.next_timer = self.slots.iter().map(|slot| slot.timer).min().unwrap_or(u64::MAX);
+    }
+}

@@ -1,0 +1,108 @@
+//! The machine's state in named sections: what snapshots hold and digests hash.
+
+use super::Machine;
+use super::lines::Lines;
+use crate::persist::{Digest, Persist, PersistError, Reader, Value};
+
+/// Saved state by subsystem, in the machine's order: CPU, lines, memory, then each device as `device/<name>`.
+pub type Sections = Vec<(String, Vec<u8>)>;
+
+/// Sections that do not fit the machine they are restored to.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SectionError {
+    /// Other sections than this machine has.
+    #[error(
+        "the saved state is of another machine: it has the parts {found:?}, this machine has {expected:?}"
+    )]
+    Parts {
+        /// This machine's.
+        expected: Vec<String>,
+        /// The saved state's.
+        found: Vec<String>,
+    },
+    /// A section's content.
+    #[error("{section}: {source}")]
+    Content {
+        /// The section.
+        section: String,
+        /// What is wrong with it.
+        source: PersistError,
+    },
+}
+
+impl Machine {
+    /// Names of the sections, in order.
+    pub fn section_names(&self) -> Vec<String> {
+        let devices = self.slots.iter().map(|slot| format!("device/{}", slot.name));
+        ["cpu", "lines", "memory"].into_iter().map(str::to_owned).chain(devices).collect()
+    }
+
+    /// Saves everything that the run depends on.
+    pub fn save(&mut self) -> Sections {
+        self.slots.catch_up(self.cpu.cycles);
+        let saved = |part: &dyn Persist| {
+            let mut bytes = Vec::new();
+            part.save(&mut bytes);
+            bytes
+        };
+        let mut contents = vec![saved(&self.cpu), saved(&self.lines), saved(&self.memory)];
+        contents.extend(self.slots.iter().map(|slot| saved(&slot.device)));
+        self.section_names().into_iter().zip(contents).collect()
+    }
+
+    /// Restores what `save` gave on a machine of the same board.
+    ///
+    /// # Errors
+    /// When the sections do not fit; the machine is then as it was before.
+    pub fn restore(&mut self, sections: &Sections) -> Result<(), SectionError> {
+        let expected = self.section_names();
+        let found: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
+        if expected != found {
+            return Err(SectionError::Parts { expected, found });
+        }
+        let mut restored = self.clone();
+        let mut rest = sections.iter();
+        let mut next = |part: &mut dyn Persist| {
+            let Some((section, bytes)) = rest.next() else { return Ok(()) };
+            let mut reader = Reader::new(bytes);
+            part.restore(&mut reader)
+                .and_then(|()| reader.finish())
+                .map_err(|source| SectionError::Content { section: section.clone(), source })
+        };
+        next(&mut restored.cpu)?;
+        let mut lines = Lines::default();
+        next(&mut lines)?;
+        next(&mut restored.memory)?;
+        for slot in restored.slots.devices_mut() {
+            next(&mut slot.device)?;
+        }
+        restored.lines = lines;
+        restored.slots.refresh_all();
+        *self = restored;
+        Ok(())
+    }
+
+    /// One hash per section, in the order of [`section_names`](Machine::section_names).
+    pub fn digest_sections(&mut self) -> Vec<Digest> {
+        self.slots.catch_up(self.cpu.cycles);
+        let mut bytes = Vec::with_capacity(256);
+        let mut hash = |part: &dyn Persist| {
+            bytes.clear();
+            part.save(&mut bytes);
+            Digest::of(&bytes)
+        };
+        let mut digests = vec![hash(&self.cpu), hash(&self.lines)];
+        let devices: Vec<Digest> = self.slots.iter().map(|slot| hash(&slot.device)).collect();
+        digests.push(self.memory.digest());
+        digests.extend(devices);
+        digests
+    }
+
+    /// A device's registers by their data sheet names, as of now.
+    pub fn device_fields(&self, name: &str) -> Option<Vec<(&'static str, Value)>> {
+        let slot = self.slots.iter().find(|slot| slot.name == name)?;
+        let mut device = slot.device.clone();
+        device.catch_up(self.cpu.cycles);
+        Some(device.fields())
+    }
+}
