@@ -8,7 +8,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 ESCAPE_KEY = b"\x1d"
@@ -118,10 +118,3 @@ def bold(text: str) -> str:
 def count(number: float) -> str:
     """1234567 as 1,234,567."""
     return f"{number:,.0f}"
-
-
-def measure(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

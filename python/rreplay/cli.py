@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from . import Board, Divergence, Event, Machine, Recording, ReplayError, Verification, __version__, boards
 from ._sources import ImageSource, RomSource
-from ._terminal import Progress, count, measure, table, write_bytes
+from ._terminal import Progress, count, table, write_bytes
 from ._terminal_session import converse
 from .demo import run_demo
 from .vocabulary import EventKind, Scheduler
@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rreplay {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="boot, record, replay and verify a session, and show what happened")
+    demo = commands.add_parser(
+        "demo", help="boot, record, replay and verify a session, and show what happened"
+    )
     demo.add_argument("--path", type=Path, help="where to keep the recording (default: demo.rreplay)")
     demo.add_argument("--seed", type=int, help="of the random typing moments (default: another each time)")
     demo.set_defaults(command=_demo)
@@ -108,7 +110,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _machine_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("board", nargs="?", default="breadboard", help="preset or .toml file (default: breadboard)")
+    parser.add_argument(
+        "board", nargs="?", default="breadboard", help="preset or .toml file (default: breadboard)"
+    )
     parser.add_argument(
         "--rom",
         action="append",
@@ -177,7 +181,9 @@ def _record(options: argparse.Namespace) -> int:
         options.recording, digest_every=options.digest_every, snapshot_every=options.snapshot_every
     ) as recording:
         _converse(machine, options)
-    _say(f"recorded {count(recording.icount)} instructions in {count(recording.size)} bytes: {recording.path}")
+    _say(
+        f"recorded {count(recording.icount)} instructions in {count(recording.size)} bytes: {recording.path}"
+    )
     return SUCCESS
 
 
@@ -204,9 +210,8 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     recording = _open(options)
-    schedulers: tuple[Scheduler, ...] = (
-        get_args(Scheduler) if options.scheduler == "both" else (options.scheduler,)
-    )
+    chosen: Scheduler = options.scheduler
+    schedulers: tuple[Scheduler, ...] = ("threads", "inline") if options.scheduler == "both" else (chosen,)
     results: dict[str, Verification] = {}
     for scheduler in schedulers:
         try:
@@ -229,7 +234,11 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _attributes(thing: object) -> dict[str, Any]:
-    names = [name for name in dir(thing) if not name.startswith("_") and name not in ("args", "add_note", "with_traceback")]
+    names = [
+        name
+        for name in dir(thing)
+        if not name.startswith("_") and name not in ("args", "add_note", "with_traceback")
+    ]
     values = {name: getattr(thing, name) for name in names}
     shown = {name: value for name, value in values.items() if not callable(value)}
     return shown | ({"message": str(thing)} if isinstance(thing, Exception) else {})
@@ -244,8 +253,14 @@ def _info(options: argparse.Namespace) -> int:
     print(f"{recording.path}")
     rows = [
         ("board", recording.board.name),
-        ("complete", "yes" if recording.complete else "no: its recorder did not finish it, or part of it is lost"),
-        ("instructions", f"{count(recording.icount - recording.start_icount)} (to icount {recording.icount})"),
+        (
+            "complete",
+            "yes" if recording.complete else "no: its recorder did not finish it, or part of it is lost",
+        ),
+        (
+            "instructions",
+            f"{count(recording.icount - recording.start_icount)} (to icount {recording.icount})",
+        ),
         ("virtual time", f"{recording.duration:.6f} s"),
         ("size", f"{count(recording.size)} bytes, format version {recording.format_version}"),
     ]
@@ -261,11 +276,18 @@ def _dump(options: argparse.Namespace) -> int:
         if options.limit is not None and number >= options.limit:
             break
         if options.json:
-            record = {"icount": event.icount, "cycles": event.cycles, "ordinal": event.ordinal, "kind": event.kind}
+            record = {
+                "icount": event.icount,
+                "cycles": event.cycles,
+                "ordinal": event.ordinal,
+                "kind": event.kind,
+            }
             print(json.dumps(record | event.payload, default=_plain))
         else:
             payload = " ".join(f"{name}={_short(value)}" for name, value in event.payload.items())
-            print(f"{event.ordinal:>8} {event.icount:>12} {event.cycles:>12}  {event.kind:<13} {payload}".rstrip())
+            print(
+                f"{event.ordinal:>8} {event.icount:>12} {event.cycles:>12}  {event.kind:<13} {payload}".rstrip()
+            )
     return SUCCESS
 
 

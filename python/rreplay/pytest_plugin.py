@@ -15,7 +15,6 @@ import hashlib
 import re
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -80,8 +79,9 @@ class _Taped:
             return f"{self.path}: cannot be reopened: {error}"
         at = "" if instructions == 0 else f"; m.run(instructions={instructions})"
         return (
-            f"{self.machine.board.name}: recorded in {self.path}, and stood at icount {self.failed_at}. Reopen it there:\n"
-            f"  python -ic \"import rreplay; m = rreplay.open({str(self.path)!r}).replay(){at}\""
+            f"{self.machine.board.name}: recorded in {self.path}, and stood at icount {self.failed_at}.\n"
+            "Reopen it there:\n"
+            f'  python -ic "import rreplay; m = rreplay.open({str(self.path)!r}).replay(){at}"'
         )
 
 
@@ -101,7 +101,9 @@ def machine(request: pytest.FixtureRequest) -> Iterator[MachineFactory]:
     tapes = request.node.stash.setdefault(_tapes, [])
     directory = config.rootpath / config.getoption("--rreplay-dir")
 
-    def make(board: BoardSource = "breadboard", *, rom: RomSource | None = None, record: bool = True) -> Machine:
+    def make(
+        board: BoardSource = "breadboard", *, rom: RomSource | None = None, record: bool = True
+    ) -> Machine:
         made = Machine(board, rom=rom)
         if record and keep != "off":
             tapes.append(_Taped(made, directory / _file_name(request.node.nodeid, len(tapes))))
@@ -144,7 +146,7 @@ def _file_name(node_id: str, number: int) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[Any]
+    item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds the recordings to the report of a test that failed."""
     report = yield
