@@ -96,10 +96,9 @@ def _feed(
         if newline or (keyboard.ended and line):
             machine.console.send(line + (b"\r" if newline else b""))
             typed = rest
-        stop = _until_quiet(
-            machine, limits, until, LINE_QUIET_SECONDS if not keyboard.ended or typed else QUIET_SECONDS
-        )
-        if stop.reason != "budget" or limits.reached() or (keyboard.ended and not typed):
+        more = bool(typed) or not keyboard.ended
+        stop = _until_quiet(machine, limits, until, LINE_QUIET_SECONDS if more else QUIET_SECONDS)
+        if stop.reason != "budget" or limits.reached() or not more:
             return stop
 
 

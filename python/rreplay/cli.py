@@ -212,7 +212,7 @@ def _verify(options: argparse.Namespace) -> int:
     recording = _open(options)
     chosen: Scheduler = options.scheduler
     schedulers: tuple[Scheduler, ...] = ("threads", "inline") if options.scheduler == "both" else (chosen,)
-    results: dict[str, Verification] = {}
+    results: dict[Scheduler, Verification] = {}
     for scheduler in schedulers:
         try:
             with Progress(f"verifying ({scheduler})") as progress:
