@@ -52,6 +52,7 @@ def _talk(
                     output=until,
                     scheduler="threads",
                     sleep=True,
+                    wait_for_input=True,
                 )
             )
         except BaseException as error:

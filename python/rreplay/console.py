@@ -41,8 +41,10 @@ class Console:
     def send(self, data: bytes) -> None:
         """Types `data`: the bytes arrive one after the other at the line's speed, while the machine runs.
 
-        May be called from any thread, at any time. In a recording they are events; in play they are dropped,
-        since the recording's own input is played.
+        May be called from any thread, at any time. In a recording they are events.
+
+        Raises:
+            StateError: The machine replays a recording, which has its own input.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise ArgumentError(

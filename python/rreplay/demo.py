@@ -107,7 +107,7 @@ def _record(machine: Machine, path: Path, seed: int) -> tuple[LiveRecording, flo
     start = time.perf_counter()
     with machine.record(path) as recording:
         typist.start()
-        machine.run(scheduler="threads", sleep=True)
+        machine.run(scheduler="threads", sleep=True, wait_for_input=True)
     typist.join()
     if typist.failure is not None:
         raise RuntimeError(typist.failure)

@@ -11,11 +11,13 @@ __all__ = [
     "Divergence",
     "EngineError",
     "ExpectTimeout",
+    "FaultError",
     "LogError",
     "MismatchError",
     "NotARecording",
     "ReplayError",
     "RomError",
+    "SnapshotError",
     "StateError",
     "UnknownDevice",
 ]
@@ -54,6 +56,14 @@ class UnknownDevice(DeviceError, KeyError):
 
 class StateError(ReplayError):
     """Not now: for example poking memory while a recording is being made or played."""
+
+
+class SnapshotError(ReplayError):
+    """Bytes that are no snapshot, or a snapshot of another board."""
+
+
+class FaultError(ReplayError):
+    """The guest did what its board forbids, for example an access to an address where nothing answers."""
 
 
 class EngineError(ReplayError):

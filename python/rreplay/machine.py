@@ -42,6 +42,7 @@ class Cpu:
             return self._session.registers()[name]
 
         def write(self: Cpu, value: int) -> None:
+            whole_number(name, value, most=0xFFFF if name == "pc" else 0xFF)
             self._session.set_register(name, value)
 
         return property(read, write, doc=meaning)
@@ -210,6 +211,8 @@ class Machine:
 
     def disassemble(self, address: int | None = None, count: int = 1) -> list[Instruction]:
         """`count` instructions from `address`, or from the program counter."""
+        whole_number("address", address, most=0xFFFF)
+        whole_number("count", count, most=0x10000)
         return self._session.disassemble(address, count)
 
     # -- going on
@@ -221,6 +224,7 @@ class Machine:
 
     def step(self, n: int = 1) -> Stop:
         """Executes `n` instructions."""
+        whole_number("n", n)
         return self.run(instructions=n)
 
     def run(
@@ -233,6 +237,7 @@ class Machine:
         output: bytes | re.Pattern[bytes] | None = None,
         scheduler: Scheduler | None = None,
         sleep: bool = False,
+        wait_for_input: bool = False,
     ) -> Stop:
         """Runs until the first of the given ends; without any, until the guest stops or Ctrl-C.
 
@@ -245,7 +250,10 @@ class Machine:
                 expression over bytes (which sees the last 4,096 bytes printed).
             scheduler: "threads" for two real threads under the replay lock, "inline" for both halves in turn on this
                 thread. None takes "inline", or what `Recording.replay` was told.
-            sleep: Run no faster than the board's clock would, as a terminal wants it.
+            sleep: While the processor waits, let real time pass, as a terminal wants it. Otherwise virtual time jumps
+                to the next thing that happens.
+            wait_for_input: A processor that waits for input goes on waiting for what other threads may send; otherwise
+                the run ends there, "halted".
 
         Returns:
             Where it stopped and why.
@@ -256,6 +264,9 @@ class Machine:
             Exception: Whatever a hook raised.
         """
         test = None if output is None else _output_test(output)
+        whole_number("instructions", instructions)
+        whole_number("cycles", cycles)
+        whole_number("pc", pc, most=0xFFFF)
         self._about_to_run()
         return self._session.run(
             instructions=instructions,
@@ -266,6 +277,7 @@ class Machine:
             output_start=None,
             scheduler=scheduler or self._scheduler,
             sleep=sleep,
+            wait_for_input=wait_for_input,
         )
 
     def _run_until_output(
@@ -281,6 +293,7 @@ class Machine:
             output_start=start,
             scheduler=scheduler or self._scheduler,
             sleep=False,
+            wait_for_input=False,
         )
 
     def stop(self) -> None:
@@ -289,6 +302,7 @@ class Machine:
 
     def trace_bus(self, instructions: int = 1) -> list[BusCycle]:
         """Executes `instructions` and gives every bus cycle of them, dummy reads and writes too."""
+        whole_number("instructions", instructions)
         self._about_to_run()
         return self._session.trace_bus(instructions)
 
@@ -303,17 +317,23 @@ class Machine:
         """Decorator: calls the function before each instruction in `address` (one, or a range) is executed.
 
         The guest cannot tell. The function is given a `HookEvent`; if it returns False the run stops there, with the
-        reason "breakpoint"; if it raises, the run stops and raises the same. While it runs, the machine itself cannot
-        be asked: all there is to know is in the event.
+        reason "breakpoint"; if it raises, the run stops and raises the same. It may look at the machine, and not run
+        it. The machine then stands before the instruction at `address`.
         """
         return self._hook("execute", address)
 
     def on_read(self, address: int | range) -> Callable[[HookCallback], Hook]:
-        """Decorator: calls the function at each read of `address` by the processor; see `on_execute`."""
+        """Decorator: calls the function after each read of `address` by the processor; see `on_execute`.
+
+        The machine then stands behind the instruction that read.
+        """
         return self._hook("read", address)
 
     def on_write(self, address: int | range) -> Callable[[HookCallback], Hook]:
-        """Decorator: calls the function at each write to `address` by the processor; see `on_execute`."""
+        """Decorator: calls the function after each write to `address` by the processor; see `on_execute`.
+
+        The machine then stands behind the instruction that wrote.
+        """
         return self._hook("write", address)
 
     def _hook(self, kind: str, address: int | range) -> Callable[[HookCallback], Hook]:
@@ -370,10 +390,25 @@ class Machine:
         """
         from .recording import LiveRecording
 
+        whole_number("snapshot_every", snapshot_every, least=1)
+        whole_number("digest_every", digest_every, least=1)
+
         self._session.record(
             os.fspath(path), digest_every=digest_every, snapshot_every=snapshot_every, embed_roms=embed_roms
         )
         return LiveRecording(self._session, path)
+
+
+def whole_number(name: str, value: object, *, least: int = 0, most: int = (1 << 64) - 1) -> None:
+    """Checks an argument that is a count or an address; None is for those that may be left out.
+
+    Raises:
+        ArgumentError: It is something else, or out of range.
+    """
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
+        return
+    end = "on" if most == (1 << 64) - 1 else f"to {most:#x}"
+    raise ArgumentError(f"{name} is a whole number from {least} {end}, and {value!r} is not")
 
 
 def _output_test(pattern: bytes | re.Pattern[bytes]) -> bytes | Callable[[bytes], bool]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .errors import ArgumentError, StateError
-from .machine import Machine
+from .machine import Machine, whole_number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -49,7 +49,7 @@ class Recording:
     @property
     def path(self) -> Path:
         """The file."""
-        return Path(self._file.path)
+        return self._file.path
 
     @property
     def board(self) -> Board:
@@ -110,6 +110,8 @@ class Recording:
             start: Only events at or after this icount.
             stop: Only events before this icount.
         """
+        whole_number("start", start)
+        whole_number("stop", stop)
         return self._file.events(kind, start, stop)
 
     @property

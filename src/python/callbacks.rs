@@ -1,24 +1,16 @@
 //! Python functions that the engine calls while a machine runs.
 //!
-//! They run on whichever thread the engine is on, with the machine's lock held, so they must not ask that machine
-//! anything: [`Callbacks::refuse_inside`] makes such a call an error instead of a deadlock. What they raise is kept
-//! until the run has come back.
+//! A hook runs between two instructions with no lock held, so it may look at its machine. What a callback raises ends
+//! the run, and is kept until the run has come back.
 
-use super::errors::named;
 use super::values::PyHookEvent;
 use crate::session::HookEvent;
 use crate::sync::{Arc, Mutex, lock};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes};
-use std::cell::RefCell;
 
 /// A regular expression is shown at most so many of the last bytes printed.
 const PATTERN_WINDOW: usize = 4096;
-
-thread_local! {
-    /// The machines whose callbacks are at work on this thread, innermost last.
-    static AT_WORK: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-}
 
 /// What one machine's callbacks share.
 #[derive(Default)]
@@ -26,40 +18,7 @@ pub struct Callbacks {
     raised: Mutex<Option<PyErr>>,
 }
 
-/// Marks the machine for as long as its callback runs.
-struct AtWork;
-
-impl AtWork {
-    fn on(machine: usize) -> Self {
-        AT_WORK.with_borrow_mut(|machines| machines.push(machine));
-        Self
-    }
-}
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        AT_WORK.with_borrow_mut(Vec::pop);
-    }
-}
-
 impl Callbacks {
-    fn identity(self: &Arc<Self>) -> usize {
-        Arc::as_ptr(self) as usize
-    }
-
-    /// An error when called from inside one of the machine's own callbacks.
-    pub fn refuse_inside(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        if AT_WORK.with_borrow(|machines| machines.contains(&self.identity())) {
-            return Err(named(
-                py,
-                "StateError",
-                "a hook or an output pattern cannot ask the machine that called it: use what its event says, \
-                 or return False to stop the run and look then",
-            ));
-        }
-        Ok(())
-    }
-
     /// Forgets what an earlier run left, at the start of a run.
     pub fn begin(&self) {
         lock(&self.raised).take();
@@ -131,7 +90,6 @@ impl Callbacks {
     /// Calls into Python. None when it raised (kept for the run's end) or Python is going away; both end the run.
     fn call(self: &Arc<Self>, work: impl FnOnce(Python<'_>) -> PyResult<bool>) -> Option<bool> {
         Python::try_attach(|py| {
-            let _at_work = AtWork::on(self.identity());
             work(py).map_err(|error| self.keep(error)).ok()
         })
         .flatten()

@@ -34,9 +34,8 @@ impl PySession {
     }
 
     /// Asks the machine something, detached from the interpreter.
-    fn ask<T: Send>(&self, py: Python<'_>, question: impl FnOnce(&Session) -> T + Send) -> PyResult<T> {
-        self.callbacks.refuse_inside(py)?;
-        Ok(py.detach(|| question(&self.session)))
+    fn ask<T: Send>(&self, py: Python<'_>, question: impl FnOnce(&Session) -> T + Send) -> T {
+        py.detach(|| question(&self.session))
     }
 
     /// Whether the run in progress should end early.
@@ -95,12 +94,12 @@ impl PySession {
     }
 
     fn position(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
-        let position = self.ask(py, Session::position)?;
+        let position = self.ask(py, Session::position);
         Ok((position.icount, position.cycles))
     }
 
     fn registers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let registers = self.ask(py, Session::registers)?;
+        let registers = self.ask(py, Session::registers);
         let by_name = PyDict::new(py);
         for (name, value) in [("a", registers.a), ("x", registers.x), ("y", registers.y), ("sp", registers.sp)] {
             by_name.set_item(name, value)?;
@@ -111,35 +110,35 @@ impl PySession {
     }
 
     fn set_register(&self, py: Python<'_>, name: &str, value: u32) -> PyResult<()> {
-        self.ask(py, |session| session.set_register(name, value))?.or_raise(py)
+        self.ask(py, |session| session.set_register(name, value)).or_raise(py)
     }
 
     #[pyo3(signature = (address, count))]
     fn disassemble(&self, py: Python<'_>, address: Option<u16>, count: usize) -> PyResult<Vec<PyInstruction>> {
-        let instructions = self.ask(py, |session| session.disassemble(address, count))?;
+        let instructions = self.ask(py, |session| session.disassemble(address, count));
         Ok(instructions.into_iter().map(PyInstruction::from).collect())
     }
 
     fn trace_bus(&self, py: Python<'_>, instructions: u64) -> PyResult<Vec<PyBusCycle>> {
         self.callbacks.begin();
-        let cycles = self.ask(py, |session| session.trace_bus(instructions))?;
+        let cycles = self.ask(py, |session| session.trace_bus(instructions));
         self.callbacks.outcome()?;
         Ok(cycles.or_raise(py)?.into_iter().map(PyBusCycle::from).collect())
     }
 
     fn read_memory<'py>(&self, py: Python<'py>, start: u16, length: usize) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.ask(py, |session| session.memory(start, length))?))
+        Ok(PyBytes::new(py, &self.ask(py, |session| session.memory(start, length))))
     }
 
     fn write_memory(&self, py: Python<'_>, start: u16, data: &[u8]) -> PyResult<()> {
-        self.ask(py, |session| session.write_memory(start, data))?.or_raise(py)
+        self.ask(py, |session| session.write_memory(start, data)).or_raise(py)
     }
 
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
-        self.ask(py, Session::reset)?.or_raise(py)
+        self.ask(py, Session::reset).or_raise(py)
     }
 
-    #[pyo3(signature = (*, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep))]
+    #[pyo3(signature = (*, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn run(
         &self,
@@ -152,18 +151,18 @@ impl PySession {
         output_start: Option<usize>,
         scheduler: Option<&str>,
         sleep: bool,
+        wait_for_input: bool,
     ) -> PyResult<PyStop> {
-        self.callbacks.refuse_inside(py)?;
         self.callbacks.begin();
         *lock(&self.stop) = false;
         let start = match output_start {
             Some(start) => start,
-            None => self.ask(py, Session::output_length)?,
+            None => self.ask(py, Session::output_length),
         };
         let output = output.map(|wanted| self.callbacks.output_test(wanted, start)).transpose()?;
         let scheduler = self::scheduler(py, scheduler)?;
-        let request = RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep };
-        let stop = self.ask(py, |session| session.run(request, &mut || self.interrupted()))?;
+        let request = RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
+        let stop = self.ask(py, |session| session.run(request, &mut || self.interrupted()));
         self.callbacks.outcome()?;
         stop.or_raise(py).map(PyStop::from)
     }
@@ -177,11 +176,11 @@ impl PySession {
     }
 
     fn send(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        self.ask(py, |session| session.send(data))?.or_raise(py)
+        self.ask(py, |session| session.send(data)).or_raise(py)
     }
 
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.ask(py, Session::output)?))
+        Ok(PyBytes::new(py, &self.ask(py, Session::output)))
     }
 
     fn output_length(&self, py: Python<'_>) -> PyResult<usize> {
@@ -189,7 +188,7 @@ impl PySession {
     }
 
     fn output_from<'py>(&self, py: Python<'py>, start: usize) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.ask(py, |session| session.output_from(start))?))
+        Ok(PyBytes::new(py, &self.ask(py, |session| session.output_from(start))))
     }
 
     fn input_pending(&self, py: Python<'_>) -> PyResult<usize> {
@@ -202,7 +201,7 @@ impl PySession {
 
     fn device_state<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyDict>> {
         let state = PyDict::new(py);
-        for (field, value) in self.ask(py, |session| session.device_state(name))?.or_raise(py)? {
+        for (field, value) in self.ask(py, |session| session.device_state(name)).or_raise(py)? {
             match value {
                 Value::Unsigned(number) => state.set_item(field, number)?,
                 Value::Bool(flag) => state.set_item(field, flag)?,
@@ -214,16 +213,16 @@ impl PySession {
     }
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<PySnapshot> {
-        Ok(PySnapshot { snapshot: self.ask(py, Session::snapshot)? })
+        Ok(PySnapshot { snapshot: self.ask(py, Session::snapshot) })
     }
 
     fn restore(&self, py: Python<'_>, snapshot: &Bound<'_, PySnapshot>) -> PyResult<()> {
         let snapshot = &snapshot.get().snapshot;
-        self.ask(py, |session| session.restore(snapshot))?.or_raise(py)
+        self.ask(py, |session| session.restore(snapshot)).or_raise(py)
     }
 
     fn copy(&self, py: Python<'_>) -> PyResult<Self> {
-        self.ask(py, Session::copy)?.or_raise(py).map(Self::new)
+        self.ask(py, Session::copy).or_raise(py).map(Self::new)
     }
 
     fn digest(&self, py: Python<'_>) -> PyResult<String> {
@@ -232,7 +231,7 @@ impl PySession {
 
     fn digests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let by_name = PyDict::new(py);
-        for (name, digest) in self.ask(py, Session::digests)? {
+        for (name, digest) in self.ask(py, Session::digests) {
             by_name.set_item(name, digest.to_string())?;
         }
         Ok(by_name)
@@ -248,11 +247,11 @@ impl PySession {
         embed_roms: bool,
     ) -> PyResult<()> {
         let options = RecordOptions { digest_every, snapshot_every, embed_roms };
-        self.ask(py, |session| session.record(&path, options))?.or_raise(py)
+        self.ask(py, |session| session.record(&path, options)).or_raise(py)
     }
 
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        self.ask(py, Session::finish)?.or_raise(py)
+        self.ask(py, Session::finish).or_raise(py)
     }
 
     fn add_hook(&self, py: Python<'_>, kind: &str, first: u16, last: u16, callback: Py<PyAny>) -> PyResult<u64> {
@@ -266,7 +265,7 @@ impl PySession {
             }
         };
         let callback = self.callbacks.hook(callback);
-        Ok(self.ask(py, |session| session.add_hook(kind, first, last, callback))?.0)
+        Ok(self.ask(py, |session| session.add_hook(kind, first, last, callback)).0)
     }
 
     fn remove_hook(&self, py: Python<'_>, hook: u64) -> PyResult<()> {

@@ -102,10 +102,8 @@ impl PyBusCycle {
 pub struct PyHookEvent {
     /// Instructions retired before the one that is at work.
     icount: u64,
-    /// Clock cycles since power-on.
+    /// Clock cycles since power-on, at the access.
     cycles: u64,
-    /// Address of the instruction that is at work.
-    pc: u16,
     /// The address executed, read or written.
     address: u16,
     /// The byte read or written; None for execution.
@@ -117,7 +115,6 @@ impl From<HookEvent> for PyHookEvent {
         Self {
             icount: event.position.icount,
             cycles: event.position.cycles,
-            pc: event.pc,
             address: event.address,
             value: event.value,
         }
@@ -128,7 +125,7 @@ impl From<HookEvent> for PyHookEvent {
 impl PyHookEvent {
     fn __repr__(&self) -> String {
         let value = self.value.map_or("None".to_owned(), |value| format!("{value:#04x}"));
-        format!("HookEvent(icount={}, pc={:#06x}, address={:#06x}, value={value})", self.icount, self.pc, self.address)
+        format!("HookEvent(icount={}, address={:#06x}, value={value})", self.icount, self.address)
     }
 }
 
