@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from . import _core
 from ._sources import BoardSource, RomSource, resolve_board, resolve_images
@@ -24,10 +24,39 @@ HookCallback: TypeAlias = "Callable[[HookEvent], bool | None]"
 """Called with what happened; `False` stops the run there."""
 
 
+class Register:
+    """One register of the processor, as an attribute of `Cpu`."""
+
+    def __init__(self, meaning: str, most: int) -> None:
+        self.__doc__ = meaning
+        self._most = most
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, cpu: None, owner: type) -> Register: ...
+    @overload
+    def __get__(self, cpu: Cpu, owner: type) -> int: ...
+    def __get__(self, cpu: Cpu | None, owner: type) -> Register | int:
+        return self if cpu is None else cpu._session.registers()[self._name]
+
+    def __set__(self, cpu: Cpu, value: int) -> None:
+        whole_number(self._name, value, most=self._most)
+        cpu._session.set_register(self._name, value)
+
+
 class Cpu:
     """The processor's registers, each readable and settable."""
 
     __slots__ = ("_session",)
+
+    a = Register("The accumulator, 8 bits.", 0xFF)
+    x = Register("Index register X, 8 bits.", 0xFF)
+    y = Register("Index register Y, 8 bits.", 0xFF)
+    sp = Register("The stack pointer, 8 bits, into page 1.", 0xFF)
+    pc = Register("The program counter, 16 bits.", 0xFFFF)
+    p = Register("The flags NV1BDIZC, bit 7 first.", 0xFF)
 
     def __init__(self, session: _core.Session) -> None:
         self._session = session
@@ -36,23 +65,6 @@ class Cpu:
         registers = self._session.registers()
         shown = " ".join(f"{name}={value:0{4 if name == 'pc' else 2}X}" for name, value in registers.items())
         return f"<Cpu {shown}>"
-
-    def _register(name: str, meaning: str) -> property:  # type: ignore[misc]  # noqa: N805
-        def read(self: Cpu) -> int:
-            return self._session.registers()[name]
-
-        def write(self: Cpu, value: int) -> None:
-            whole_number(name, value, most=0xFFFF if name == "pc" else 0xFF)
-            self._session.set_register(name, value)
-
-        return property(read, write, doc=meaning)
-
-    a: int = _register("a", "The accumulator, 8 bits.")  # type: ignore[assignment]
-    x: int = _register("x", "Index register X, 8 bits.")  # type: ignore[assignment]
-    y: int = _register("y", "Index register Y, 8 bits.")  # type: ignore[assignment]
-    sp: int = _register("sp", "The stack pointer, 8 bits, into page 1.")  # type: ignore[assignment]
-    pc: int = _register("pc", "The program counter, 16 bits.")  # type: ignore[assignment]
-    p: int = _register("p", "The flags NV1BDIZC, bit 7 first.")  # type: ignore[assignment]
 
 
 class Device:

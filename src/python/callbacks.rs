@@ -4,10 +4,12 @@
 //! the run, and is kept until the run has come back.
 
 use super::values::PyHookEvent;
-use crate::session::HookEvent;
+use crate::session::HookCallback;
 use crate::sync::{Arc, Mutex, lock};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes};
+use std::collections::BTreeMap;
 
 /// A regular expression is shown at most so many of the last bytes printed.
 const PATTERN_WINDOW: usize = 4096;
@@ -16,6 +18,8 @@ const PATTERN_WINDOW: usize = 4096;
 #[derive(Default)]
 pub struct Callbacks {
     raised: Mutex<Option<PyErr>>,
+    /// The hooks' functions stand here and not in the engine's closures, so that Python's collector sees them.
+    functions: Mutex<BTreeMap<u64, Py<PyAny>>>,
 }
 
 impl Callbacks {
@@ -53,16 +57,46 @@ impl Callbacks {
         !self.signalled() && self.call(|py| progress.call1(py, (icount,)).map(|_| true)).unwrap_or(false)
     }
 
-    /// A hook that calls `callback`: it stops the run by returning False or by raising.
-    pub fn hook(self: &Arc<Self>, callback: Py<PyAny>) -> Box<dyn FnMut(HookEvent) -> bool + Send> {
+    /// A hook that calls `function`: it stops the run by returning False or by raising. Also gives the key under which
+    /// [`Callbacks::forget`] drops the function.
+    pub fn hook(self: &Arc<Self>, function: Py<PyAny>) -> (u64, HookCallback) {
+        let mut functions = lock(&self.functions);
+        let key = functions.last_key_value().map_or(0, |(last, _)| last + 1);
+        functions.insert(key, function);
         let callbacks = Arc::clone(self);
-        Box::new(move |event| {
+        let callback = Box::new(move |event| {
             let goes_on = callbacks.call(|py| {
-                let answer = callback.call1(py, (PyHookEvent::from(event),))?;
+                let function = lock(&callbacks.functions).get(&key).map(|function| function.clone_ref(py));
+                let Some(function) = function else { return Ok(true) };
+                let answer = function.call1(py, (PyHookEvent::from(event),))?;
                 Ok(!answer.bind(py).is(PyBool::new(py, false)))
             });
             goes_on.unwrap_or(false)
-        })
+        });
+        (key, callback)
+    }
+
+    /// Drops a hook's function.
+    pub fn forget(&self, key: u64) {
+        let function = lock(&self.functions).remove(&key);
+        // Dropped behind the lock: whatever Python does then may come back here.
+        drop(function);
+    }
+
+    /// Shows Python's collector the functions. Never waits: what it cannot see now it keeps.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Ok(functions) = self.functions.try_lock() {
+            for function in functions.values() {
+                visit.call(function)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops all functions, on behalf of Python's collector.
+    pub fn clear(&self) {
+        let functions = std::mem::take(&mut *lock(&self.functions));
+        drop(functions);
     }
 
     /// A test of the console's transcript from `start` on: for the bytes of `wanted`, or by calling it.

@@ -8,8 +8,10 @@ use crate::engine::Scheduler;
 use crate::persist::Value;
 use crate::session::{HookId, HookKind, ImageInput, RecordOptions, RunRequest, Session, Target};
 use crate::sync::{Arc, Mutex, lock};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A machine. Every method may be called from any thread.
@@ -19,6 +21,8 @@ pub struct PySession {
     callbacks: Arc<Callbacks>,
     /// Set by `stop`, from another thread.
     stop: Mutex<bool>,
+    /// The engine's hooks by the keys of their functions.
+    hooks: Mutex<BTreeMap<u64, HookId>>,
 }
 
 /// Where an image goes.
@@ -30,7 +34,7 @@ enum Place {
 
 impl PySession {
     pub fn new(session: Session) -> Self {
-        Self { session: Arc::new(session), callbacks: Arc::default(), stop: Mutex::new(false) }
+        Self { session: Arc::new(session), callbacks: Arc::default(), stop: Mutex::new(false), hooks: Mutex::default() }
     }
 
     /// Asks the machine something, detached from the interpreter.
@@ -264,11 +268,25 @@ impl PySession {
                 return Err(named(py, "ArgumentError", &message));
             }
         };
-        let callback = self.callbacks.hook(callback);
-        Ok(self.ask(py, |session| session.add_hook(kind, first, last, callback)).0)
+        let (key, callback) = self.callbacks.hook(callback);
+        let id = self.ask(py, |session| session.add_hook(kind, first, last, callback));
+        lock(&self.hooks).insert(key, id);
+        Ok(key)
     }
 
-    fn remove_hook(&self, py: Python<'_>, hook: u64) -> PyResult<()> {
-        self.ask(py, |session| session.remove_hook(HookId(hook))).map(|_| ())
+    fn remove_hook(&self, py: Python<'_>, hook: u64) {
+        let id = lock(&self.hooks).remove(&hook);
+        if let Some(id) = id {
+            self.ask(py, |session| session.remove_hook(id));
+        }
+        self.callbacks.forget(hook);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callbacks.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
     }
 }

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import COUNT, Make
 
 import rreplay as rr
+from conftest import COUNT, Make
 
 Recorded = tuple[rr.Machine, rr.LiveRecording]
 
@@ -183,7 +183,7 @@ def test_a_directory_in_the_place_of_the_file(tmp_path: Path, make: Make) -> Non
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_disk(make: Make) -> None:
     machine = make(COUNT)
-    with pytest.raises(rr.LogError, match="/dev/full"):  # noqa: PT012
+    with pytest.raises(rr.LogError, match="/dev/full"):
         recording = machine.record("/dev/full", digest_every=1000)
         machine.run(instructions=1_000_000)
         recording.finish()
@@ -218,7 +218,7 @@ print(machine.mode, machine.run(instructions=10).reason)
         assert rr.open(path, salvage=True).board.name == "breadboard"
 
 
-def test_a_recording_of_another_rom(tmp_path: Path) -> None:
+def test_a_recording_of_another_rom() -> None:
     """A snapshot or a ROM of another machine is told apart by identity, not by luck."""
     one = rr.Machine("py65mon", rom={0x1000: COUNT, 0xFFFC: b"\x00\x10"})
     other = rr.Machine("sbc6850", rom=bytes(0x3FFC) + b"\x00\xc0\x00\xc0")

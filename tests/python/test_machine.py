@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import COUNT, ECHO, START, STOP, Make, image
 
 import rreplay as rr
+from conftest import COUNT, ECHO, START, STOP, Make, image
 
 
 def test_power_on_state(make: Make) -> None:
@@ -92,13 +92,13 @@ def test_addresses_are_checked(make: Make, address: int | slice) -> None:
     with pytest.raises(rr.AddressError, match="address|range"):
         machine.memory[address]
     with pytest.raises(IndexError):
-        machine.memory[address] = 0  # type: ignore[index]
+        machine.memory[address] = 0
 
 
 @pytest.mark.parametrize("value", [256, -1, "a", [300]])
 def test_memory_holds_bytes(make: Make, value: object) -> None:
     with pytest.raises(rr.ArgumentError, match="bytes"):
-        make(COUNT).memory[0x200:0x201] = value  # type: ignore[assignment]
+        make(COUNT).memory[0x200:0x201] = value  # type: ignore[call-overload]
 
 
 def test_memory_slices_keep_their_length(make: Make) -> None:

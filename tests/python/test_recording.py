@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import COUNT, ECHO, Make, image
 
 import rreplay as rr
+from conftest import COUNT, ECHO, Make, image
 
 Recorded = tuple[rr.Machine, rr.LiveRecording]
 SCHEDULERS: list[rr.Scheduler] = ["inline", "threads"]

@@ -12,9 +12,9 @@ import weakref
 from pathlib import Path
 
 import pytest
-from conftest import COUNT, START, Make
 
 import rreplay as rr
+from conftest import COUNT, START, Make
 
 SCHEDULERS: list[rr.Scheduler] = ["inline", "threads"]
 
@@ -124,12 +124,15 @@ m.run()
 
 
 def test_a_machine_that_its_hook_refers_to_is_freed(make: Make) -> None:
-    machine = make(COUNT)
-    machine.on_execute(START)(lambda event: machine.icount < 0)
-    session = weakref.ref(machine)
-    del machine
+    def hooked() -> weakref.ref[rr.Machine]:
+        machine = make(COUNT)
+        machine.on_execute(START)(lambda event: machine.icount < 0)
+        machine.run(instructions=100)
+        return weakref.ref(machine)
+
+    machine = hooked()
     gc.collect()
-    assert session() is None
+    assert machine() is None
 
 
 def test_a_program_may_end_while_a_machine_runs() -> None:
