@@ -107,9 +107,9 @@ class Divergence(ReplayError):
         expected: What the recording holds.
         found: What the replay did instead.
         pc: The program counter there.
-        recent_instructions: Addresses of the last instructions, oldest first.
-        recent_events: The last events before it, oldest first, as text.
+        recent_events: The last events before it that agreed, oldest first, as text.
         subsystems: Names of the parts of the machine whose digests differ, if digests were compared.
+        last_matching_icount: The last place where all digests agreed.
     """
 
     icount: int = 0
@@ -119,9 +119,9 @@ class Divergence(ReplayError):
     expected: str = ""
     found: str = ""
     pc: int | None = None
-    recent_instructions: tuple[str, ...] = ()
     recent_events: tuple[str, ...] = ()
     subsystems: tuple[str, ...] = ()
+    last_matching_icount: int | None = None
 
 
 class ExpectTimeout(ReplayError, TimeoutError):

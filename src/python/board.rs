@@ -2,8 +2,9 @@
 
 use super::errors::OrRaise;
 use crate::error::Error;
-use crate::machine::Board;
+use crate::machine::board::Board;
 use pyo3::prelude::*;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The names of the preset boards.
 #[pyfunction]
@@ -42,16 +43,22 @@ impl PyBoard {
     /// The board's name.
     #[getter]
     fn name(&self) -> &str {
-        self.board.name()
+        &self.board.name
     }
 
     /// The processor's clock in hertz.
     #[getter]
     fn clock_hz(&self) -> u64 {
-        self.board.clock_hz()
+        self.board.cpu.clock_hz
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.board.to_toml().hash(&mut hasher);
+        hasher.finish()
     }
 
     fn __repr__(&self) -> String {
-        format!("<Board {}>", self.board.name())
+        format!("<Board {}>", self.board.name)
     }
 }

@@ -1,7 +1,7 @@
 //! The engine's errors as the exceptions that `rreplay.errors` defines.
 
 use crate::error::Error;
-use pyo3::exceptions::PyRuntimeError;
+use crate::replay::{Divergence, Found};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -38,19 +38,35 @@ fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>>
     let class = py.import("rreplay.errors")?.getattr(error.class())?;
     let exception = class.call1((error.to_string(),))?;
     if let Some(divergence) = error.divergence() {
-        exception.setattr("icount", divergence.position.icount)?;
-        exception.setattr("cycles", divergence.position.cycles)?;
-        exception.setattr("ordinal", divergence.expected.as_ref().map(|event| event.ordinal.0))?;
-        exception.setattr("byte_offset", divergence.byte_offset)?;
-        exception.setattr("expected", expected(divergence))?;
-        exception.setattr("found", divergence.found.to_string())?;
-        exception.setattr("pc", divergence.pc)?;
-        let recent = divergence.recent.iter().map(ToString::to_string);
-        exception.setattr("recent_events", PyTuple::new(py, recent.collect::<Vec<_>>())?)?;
-        exception.setattr("subsystems", PyTuple::new(py, subsystems(divergence))?)?;
+        describe_divergence(&exception, divergence)?;
     }
     if let Some(damage) = error.damage() {
         exception.setattr("byte_offset", damage.offset)?;
+        exception.setattr("icount", damage.last.icount)?;
+        exception.setattr("events", damage.events)?;
     }
     Ok(exception)
+}
+
+fn describe_divergence(exception: &Bound<'_, PyAny>, divergence: &Divergence) -> PyResult<()> {
+    let py = exception.py();
+    exception.setattr("icount", divergence.position.icount)?;
+    exception.setattr("cycles", divergence.position.cycles)?;
+    exception.setattr("byte_offset", divergence.byte_offset)?;
+    exception.setattr("pc", divergence.pc)?;
+    if let Some(expected) = &divergence.expected {
+        exception.setattr("ordinal", expected.ordinal.0)?;
+        exception.setattr("expected", expected.event.to_string())?;
+    }
+    let (found, subsystems) = match &divergence.found {
+        Found::Event(what) => (what.clone(), &[][..]),
+        Found::Passed => ("the replay ran past it".to_owned(), &[][..]),
+        Found::Stuck(why) => (why.clone(), &[][..]),
+        Found::State { subsystems } => (format!("another state in {}", subsystems.join(", ")), &subsystems[..]),
+    };
+    exception.setattr("found", found)?;
+    exception.setattr("subsystems", PyTuple::new(py, subsystems)?)?;
+    exception.setattr("last_matching_icount", divergence.last_matching_digest.map(|position| position.icount))?;
+    let recent: Vec<String> = divergence.recent.iter().map(ToString::to_string).collect();
+    exception.setattr("recent_events", PyTuple::new(py, recent)?)
 }

@@ -64,7 +64,7 @@ impl PyEvent {
         let missing = || {
             let known: Vec<String> = payload.keys().iter().map(|key| key.to_string()).collect();
             let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-            PyAttributeError::new_err(format!("a {} event has no {name!r}; it carries {known}", self.kind()))
+            PyAttributeError::new_err(format!("a {} event has no '{name}'; it carries {known}", self.kind()))
         };
         payload.get_item(name)?.ok_or_else(missing)
     }

@@ -2,15 +2,17 @@
 
 use super::board::PyBoard;
 use super::callbacks::Callbacks;
-use super::errors::OrRaise;
+use super::errors::{OrRaise, named};
 use super::event::{Names, PyEventIterator};
 use super::session::{PySession, scheduler};
 use super::values::PyVerification;
 use crate::engine::Scheduler;
+use crate::log::EventKind;
 use crate::recording::Recording;
 use crate::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// An opened recording.
@@ -27,7 +29,7 @@ impl PyRecordingFile {
         let recording = py.detach(|| Recording::open(&path, salvage)).or_raise(py)?;
         let header = recording.header();
         let names = Names {
-            char_devices: header.char_devices.clone(),
+            char_devices: header.chars.clone(),
             subsystems: header.subsystems.clone(),
         };
         Ok(Self { recording, names: Arc::new(names) })
@@ -75,6 +77,41 @@ impl PyRecordingFile {
         self.recording.format_version()
     }
 
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let log = self.recording.info();
+        let header = self.recording.header();
+        let info = PyDict::new(py);
+        info.set_item("path", self.recording.path())?;
+        info.set_item("board", &self.recording.board().name)?;
+        info.set_item("engine_version", &header.engine_version)?;
+        info.set_item("format_version", log.format_version)?;
+        info.set_item("complete", log.complete)?;
+        info.set_item("damage", self.damage())?;
+        info.set_item("clock_hz", header.clock_hz)?;
+        info.set_item("start_icount", self.recording.start().icount)?;
+        info.set_item("start_cycles", self.recording.start().cycles)?;
+        info.set_item("icount", self.recording.end().icount)?;
+        info.set_item("cycles", self.recording.end().cycles)?;
+        info.set_item("size", log.file_bytes)?;
+        info.set_item("header_bytes", log.header_bytes)?;
+        info.set_item("event_bytes", log.chunk_bytes)?;
+        info.set_item("event_bytes_uncompressed", log.event_bytes)?;
+        info.set_item("chunks", log.chunks)?;
+        info.set_item("snapshots", log.snapshots)?;
+        info.set_item("digest_every", header.digest_every)?;
+        info.set_item("devices", header.devices.iter().cloned().collect::<BTreeMap<_, _>>())?;
+        info.set_item("subsystems", &header.subsystems)?;
+        let hex = |hash: &[u8]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let roms = header.roms.iter().map(|rom| (rom.name.clone(), hex(&rom.hash)));
+        info.set_item("roms", roms.collect::<BTreeMap<_, _>>())?;
+        let events = PyDict::new(py);
+        for (kind, total) in &log.kinds {
+            events.set_item(kind.name(), total.events)?;
+        }
+        info.set_item("events", events)?;
+        Ok(info)
+    }
+
     #[pyo3(signature = (kind, start, stop))]
     fn events(
         &self,
@@ -83,9 +120,10 @@ impl PyRecordingFile {
         start: Option<u64>,
         stop: Option<u64>,
     ) -> PyResult<PyEventIterator> {
-        let kind = kind.map(|name| name.parse()).transpose().map_err(crate::error::Error::from).or_raise(py)?;
-        let source = Box::new(self.recording.events(kind, start, stop));
-        Ok(PyEventIterator::new(source, Arc::clone(&self.names)))
+        let kind = kind.map(str::parse::<EventKind>).transpose();
+        let kind = kind.map_err(|unknown| named(py, "ArgumentError", &unknown.to_string()))?;
+        let source = py.detach(|| self.recording.events(kind, start, stop)).or_raise(py)?;
+        Ok(PyEventIterator::new(Box::new(source), Arc::clone(&self.names)))
     }
 
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {

@@ -6,7 +6,10 @@ use super::errors::{OrRaise, named};
 use super::values::{PyBusCycle, PyInstruction, PySnapshot, PyStop};
 use crate::engine::Scheduler;
 use crate::persist::Value;
-use crate::session::{HookId, HookKind, ImageInput, RecordOptions, RunRequest, Session, Target};
+use crate::machine::board::{ImageInput, Target};
+use crate::machine::rom::Format;
+use crate::machine::{HookId, HookKind};
+use crate::session::{RecordOptions, RunRequest, Session};
 use crate::sync::{Arc, Mutex, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -69,13 +72,14 @@ impl PySession {
         board: &Bound<'_, PyBoard>,
         images: Vec<(Option<Place>, String, Vec<u8>)>,
     ) -> PyResult<Self> {
-        let image = |(place, name, bytes)| {
+        let image = |(place, name, bytes): (Option<Place>, String, Vec<u8>)| {
             let target = match place {
                 None => Target::Main,
                 Some(Place::Region(region)) => Target::Region(region),
                 Some(Place::Address(address)) => Target::Address(address),
             };
-            ImageInput { target, name, bytes, format: None }
+            let format = Format::detect(Some(&name), &bytes);
+            ImageInput { target, name, bytes, format }
         };
         let images = images.into_iter().map(image).collect();
         let board = board.get().board.clone();
@@ -88,7 +92,7 @@ impl PySession {
     }
 
     #[getter]
-    fn mode(&self, py: Python<'_>) -> PyResult<&'static str> {
+    fn mode(&self, py: Python<'_>) -> &'static str {
         self.ask(py, |session| session.mode().name())
     }
 
@@ -97,9 +101,9 @@ impl PySession {
         self.session.clock_hz()
     }
 
-    fn position(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+    fn position(&self, py: Python<'_>) -> (u64, u64) {
         let position = self.ask(py, Session::position);
-        Ok((position.icount, position.cycles))
+        (position.icount, position.cycles)
     }
 
     fn registers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -118,9 +122,9 @@ impl PySession {
     }
 
     #[pyo3(signature = (address, count))]
-    fn disassemble(&self, py: Python<'_>, address: Option<u16>, count: usize) -> PyResult<Vec<PyInstruction>> {
+    fn disassemble(&self, py: Python<'_>, address: Option<u16>, count: usize) -> Vec<PyInstruction> {
         let instructions = self.ask(py, |session| session.disassemble(address, count));
-        Ok(instructions.into_iter().map(PyInstruction::from).collect())
+        instructions.into_iter().map(PyInstruction::from).collect()
     }
 
     fn trace_bus(&self, py: Python<'_>, instructions: u64) -> PyResult<Vec<PyBusCycle>> {
@@ -130,8 +134,8 @@ impl PySession {
         Ok(cycles.or_raise(py)?.into_iter().map(PyBusCycle::from).collect())
     }
 
-    fn read_memory<'py>(&self, py: Python<'py>, start: u16, length: usize) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.ask(py, |session| session.memory(start, length))))
+    fn read_memory<'py>(&self, py: Python<'py>, start: u16, length: usize) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.ask(py, |session| session.memory(start, length)))
     }
 
     fn write_memory(&self, py: Python<'_>, start: u16, data: &[u8]) -> PyResult<()> {
@@ -183,23 +187,23 @@ impl PySession {
         self.ask(py, |session| session.send(data)).or_raise(py)
     }
 
-    fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.ask(py, Session::output)))
+    fn output<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.ask(py, Session::output))
     }
 
-    fn output_length(&self, py: Python<'_>) -> PyResult<usize> {
+    fn output_length(&self, py: Python<'_>) -> usize {
         self.ask(py, Session::output_length)
     }
 
-    fn output_from<'py>(&self, py: Python<'py>, start: usize) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.ask(py, |session| session.output_from(start))))
+    fn output_from<'py>(&self, py: Python<'py>, start: usize) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.ask(py, |session| session.output_from(start)))
     }
 
-    fn input_pending(&self, py: Python<'_>) -> PyResult<usize> {
+    fn input_pending(&self, py: Python<'_>) -> usize {
         self.ask(py, Session::input_pending)
     }
 
-    fn devices(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str)>> {
+    fn devices(&self, py: Python<'_>) -> Vec<(String, &'static str)> {
         self.ask(py, Session::devices)
     }
 
@@ -216,8 +220,8 @@ impl PySession {
         Ok(state)
     }
 
-    fn snapshot(&self, py: Python<'_>) -> PyResult<PySnapshot> {
-        Ok(PySnapshot { snapshot: self.ask(py, Session::snapshot) })
+    fn snapshot(&self, py: Python<'_>) -> PySnapshot {
+        PySnapshot { snapshot: self.ask(py, Session::snapshot) }
     }
 
     fn restore(&self, py: Python<'_>, snapshot: &Bound<'_, PySnapshot>) -> PyResult<()> {
@@ -225,11 +229,11 @@ impl PySession {
         self.ask(py, |session| session.restore(snapshot)).or_raise(py)
     }
 
-    fn copy(&self, py: Python<'_>) -> PyResult<Self> {
-        self.ask(py, Session::copy).or_raise(py).map(Self::new)
+    fn copy(&self, py: Python<'_>) -> Self {
+        Self::new(self.ask(py, Session::copy))
     }
 
-    fn digest(&self, py: Python<'_>) -> PyResult<String> {
+    fn digest(&self, py: Python<'_>) -> String {
         self.ask(py, |session| session.digest().to_string())
     }
 

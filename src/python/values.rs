@@ -1,7 +1,12 @@
 //! Plain results, as immutable Python objects.
 
 use super::errors::OrRaise;
-use crate::session::{BusCycle, HookEvent, Snapshot, Stop};
+use crate::cpu::mos6502::disassemble::Instruction;
+use crate::error::Error;
+use crate::machine::BusCycle;
+use crate::recording::Verification;
+use crate::session::{HookEvent, Stop};
+use crate::snapshot::Snapshot;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -141,7 +146,7 @@ impl PySnapshot {
     /// The snapshot that `to_bytes` saved. Raises StateError when the bytes are no snapshot.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
-        let snapshot = Snapshot::from_bytes(data).or_raise(py)?;
+        let snapshot = Snapshot::from_bytes(data).map_err(Error::from).or_raise(py)?;
         Ok(Self { snapshot })
     }
 
@@ -177,7 +182,7 @@ impl PySnapshot {
 #[pyclass(frozen, eq, get_all, module = "rreplay", name = "Verification")]
 #[derive(Clone, PartialEq)]
 pub struct PyVerification {
-    /// True: a replay that differs raises Divergence.
+    /// Whether the recording is complete and was replayed to its end; a replay that differs raises Divergence.
     ok: bool,
     /// Instructions retired where the recording ends.
     icount: u64,
@@ -189,4 +194,23 @@ pub struct PyVerification {
     digests: u64,
     /// Seconds that it took, of real time.
     wall_seconds: f64,
+}
+
+impl From<Verification> for PyVerification {
+    fn from(found: Verification) -> Self {
+        let Verification { ok, icount, segments, events, digests, wall_seconds } = found;
+        Self { ok, icount, segments, events, digests, wall_seconds }
+    }
+}
+
+#[pymethods]
+impl PyVerification {
+    fn __repr__(&self) -> String {
+        let Self { ok, icount, segments, events, digests, wall_seconds } = self;
+        let ok = if *ok { "True" } else { "False" };
+        format!(
+            "Verification(ok={ok}, icount={icount}, segments={segments}, events={events}, digests={digests}, \
+             wall_seconds={wall_seconds:.3})"
+        )
+    }
 }
