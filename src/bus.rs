@@ -39,7 +39,20 @@ pub trait Bus {
     /// One bus write cycle, dummy writes included.
     fn write(&mut self, address: u16, value: u8, at: Position);
 
-    /// A read cycle of the program: opcode or operand byte. To override only for speed.
+    /// Whether the 256 bytes from `pc` on may be read with [`Bus::code`], unseen and without effect: true only for plain
+    /// RAM and ROM. Asked before each instruction; to override for speed, together with `code`.
+    #[inline(always)]
+    fn plain_code(&self, _pc: u16) -> bool {
+        false
+    }
+
+    /// A byte of an instruction, after [`Bus::plain_code`] has said `true` for the instruction.
+    #[inline(always)]
+    fn code(&self, address: u16) -> u8 {
+        unreachable!("a bus with plain code at {address:04X} gives that code")
+    }
+
+    /// A read cycle of the program: opcode or operand byte, where [`Bus::plain_code`] has said `false`.
     #[inline(always)]
     fn fetch(&mut self, address: u16, at: Position) -> u8 {
         self.read(address, at)
@@ -50,12 +63,6 @@ pub trait Bus {
     #[inline(always)]
     fn dummy_read(&mut self, address: u16, at: Position) {
         self.read(address, at);
-    }
-
-    /// As [`Bus::dummy_read`], at an address that is fetched or has just been fetched from.
-    #[inline(always)]
-    fn dummy_fetch(&mut self, address: u16, at: Position) {
-        self.dummy_read(address, at);
     }
 
     /// A write cycle that puts back the value that the cycle before has read from `address`. To override only for

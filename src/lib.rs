@@ -17,3 +17,8 @@ pub mod replay;
 
 pub mod engine;
 pub mod host;
+pub mod snapshot;
+
+pub mod error;
+pub mod recording;
+pub mod session;

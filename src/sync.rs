@@ -15,6 +15,9 @@ pub use loom::thread::{JoinHandle, yield_now};
 #[cfg(loom)]
 pub type ThreadId = loom::thread::ThreadId;
 
+/// Shared immutable data. It orders nothing between threads, so a model checker need not see it.
+pub use std::sync::Arc as Shared;
+
 use std::time::Duration;
 
 /// Starts a named thread.

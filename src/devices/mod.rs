@@ -4,11 +4,38 @@
 //! ticked, it computes what happened since it was last looked at, and names the next cycle at which it must act by
 //! itself ([`Device::next_timer`]).
 
+/// Implements `Persist` for a chip whose state is kept in parts; `checked` is called after a restore, to refuse values
+/// that the chip cannot have and to work out again what is derived from the parts.
+macro_rules! persist_parts {
+    ($type:ty { $($part:ident),* $(,)? } checked by $checked:ident) => {
+        impl $crate::persist::Persist for $type {
+            fn save(&self, out: &mut Vec<u8>) {
+                $($crate::persist::Persist::save(&self.$part, out);)*
+            }
+            fn restore(
+                &mut self,
+                reader: &mut $crate::persist::Reader<'_>,
+            ) -> Result<(), $crate::persist::PersistError> {
+                $($crate::persist::Persist::restore(&mut self.$part, reader)?;)*
+                self.$checked()
+            }
+            fn fields(&self) -> Vec<(&'static str, $crate::persist::Value)> {
+                let mut fields = Vec::new();
+                $(fields.extend($crate::persist::Persist::fields(&self.$part));)*
+                fields
+            }
+        }
+    };
+}
+
 pub mod mc6850;
 pub mod mos6551;
 pub mod py65_console;
 pub mod serial;
 pub mod via6522;
+
+#[cfg(test)]
+mod tests;
 
 use crate::nondet::{CharId, Nondet};
 use crate::persist::Persist;
@@ -28,8 +55,20 @@ pub struct Context<'a> {
 
 /// A memory-mapped device.
 ///
+/// # Time
+///
+/// Cycle `n` of the CPU clock is one bus cycle: an access made in it has `at.cycles == n`, and an instruction boundary
+/// "at `n`" lies just before it. What a device does by itself in cycle `n` (a timer runs out, a character ends) has
+/// happened when an access of the same cycle looks, and the interrupt line that it pulls low is low at the *end* of
+/// cycle `n`. So "due by `n`" always includes `n`.
+///
 /// Every method that is given a time must first do what was due by then, in order of time, so that the state after a
-/// call depends only on the accesses and their cycles, never on how often somebody looked.
+/// call depends only on the accesses and their cycles, never on how often somebody looked. Times never go back.
+///
+/// What must reach the outside (a byte to the host) is done by the first of these calls: an access at or after its
+/// cycle, or `run_timer` at the first instruction boundary at or after it. The caller makes that `run_timer` call
+/// whenever `next_timer() <= boundary`, before anything else at the boundary (`receive`, `set_line`, `catch_up`,
+/// `reset`, saving). Further calls of `run_timer` and `catch_up`, at boundaries, change nothing.
 pub trait Device: Persist + Send {
     /// Chip or design, as board files name it (`mos6551`).
     fn kind(&self) -> &'static str;
@@ -37,7 +76,7 @@ pub trait Device: Persist + Send {
     /// Number of register addresses.
     fn register_count(&self) -> u16;
 
-    /// Whether the device answers an access of register `offset`; where it does not, what lies beneath answers.
+    /// Whether the device answers this access. Where it does not, the access goes to the memory under the device.
     fn claims(&self, _offset: u16, _write: bool) -> bool {
         true
     }
@@ -56,7 +95,8 @@ pub trait Device: Persist + Send {
     fn next_timer(&self) -> Option<u64>;
 
     /// Does everything due at or before `context.at.cycles`. Called at the instruction boundary at or after
-    /// `next_timer`; an interrupt line raised here carries the exact cycle in [`Device::irq`].
+    /// `next_timer`; an interrupt line raised here carries the exact cycle in [`Device::irq`]. It may also be called
+    /// with the position of an access that is about to be made, to see the line as it was before that access.
     fn run_timer(&mut self, context: &mut Context<'_>);
 
     /// Brings lazily evaluated registers up to cycle `now` (the instruction boundary), so that the saved state is
@@ -66,12 +106,26 @@ pub trait Device: Persist + Send {
     /// The cycle since which the device holds its interrupt line low, or `None` while it is released.
     fn irq(&self) -> Option<u64>;
 
-    /// The RESB pin, at a cycle.
+    /// The RESB pin, at a cycle. A chip without that pin ignores it.
     fn reset(&mut self, now: u64);
 
     /// Bytes from the host side of a character device, delivered at an instruction boundary. Only called on devices
     /// for which [`Device::is_char`] holds.
     fn receive(&mut self, _bytes: &[u8], _context: &mut Context<'_>) {}
+
+    /// The external input pins that [`Device::set_line`] can set, by their data-sheet names in lower case.
+    fn lines(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Sets an external input: a pin (0 or 1, the level) or a whole port. Like `receive`, only at an instruction
+    /// boundary, and recorded by whoever calls it.
+    ///
+    /// # Errors
+    /// [`DeviceError::UnknownLine`] and [`DeviceError::LineLevel`].
+    fn set_line(&mut self, line: &str, _level: u8, _context: &mut Context<'_>) -> Result<(), DeviceError> {
+        Err(DeviceError::unknown_line(self.kind(), line, self.lines()))
+    }
 
     /// Whether the device has a character host side (and so a [`CharId`]).
     fn is_char(&self) -> bool {
@@ -87,23 +141,139 @@ pub trait Device: Persist + Send {
     fn clone_box(&self) -> Box<dyn Device>;
 }
 
-impl Persist for Box<dyn Device> {
-    fn save(&self, out: &mut Vec<u8>) {
-        (**self).save(out);
-    }
-    fn restore(
-        &mut self,
-        reader: &mut crate::persist::Reader<'_>,
-    ) -> Result<(), crate::persist::PersistError> {
-        (**self).restore(reader)
-    }
-    fn fields(&self) -> Vec<(&'static str, crate::persist::Value)> {
-        (**self).fields()
-    }
-}
-
 impl Clone for Box<dyn Device> {
     fn clone(&self) -> Self {
         self.clone_box()
     }
+}
+
+/// What is wrong with a device that a board asks for, or with a line that somebody sets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// No device of that kind.
+    #[error("there is no device kind `{kind}`; the kinds are: {known}", known = KINDS.join(", "))]
+    UnknownKind {
+        /// What the board says.
+        kind: String,
+    },
+    /// The kind has no such option.
+    #[error("device kind `{kind}` has no option `{option}`; {}", options_sentence(.known))]
+    UnknownOption {
+        /// The device kind.
+        kind: &'static str,
+        /// The option as the board spells it.
+        option: String,
+        /// The options that the kind has.
+        known: &'static [&'static str],
+    },
+    /// An option has a value of the wrong type, or one outside its range.
+    #[error("option `{option}` of device kind `{kind}` is wrong: {problem}")]
+    BadOption {
+        /// The device kind.
+        kind: &'static str,
+        /// The option.
+        option: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// The device has no such input line.
+    #[error("device kind `{kind}` has no input line `{line}`; {}", lines_sentence(.known))]
+    UnknownLine {
+        /// The device kind.
+        kind: &'static str,
+        /// The line asked for.
+        line: String,
+        /// The lines that the kind has.
+        known: &'static [&'static str],
+    },
+    /// A pin can be 0 or 1.
+    #[error("line `{line}` of device kind `{kind}` is one pin: set it to 0 or 1, not {level}")]
+    LineLevel {
+        /// The device kind.
+        kind: &'static str,
+        /// The line.
+        line: String,
+        /// The level asked for.
+        level: u8,
+    },
+}
+
+impl DeviceError {
+    fn unknown_line(kind: &'static str, line: &str, known: &'static [&'static str]) -> Self {
+        Self::UnknownLine { kind, line: line.to_owned(), known }
+    }
+
+    /// The level of a one-pin line, or the error for a value that is none.
+    fn pin_level(kind: &'static str, line: &str, level: u8) -> Result<bool, Self> {
+        match level {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Self::LineLevel { kind, line: line.to_owned(), level }),
+        }
+    }
+}
+
+fn options_sentence(known: &[&str]) -> String {
+    if known.is_empty() { "it has none".to_owned() } else { format!("its options are: {}", known.join(", ")) }
+}
+
+fn lines_sentence(known: &[&str]) -> String {
+    if known.is_empty() { "it has none".to_owned() } else { format!("its lines are: {}", known.join(", ")) }
+}
+
+/// The device kinds that [`create`] knows.
+pub const KINDS: [&str; 4] = [mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND];
+
+/// Makes a device from a board's description: its kind and the options of that kind, with everything about the
+/// address space (name, address, size) already taken out of the table.
+///
+/// # Errors
+/// An unknown kind, an unknown option, or an option's value that is of the wrong type or out of range.
+pub fn create(kind: &str, options: toml::Table) -> Result<Box<dyn Device>, DeviceError> {
+    Ok(match kind {
+        mos6551::KIND => Box::new(mos6551::Mos6551::new(parse(mos6551::KIND, mos6551::OPTIONS, options)?)?),
+        mc6850::KIND => Box::new(mc6850::Mc6850::new(parse(mc6850::KIND, mc6850::OPTIONS, options)?)?),
+        via6522::KIND => Box::new(via6522::Via6522::new(parse(via6522::KIND, via6522::OPTIONS, options)?)),
+        py65_console::KIND => {
+            let config = parse(py65_console::KIND, py65_console::OPTIONS, options)?;
+            Box::new(py65_console::Py65Console::new(config))
+        }
+        _ => return Err(DeviceError::UnknownKind { kind: kind.to_owned() }),
+    })
+}
+
+/// One option at a time, so that the error names the option.
+fn parse<T>(
+    kind: &'static str,
+    known: &'static [&'static str],
+    options: toml::Table,
+) -> Result<T, DeviceError>
+where
+    T: serde::de::DeserializeOwned,
+{
+    for (option, value) in &options {
+        if !known.contains(&option.as_str()) {
+            return Err(DeviceError::UnknownOption { kind, option: option.clone(), known });
+        }
+        let mut alone = toml::Table::new();
+        alone.insert(option.clone(), value.clone());
+        if let Err(error) = alone.try_into::<T>() {
+            let problem = error.message().to_owned();
+            return Err(DeviceError::BadOption { kind, option: option.clone(), problem });
+        }
+    }
+    options.try_into().map_err(|error: toml::de::Error| DeviceError::BadOption {
+        kind,
+        option: known.join(", "),
+        problem: error.message().to_owned(),
+    })
+}
+
+/// Checks that a frequency option is one that the arithmetic (and any real crystal) can have.
+fn check_hz(kind: &'static str, option: &str, hz: u64) -> Result<(), DeviceError> {
+    if (1..=100_000_000).contains(&hz) {
+        return Ok(());
+    }
+    let problem = format!("{hz} Hz; give a frequency from 1 to 100000000");
+    Err(DeviceError::BadOption { kind, option: option.to_owned(), problem })
 }

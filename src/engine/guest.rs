@@ -94,6 +94,12 @@ pub trait Outlet: Send {
 
     /// Takes bytes from a character device.
     fn char_write(&mut self, device: CharId, bytes: &[u8]) -> CharWritten;
+
+    /// A run begins: the clock of running time goes on.
+    fn run_starts(&mut self) {}
+
+    /// A run has ended: the clock of running time stands still.
+    fn run_ends(&mut self) {}
 }
 
 /// The hosts as the main loop sees them: sources of events.
@@ -102,7 +108,8 @@ pub trait Inlet {
     fn poll(&mut self) -> Vec<AsyncEvent>;
 
     /// Whether more may come by itself: a terminal that is open, a script that still types. While this holds, a
-    /// machine that waits for input keeps waiting; else it is halted.
+    /// machine that waits for input keeps waiting; else it is halted. A source that ends on another thread kicks the
+    /// main loop.
     fn may_deliver(&self) -> bool;
 
     /// Whether the user wants to stop (Ctrl-C). Called without the replay lock.

@@ -128,10 +128,13 @@ impl<G: Guest + 'static> Engine<G> {
     /// # Errors
     /// The state machine's (a divergence, a log that cannot be written), or the thread's.
     pub fn run(&self, scheduler: Scheduler, inlet: &mut dyn Inlet) -> Result<StopReason, RunError> {
-        match scheduler {
+        self.lock("main loop").outlet.run_starts();
+        let result = match scheduler {
             Scheduler::Inline => self.run_inline(inlet).map_err(RunError::Replay),
             Scheduler::Threads => self.run_threads(inlet),
-        }
+        };
+        self.lock("main loop").outlet.run_ends();
+        result
     }
 
     fn run_inline(&self, inlet: &mut dyn Inlet) -> Outcome {

@@ -3,7 +3,7 @@
 
 use super::guest::{Budget, Guest, GuestExit, Outlet};
 use super::outside::{Outside, Transcripts, Watch};
-use crate::log::event::{AsyncEvent, Event};
+use crate::log::event::AsyncEvent;
 use crate::nondet::{ClockKind, Nondet, ShutdownCause};
 use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
 use crate::units::{Cycles, Position, VirtualNs};
@@ -283,14 +283,10 @@ impl<G: Guest> World<G> {
         }
     }
 
-    /// A CPU that only a reset can start again. In play the log's end (or that reset) is still to come.
+    /// A CPU that only a reset can start again. In play the log's end, or that reset, comes before this is final.
     fn stopped(&mut self, reason: StopReason) -> Result<Next, ReplayError> {
-        if self.replay.mode() == ReplayMode::Play
-            && let Some(next) = self.replay.peek()?
-            && next.position == self.guest.position()
-            && next.event != Event::End
-            && self.require_progress().is_ok()
-        {
+        if self.replay.mode() == ReplayMode::Play {
+            self.require_progress()?;
             return Ok(Next::Continue);
         }
         Ok(Next::Done(Ok(reason)))

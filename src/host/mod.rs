@@ -1,1 +1,7 @@
-//! (under construction)
+//! Hosts: the only module that touches the operating system's clock, entropy and terminal.
+
+mod clock;
+mod input;
+
+pub use clock::{RunningClock, SystemHost};
+pub use input::{HostInput, InputGate, SessionInlet};

@@ -50,8 +50,7 @@ pub enum LogError {
     },
     /// The disk, or the quota, is full.
     #[error(
-        "no space left for {path}: recording stopped at {last} with {events} events kept, which open with \
-         salvage; make space and record again"
+        "no space left for {path}: {}; make space and record again", kept(*.events, *.last)
     )]
     Full {
         /// The recording.
@@ -62,7 +61,7 @@ pub enum LogError {
         last: Position,
     },
     /// Another error of the operating system.
-    #[error("cannot {operation} {path}: {message}; what was written before opens with salvage")]
+    #[error("cannot {operation} {path}: {message}; check the disk and try again")]
     Io {
         /// The path.
         path: PathBuf,
@@ -203,6 +202,14 @@ impl LogError {
             }
             kind => LogError::Io { path, operation, kind, message: error.to_string() },
         }
+    }
+}
+
+/// What a recording that ran out of space has left.
+fn kept(events: u64, last: Position) -> String {
+    match events {
+        0 => "no event was kept".to_owned(),
+        _ => format!("recording stopped, its {events} events up to {last} are kept and open with salvage"),
     }
 }
 

@@ -28,7 +28,9 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { chunk_bytes: 64 << 10, level: 6 }
+        // Level 3 halves the repetitive log of a polled device at 8 million events a second; 6 saves another tenth of
+        // the file for three times the work.
+        Self { chunk_bytes: 64 << 10, level: 3 }
     }
 }
 
@@ -369,7 +371,8 @@ impl FileStart {
             first: header.start,
         };
         let mut bytes = prologue.to_vec();
-        let mut encoder = FrameEncoder::new(options.level);
+        // Written once and mostly text and empty memory: worth a better level than events.
+        let mut encoder = FrameEncoder::new(if options.level == 0 { 0 } else { options.level.max(6) });
         let crc = encoder.encode(frame_header, &encoded, &prologue, &mut bytes);
         Ok(Self { bytes, id: RecordingId::of(&encoded), seed: crc.to_le_bytes() })
     }

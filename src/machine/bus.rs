@@ -163,6 +163,16 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
     }
 
     #[inline(always)]
+    fn plain_code(&self, pc: u16) -> bool {
+        !TRACED && self.memory.is_plain_code(pc)
+    }
+
+    #[inline(always)]
+    fn code(&self, address: u16) -> u8 {
+        self.memory.bytes()[usize::from(address)]
+    }
+
+    #[inline(always)]
     fn fetch(&mut self, address: u16, at: Position) -> u8 {
         self.read_for(address, at, Purpose::Fetch)
     }

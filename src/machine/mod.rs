@@ -5,9 +5,11 @@
 //! no influence: devices compute from exact cycles, interrupt lines carry the cycle since which they are held, and the
 //! CPU decides by that cycle.
 
+pub mod board;
 mod bus;
 mod hooks;
 mod lines;
+pub mod rom;
 mod slots;
 mod state;
 
@@ -131,6 +133,15 @@ impl Machine {
     /// The devices, in board order.
     pub fn devices(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter()
+    }
+
+    /// A machine in the same state that nobody watches.
+    pub fn clone_without_hooks(&self) -> Self {
+        let mut copy = self.clone();
+        copy.hooks = Hooks::default();
+        copy.apply_hooks();
+        copy.trace = None;
+        copy
     }
 
     /// Hooks and breakpoints.

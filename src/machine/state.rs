@@ -46,7 +46,7 @@ impl Machine {
             bytes
         };
         let mut contents = vec![saved(&self.cpu), saved(&self.lines), saved(&self.memory)];
-        contents.extend(self.slots.iter().map(|slot| saved(&slot.device)));
+        contents.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
         self.section_names().into_iter().zip(contents).collect()
     }
 
@@ -74,7 +74,7 @@ impl Machine {
         next(&mut lines)?;
         next(&mut restored.memory)?;
         for slot in restored.slots.devices_mut() {
-            next(&mut slot.device)?;
+            next(&mut *slot.device)?;
         }
         restored.lines = lines;
         restored.slots.refresh_all();
@@ -92,7 +92,7 @@ impl Machine {
             Digest::of(&bytes)
         };
         let mut digests = vec![hash(&self.cpu), hash(&self.lines)];
-        let devices: Vec<Digest> = self.slots.iter().map(|slot| hash(&slot.device)).collect();
+        let devices: Vec<Digest> = self.slots.iter().map(|slot| hash(&*slot.device)).collect();
         digests.push(self.memory.digest());
         digests.extend(devices);
         digests

@@ -44,6 +44,8 @@ pub const ADDRESS_SPACE: usize = PAGE_SIZE * PAGE_COUNT;
 pub const READ_SLOW: u8 = 1 << 0;
 /// Flag: writes to this page take the slow way (device, ROM, unmapped, watched, or unchanged since it was frozen).
 pub const WRITE_SLOW: u8 = 1 << 1;
+/// Flag: this page or the next is read slowly, so an instruction that begins here must be fetched byte by byte.
+pub const CODE_SLOW: u8 = 1 << 2;
 
 const INFO_IO: u8 = 1 << 0;
 const INFO_DIRTY: u8 = 1 << 1;
@@ -152,7 +154,7 @@ impl Memory {
         let bytes = vec![0; ADDRESS_SPACE].into_boxed_slice().try_into();
         Self {
             bytes: bytes.expect("the vector has the array's length"),
-            flags: [READ_SLOW | WRITE_SLOW; PAGE_COUNT],
+            flags: [READ_SLOW | WRITE_SLOW | CODE_SLOW; PAGE_COUNT],
             kinds: [PageKind::Unmapped; PAGE_COUNT],
             info: [0; PAGE_COUNT],
             frozen: Pages::empty(),
@@ -183,7 +185,13 @@ impl Memory {
         fast
     }
 
-    /// The access flags of a page: [`READ_SLOW`], [`WRITE_SLOW`].
+    /// Whether the 256 bytes from `address` on need no second thought to read.
+    #[inline(always)]
+    pub fn is_plain_code(&self, address: u16) -> bool {
+        self.flags[usize::from(address >> 8)] & CODE_SLOW == 0
+    }
+
+    /// The access flags of a page: [`READ_SLOW`], [`WRITE_SLOW`], [`CODE_SLOW`].
     #[inline(always)]
     pub fn flags(&self, page: u8) -> u8 {
         self.flags[usize::from(page)]
@@ -303,7 +311,18 @@ impl Memory {
         let read_slow = kind == PageKind::Unmapped || info & (INFO_IO | INFO_WATCH_READ) != 0;
         let write_slow =
             kind != PageKind::Ram || info & (INFO_IO | INFO_WATCH_WRITE) != 0 || info & INFO_DIRTY == 0;
-        self.flags[usize::from(page)] = u8::from(read_slow) * READ_SLOW + u8::from(write_slow) * WRITE_SLOW;
+        let code_slow = self.flags[usize::from(page)] & CODE_SLOW;
+        self.flags[usize::from(page)] =
+            code_slow | u8::from(read_slow) * READ_SLOW | u8::from(write_slow) * WRITE_SLOW;
+        self.mark_code(page);
+        self.mark_code(page.wrapping_sub(1));
+    }
+
+    fn mark_code(&mut self, page: u8) {
+        let next = self.flags[usize::from(page.wrapping_add(1))];
+        let flags = &mut self.flags[usize::from(page)];
+        let code_slow = (*flags | next) & READ_SLOW != 0;
+        *flags = *flags & !CODE_SLOW | u8::from(code_slow) * CODE_SLOW;
     }
 
     // -- Snapshots ----------------------------------------------------------------------------------------------

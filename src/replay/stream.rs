@@ -1,7 +1,7 @@
 //! Where events go to and come from.
 
-use crate::log::{EventCursor, LogError, LogWriter};
 use crate::log::event::{Event, StampedEvent};
+use crate::log::{EventCursor, LogError, LogWriter};
 use crate::sync::{Arc, Mutex, lock};
 use crate::units::{EventOrdinal, Position};
 

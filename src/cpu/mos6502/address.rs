@@ -20,7 +20,7 @@ fn uncarried(from: u16, to: u16) -> u16 {
     from & 0xFF00 | to & 0x00FF
 }
 
-impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
+impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
     #[inline(always)]
     pub fn zero_page(&mut self) -> u16 {
         u16::from(self.fetch())

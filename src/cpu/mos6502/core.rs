@@ -9,8 +9,11 @@ use crate::units::Position;
 
 use super::{Cpu, LastPoll, Status};
 
-/// Registers and counters unpacked from a [`Cpu`], with the bus. `CMOS` is true for the W65C02S.
-pub(super) struct Core<'a, B: Bus, const CMOS: bool> {
+/// Registers and counters unpacked from a [`Cpu`], with the bus.
+///
+/// `CMOS` is true for the W65C02S. `PLAIN` is true while the instruction lies in plain memory, as [`Bus::plain_code`] has
+/// said: then its bytes are fetched without a look at their page.
+pub(super) struct Core<'a, B: Bus, const CMOS: bool, const PLAIN: bool> {
     pub bus: &'a mut B,
     pub a: u8,
     pub x: u8,
@@ -35,7 +38,7 @@ pub(super) struct Core<'a, B: Bus, const CMOS: bool> {
     quirk: LastPoll,
 }
 
-impl<'a, B: Bus, const CMOS: bool> Core<'a, B, CMOS> {
+impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
     #[inline(always)]
     pub fn load(cpu: &Cpu, bus: &'a mut B) -> Self {
         let mut core = Self {
@@ -60,7 +63,7 @@ impl<'a, B: Bus, const CMOS: bool> Core<'a, B, CMOS> {
     }
 
     #[inline(always)]
-    pub fn store(self, cpu: &mut Cpu) {
+    pub fn store(self, cpu: &mut Cpu) -> &'a mut B {
         cpu.a = self.a;
         cpu.x = self.x;
         cpu.y = self.y;
@@ -76,6 +79,7 @@ impl<'a, B: Bus, const CMOS: bool> Core<'a, B, CMOS> {
         } else {
             LastPoll::Usual
         };
+        self.bus
     }
 
     /// The position of the next bus cycle.
@@ -114,24 +118,32 @@ impl<'a, B: Bus, const CMOS: bool> Core<'a, B, CMOS> {
     /// The next byte of the instruction.
     #[inline(always)]
     pub fn fetch(&mut self) -> u8 {
-        let value = self.bus.fetch(self.pc, self.at());
+        let value = if PLAIN { self.bus.code(self.pc) } else { self.bus.fetch(self.pc, self.at()) };
         self.cycles += 1;
         self.pc = self.pc.wrapping_add(1);
         value
     }
 
+    /// A dummy read in the instruction or just behind it.
+    #[inline(always)]
+    fn dummy_fetch(&mut self, address: u16) {
+        if PLAIN {
+            self.cycles += 1;
+        } else {
+            self.dummy_read(address);
+        }
+    }
+
     /// A dummy read of the next byte of the program, as every one-byte instruction of two cycles makes it.
     #[inline(always)]
     pub fn idle(&mut self) {
-        self.bus.dummy_fetch(self.pc, self.at());
-        self.cycles += 1;
+        self.dummy_fetch(self.pc);
     }
 
     /// A dummy read of the last instruction byte, the W65C02S's way to spend a cycle on address arithmetic.
     #[inline(always)]
     pub fn reread_operand(&mut self) {
-        self.bus.dummy_fetch(self.pc.wrapping_sub(1), self.at());
-        self.cycles += 1;
+        self.dummy_fetch(self.pc.wrapping_sub(1));
     }
 
     #[inline(always)]

@@ -11,10 +11,15 @@ use super::{Cpu, Exit, Halt, Status};
 /// whatever could make a pending interrupt acceptable lowers the deadline. `WATCHED` asks the bus before each
 /// instruction.
 ///
+/// With `PLAIN` each instruction in plain memory is executed here, and any other by one call of the form without.
+///
 /// The function is one `match` with a line for each opcode and so longer than a screen.
 #[inline(never)]
-pub(super) fn execute<B: Bus, const CMOS: bool, const WATCHED: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
-    let mut core = Core::<B, CMOS>::load(cpu, bus);
+pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool, const WATCHED: bool>(
+    cpu: &mut Cpu,
+    bus: &mut B,
+) -> Exit {
+    let mut core = Core::<B, CMOS, PLAIN>::load(cpu, bus);
     /// Reads the operand of a mode and gives it to an operation.
     macro_rules! read {
         ($operation:ident $mode:ident) => {{
@@ -38,7 +43,9 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const WATCHED: bool>(cpu: &mut C
     macro_rules! modify {
         ($operation:ident $mode:ident) => {{
             let address = core.$mode();
-            core.modify(address, |core, value| core.$operation(value))
+            let before = core.read_to_modify(address);
+            let after = core.$operation(before);
+            core.write(address, after)
         }};
     }
     macro_rules! accumulator {
@@ -63,11 +70,13 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const WATCHED: bool>(cpu: &mut C
     macro_rules! bit {
         (reset $bit:literal) => {{
             let address = core.zero_page();
-            core.modify(address, |_, value| value & !(1 << $bit))
+            let before = core.read_to_modify(address);
+            core.write(address, before & !(1 << $bit))
         }};
         (set $bit:literal) => {{
             let address = core.zero_page();
-            core.modify(address, |_, value| value | 1 << $bit)
+            let before = core.read_to_modify(address);
+            core.write(address, before | 1 << $bit)
         }};
     }
     /// The unstable stores.
@@ -94,6 +103,15 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const WATCHED: bool>(cpu: &mut C
     let exit = loop {
         if WATCHED && core.bus.before_instruction(core.pc, core.at()) {
             break Exit::Break;
+        }
+        if PLAIN && !core.bus.plain_code(core.pc) {
+            let bus = core.store(cpu);
+            let exit = execute_elsewhere::<B, CMOS>(cpu, bus);
+            if exit != Exit::Deadline || cpu.cycles >= bus.deadline() {
+                return exit;
+            }
+            core = Core::load(cpu, bus);
+            continue;
         }
         /// Instructions after which nothing more is executed.
         macro_rules! halt {
@@ -380,10 +398,17 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const WATCHED: bool>(cpu: &mut C
             0xFF => either!(modify!(isc absolute_x_always); core.branch_on_bit(7, true)),
         }
         core.icount += 1;
-        if core.cycles >= core.bus.deadline() {
+        if !PLAIN || core.cycles >= core.bus.deadline() {
             break Exit::Deadline;
         }
     };
     core.store(cpu);
     exit
+}
+
+/// Executes one instruction that may lie in I/O or unmapped memory.
+#[cold]
+#[inline(never)]
+fn execute_elsewhere<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
+    execute::<B, CMOS, false, false>(cpu, bus)
 }

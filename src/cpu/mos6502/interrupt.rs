@@ -66,7 +66,7 @@ pub(super) fn run<B: Bus, const CMOS: bool, const WATCHED: bool>(cpu: &mut Cpu, 
             Halt::Stopped => return Exit::Stopped,
             Halt::Jammed => return Exit::Jammed,
         }
-        let exit = execute::<B, CMOS, WATCHED>(cpu, bus);
+        let exit = execute::<B, CMOS, true, WATCHED>(cpu, bus);
         // A line that is held already ends the wait at once, so that nobody lets time pass for nothing.
         if exit != Exit::Waiting {
             return exit;
@@ -149,7 +149,7 @@ fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> bool {
 
 /// The seven cycles of an IRQ or NMI.
 fn sequence<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, interrupt: Interrupt) {
-    let mut core = Core::<B, CMOS>::load(cpu, bus);
+    let mut core = Core::<B, CMOS, false>::load(cpu, bus);
     core.idle();
     core.idle();
     if interrupt == Interrupt::Nmi {
@@ -164,7 +164,7 @@ fn sequence<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, interrupt: Int
 /// The seven cycles of a reset, which looks like an interrupt whose writes have been turned into reads.
 pub(super) fn reset<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) {
     cpu.halt = Halt::Running;
-    let mut core = Core::<B, CMOS>::load(cpu, bus);
+    let mut core = Core::<B, CMOS, false>::load(cpu, bus);
     core.idle();
     core.idle();
     for _ in 0..3 {
@@ -177,7 +177,7 @@ pub(super) fn reset<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) {
     core.store(cpu);
 }
 
-impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
+impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
     /// The last five cycles of BRK and of an interrupt: pushes PC and P with the given B bit, then loads the vector.
     #[inline(always)]
     pub fn enter(&mut self, b: u8, vector: u16, may_be_hijacked: bool) {

@@ -32,6 +32,7 @@
 mod address;
 mod core;
 mod decimal;
+pub mod disassemble;
 mod execute;
 mod interrupt;
 mod operations;

@@ -10,7 +10,7 @@ use super::core::Core;
 use super::{LastPoll, Status, decimal, vectors};
 
 /// Loads, logic, arithmetic and comparison.
-impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
+impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
     #[inline(always)]
     pub fn lda(&mut self, operand: u8, _: u16) {
         self.a = operand;
@@ -135,19 +135,18 @@ impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
 }
 
 /// Read-modify-write: each operation gives the byte to be written back.
-impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
-    /// The three cycles at the effective address: NMOS reads once and writes twice, the W65C02S reads twice and
-    /// writes once.
+impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
+    /// The first two of the three cycles at the effective address: NMOS reads once and writes twice, the W65C02S reads
+    /// twice and writes once.
     #[inline(always)]
-    pub fn modify(&mut self, address: u16, operation: impl FnOnce(&mut Self, u8) -> u8) {
-        let before = self.read(address);
+    pub fn read_to_modify(&mut self, address: u16) -> u8 {
+        let value = self.read(address);
         if CMOS {
             self.dummy_read(address);
         } else {
-            self.dummy_write(address, before);
+            self.dummy_write(address, value);
         }
-        let after = operation(self, before);
-        self.write(address, after);
+        value
     }
 
     #[inline(always)]
@@ -212,7 +211,7 @@ impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
 }
 
 /// Branches, jumps, subroutines, the stack and the flags.
-impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
+impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
     #[inline(always)]
     pub fn branch(&mut self, condition: bool) {
         let offset = self.fetch();
@@ -248,7 +247,7 @@ impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
         let low = self.pull();
         let high = self.pull();
         self.pc = u16::from_le_bytes([low, high]);
-        self.idle();
+        self.dummy_read(self.pc);
         self.pc = self.pc.wrapping_add(1);
     }
 

@@ -16,7 +16,7 @@ use super::core::Core;
 /// The bits of A that ANE and LXA read as 1.
 const UNSTABLE_ONES: u8 = 0xEE;
 
-impl<B: Bus, const CMOS: bool> Core<'_, B, CMOS> {
+impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
     #[inline(always)]
     pub fn lax(&mut self, operand: u8, _: u16) {
         self.a = operand;

@@ -1,0 +1,124 @@
+//! Tests of the devices, from their data sheets, through the `Device` trait.
+
+mod create;
+mod mc6850;
+mod mos6551;
+mod purity;
+mod py65_console;
+mod serial;
+mod via6522;
+mod via6522_ports;
+
+use super::{Context, Device};
+use crate::bus::{Exception, Interrupt};
+use crate::nondet::{CharId, CharWritten, ClockKind, Nondet, ShutdownCause};
+use crate::persist::{Reader, Value};
+use crate::units::Position;
+
+/// A host that takes every byte and remembers where it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Host {
+    written: Vec<(u64, u8)>,
+}
+
+impl Nondet for Host {
+    fn clock(&mut self, _at: Position, _kind: ClockKind) -> i64 {
+        unreachable!("no device here reads a clock")
+    }
+    fn random(&mut self, _at: Position, _buffer: &mut [u8]) -> i32 {
+        unreachable!("no device here asks for entropy")
+    }
+    fn char_write(&mut self, at: Position, device: CharId, bytes: &[u8]) -> CharWritten {
+        assert_eq!(device, CharId(7));
+        self.written.extend(bytes.iter().map(|&byte| (at.cycles, byte)));
+        CharWritten { result: bytes.len() as i32, offset: bytes.len() as u32 }
+    }
+    fn interrupt(&mut self, _at: Position, _interrupt: Interrupt) -> bool {
+        true
+    }
+    fn exception(&mut self, _at: Position, _exception: Exception) -> bool {
+        true
+    }
+    fn shutdown_request(&mut self, _at: Position, _cause: ShutdownCause) {}
+    fn wants_break(&self) -> bool {
+        false
+    }
+}
+
+/// A device on a bench: every call at a cycle of its own, timers run at the boundary before it as a machine does.
+struct Bench {
+    device: Box<dyn Device>,
+    host: Host,
+    clock_hz: u64,
+}
+
+impl Bench {
+    fn made(kind: &str, options: &str) -> Self {
+        let options = options.parse().expect("the options are TOML");
+        let device = super::create(kind, options).expect("the options are right");
+        Self { device, host: Host::default(), clock_hz: 1_000_000 }
+    }
+
+    /// Gives the device and a context at `cycle`.
+    fn with<T>(&mut self, cycle: u64, act: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T) -> T {
+        let mut context = Context {
+            at: Position::new(0, cycle),
+            clock_hz: self.clock_hz,
+            char_id: CharId(7),
+            outside: &mut self.host,
+        };
+        act(self.device.as_mut(), &mut context)
+    }
+
+    fn read(&mut self, cycle: u64, register: u16) -> u8 {
+        let peeked = self.device.peek(register, cycle);
+        let value = self.with(cycle, |device, context| device.read(register, context));
+        assert_eq!(peeked, value, "peek of register {register} at cycle {cycle}");
+        value
+    }
+
+    fn write(&mut self, cycle: u64, register: u16, value: u8) {
+        self.with(cycle, |device, context| device.write(register, value, context));
+    }
+
+    fn receive(&mut self, cycle: u64, bytes: &[u8]) {
+        self.with(cycle, |device, context| device.receive(bytes, context));
+    }
+
+    fn line(&mut self, cycle: u64, line: &str, level: u8) {
+        self.with(cycle, |device, context| device.set_line(line, level, context)).expect("the line exists");
+    }
+
+    /// Runs the timers that are due one after the other up to `cycle`, each at its exact cycle.
+    fn run_to(&mut self, cycle: u64) {
+        while let Some(due) = self.device.next_timer().filter(|&due| due <= cycle) {
+            self.with(due, |device, context| device.run_timer(context));
+            assert_ne!(self.device.next_timer(), Some(due), "a timer that has been run is still due");
+        }
+    }
+
+    /// A field of the state at a cycle.
+    fn field(&mut self, cycle: u64, name: &str) -> Value {
+        self.device.catch_up(cycle);
+        let fields = self.device.fields();
+        let field = fields.into_iter().find(|(field, _)| *field == name);
+        field.unwrap_or_else(|| panic!("no field {name}")).1
+    }
+
+    fn saved(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.device.save(&mut bytes);
+        bytes
+    }
+
+    fn sent(&self) -> Vec<u8> {
+        self.host.written.iter().map(|&(_, byte)| byte).collect()
+    }
+}
+
+/// Restores `bytes` into a device of the same kind.
+fn restore(device: &mut dyn Device, bytes: &[u8]) {
+    let mut reader = Reader::new(bytes);
+    device.restore(&mut reader).expect("saved bytes fit");
+    reader.finish().expect("saved bytes fit exactly");
+}

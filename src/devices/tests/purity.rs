@@ -1,0 +1,294 @@
+//! The rule that replay rests on: what a device does depends on the accesses and their cycles alone, never on how often
+//! somebody looked at it in between.
+//!
+//! A random run of instructions, accesses and inputs is done twice: once with only the calls that a machine must make,
+//! once with all the calls that it may make. Every value read, every byte sent with its position, the interrupt line
+//! at every boundary and the saved bytes must be the same.
+
+use super::super::{Device, create};
+use super::{Bench, Host, restore};
+use proptest::prelude::*;
+
+/// What happens in one instruction, and at the boundary before it.
+#[derive(Clone, Debug)]
+struct Step {
+    /// Bytes from the host at the boundary.
+    received: Vec<u8>,
+    /// A line set at the boundary: its number, and the level.
+    line: Option<(usize, u8)>,
+    reset: bool,
+    /// Length of the instruction (or of many without I/O), in cycles.
+    cycles: u64,
+    /// `(when in the instruction, register, value to write or nothing to read)`.
+    accesses: Vec<(u64, u16, Option<u8>)>,
+    /// Which of the calls that are allowed but not needed the busy run makes.
+    calls: u8,
+}
+
+/// What a run shows.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    reads: Vec<u8>,
+    lines: Vec<Option<u64>>,
+    host: Host,
+    saved: Vec<u8>,
+    pending: usize,
+}
+
+fn run(kind: &str, options: &str, steps: &[Step], busy: bool) -> Seen {
+    let mut bench = Bench::made(kind, options);
+    let (mut reads, mut lines) = (Vec::new(), Vec::new());
+    let mut now = 100;
+    for step in steps {
+        must_run_timers(&mut bench, now);
+        if busy {
+            look(&mut bench, kind, options, now, step.calls);
+        }
+        lines.push(bench.device.irq());
+        if step.reset {
+            bench.device.reset(now);
+        }
+        if !step.received.is_empty() {
+            bench.receive(now, &step.received);
+        }
+        let names = bench.device.lines();
+        if let Some((number, level)) = step.line.filter(|_| !names.is_empty()) {
+            let name = names[number % names.len()];
+            let level = if name.starts_with("port") { level.wrapping_mul(0x55) } else { level & 1 };
+            bench.line(now, name, level);
+        }
+        if busy {
+            look(&mut bench, kind, options, now, step.calls >> 3);
+        }
+        let mut last = None;
+        for &(when, register, value) in &step.accesses {
+            let cycle = now + when.min(step.cycles - 1);
+            // One access a cycle, in order.
+            if last.is_some_and(|last| last >= cycle) {
+                continue;
+            }
+            last = Some(cycle);
+            let register = register % bench.device.register_count();
+            if busy && step.calls & 0x40 != 0 {
+                bench.with(cycle, |device, context| device.run_timer(context));
+            }
+            match value {
+                Some(value) => bench.write(cycle, register, value),
+                None if busy => reads.push(bench.read(cycle, register)),
+                None => reads.push(bench.with(cycle, |device, context| device.read(register, context))),
+            }
+        }
+        now += step.cycles;
+    }
+    must_run_timers(&mut bench, now);
+    bench.device.catch_up(now);
+    let saved = bench.saved();
+    Seen { reads, lines, pending: bench.device.pending_input(), host: bench.host, saved }
+}
+
+/// The one call that a machine owes the device at a boundary.
+fn must_run_timers(bench: &mut Bench, now: u64) {
+    if bench.device.next_timer().is_some_and(|due| due <= now) {
+        bench.with(now, |device, context| device.run_timer(context));
+    }
+    let next = bench.device.next_timer();
+    assert!(next.is_none_or(|due| due > now), "a timer due at {next:?} was not run at {now}");
+}
+
+/// Calls that change nothing.
+fn look(bench: &mut Bench, kind: &str, options: &str, now: u64, calls: u8) {
+    if calls & 1 != 0 {
+        bench.with(now, |device, context| device.run_timer(context));
+        for register in 0..bench.device.register_count() {
+            bench.device.peek(register, now + 1000);
+        }
+    }
+    if calls & 2 != 0 {
+        bench.device.catch_up(now);
+        bench.device.catch_up(now);
+    }
+    if calls & 4 != 0 {
+        bench.device.catch_up(now);
+        let mut other: Box<dyn Device> = create(kind, options.parse().unwrap()).unwrap();
+        restore(other.as_mut(), &bench.saved());
+        bench.device = other.clone();
+    }
+}
+
+/// Registers and values that mean something to a chip, among arbitrary ones.
+fn access(meaningful: &'static [(u16, u8)]) -> impl Strategy<Value = (u64, u16, Option<u8>)> {
+    let write = prop_oneof![
+        3 => prop::sample::select(meaningful).prop_map(|(register, value)| (register, Some(value))),
+        1 => (0u16..16, any::<u8>()).prop_map(|(register, value)| (register, Some(value))),
+        4 => (0u16..16).prop_map(|register| (register, None)),
+    ];
+    (0u64..40, write).prop_map(|(when, (register, value))| (when, register, value))
+}
+
+fn steps(meaningful: &'static [(u16, u8)]) -> impl Strategy<Value = Vec<Step>> {
+    let cycles = prop_oneof![8 => 2u64..9, 4 => 9u64..400, 2 => 400u64..20_000, 1 => 20_000u64..2_000_000];
+    let step = (
+        prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec(any::<u8>(), 1..6)],
+        prop_oneof![6 => Just(None), 1 => (0usize..8, any::<u8>()).prop_map(Some)],
+        prop::bool::weighted(0.01),
+        cycles,
+        prop::collection::vec(access(meaningful), 0..3),
+        any::<u8>(),
+    );
+    let step = step.prop_map(|(received, line, reset, cycles, mut accesses, calls)| {
+        accesses.sort_unstable();
+        Step { received, line, reset, cycles, accesses, calls }
+    });
+    prop::collection::vec(step, 1..60)
+}
+
+const MOS6551: &[(u16, u8)] = &[
+    (0, b'a'),
+    (0, b'b'),
+    (1, 0),
+    (2, 0x09),
+    (2, 0x0B),
+    (2, 0x05),
+    (2, 0x07),
+    (2, 0x01),
+    (2, 0x0A),
+    (2, 0x13),
+    (2, 0x11),
+    (2, 0x0D),
+    (2, 0x29),
+    (3, 0x1F),
+    (3, 0x1E),
+    (3, 0x10),
+    (3, 0x00),
+    (3, 0xFF),
+    (3, 0x1A),
+];
+
+const MC6850: &[(u16, u8)] = &[
+    (0, 0x03),
+    (0, 0x16),
+    (0, 0x15),
+    (0, 0x95),
+    (0, 0xB5),
+    (0, 0x35),
+    (0, 0x55),
+    (0, 0x75),
+    (0, 0x94),
+    (0, 0x91),
+    (1, b'a'),
+    (1, b'b'),
+];
+
+const VIA6522: &[(u16, u8)] = &[
+    (4, 0),
+    (4, 3),
+    (4, 200),
+    (5, 0),
+    (5, 1),
+    (6, 7),
+    (7, 0),
+    (8, 0),
+    (8, 2),
+    (8, 250),
+    (9, 0),
+    (9, 1),
+    (10, 0xA5),
+    (11, 0x00),
+    (11, 0x40),
+    (11, 0xC0),
+    (11, 0x80),
+    (11, 0x20),
+    (11, 0x04),
+    (11, 0x08),
+    (11, 0x0C),
+    (11, 0x10),
+    (11, 0xD4),
+    (11, 0x18),
+    (11, 0x1F),
+    (12, 0x00),
+    (12, 0x88),
+    (12, 0xAA),
+    (12, 0x11),
+    (13, 0x7F),
+    (13, 0x40),
+    (14, 0xFF),
+    (14, 0xC0),
+    (14, 0xA0),
+    (14, 0x84),
+    (14, 0x7F),
+];
+
+/// Does the steps both ways, and compares.
+fn check(kind: &str, options: &str, steps: &[Step]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(run(kind, options, steps, false), run(kind, options, steps, true));
+    Ok(())
+}
+
+proptest! {
+    // A failure prints its whole minimal run, which is worth more than a seed in a file.
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mos6551_with_a_sender_that_looks(steps in steps(MOS6551)) {
+        check("mos6551", "", &steps)?;
+    }
+
+    #[test]
+    fn mos6551_with_a_sender_that_does_not(steps in steps(MOS6551)) {
+        check("mos6551", "flow = \"none\"\nexternal_clock_hz = 1000003", &steps)?;
+    }
+
+    #[test]
+    fn mc6850_with_a_sender_that_looks(steps in steps(MC6850)) {
+        check("mc6850", "", &steps)?;
+    }
+
+    #[test]
+    fn mc6850_with_a_sender_that_does_not(steps in steps(MC6850)) {
+        check("mc6850", "flow = \"none\"", &steps)?;
+    }
+
+    #[test]
+    fn via6522(steps in steps(VIA6522)) {
+        check("via6522", "", &steps)?;
+    }
+
+    #[test]
+    fn py65_console(steps in steps(&[(0, b'a')])) {
+        check("py65_console", "", &steps)?;
+    }
+
+    /// The closed form of the VIA's timers and shifter against the same code taken one cycle at a time.
+    #[test]
+    fn via6522_in_one_stride_or_cycle_by_cycle(
+        setup in prop::collection::vec(prop::sample::select(VIA6522), 1..12),
+        gaps in prop::collection::vec(1u64..2500, 1..6),
+    ) {
+        let mut stride = Bench::made("via6522", "");
+        let mut cycles = Bench::made("via6522", "");
+        let mut now = 10;
+        for &(register, value) in &setup {
+            stride.write(now, register, value);
+            cycles.write(now, register, value);
+            now += 3;
+        }
+        for gap in gaps {
+            let next = stride.device.next_timer();
+            let (start, before) = (now, stride.device.irq());
+            for _ in 0..gap {
+                now += 1;
+                cycles.device.catch_up(now);
+            }
+            stride.device.catch_up(now);
+            prop_assert_eq!(stride.saved(), cycles.saved(), "from {} to {}", start, now);
+            prop_assert_eq!(stride.device.irq(), cycles.device.irq());
+            // The line falls exactly when `next_timer` said that it would.
+            prop_assert_eq!(stride.device.irq(), before.or(next.filter(|&due| due <= now)));
+            for bench in [&mut stride, &mut cycles] {
+                bench.read(now + 1, 4);
+                bench.read(now + 2, 10);
+            }
+            now += 5;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What comes in from other threads: bytes for character devices, typed by a script or a terminal.
+
+use crate::engine::Inlet;
+use crate::log::AsyncEvent;
+use crate::nondet::CharId;
+use crate::sync::{Arc, Kick, Mutex, lock};
+use std::time::{Duration, Instant};
+
+/// How often a run looks whether the user wants to stop: well within the 50 ms that Ctrl-C may take.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(10);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Vec<(CharId, Vec<u8>)>,
+    /// Gates that are open: sources that may bring more by themselves.
+    open_gates: usize,
+}
+
+/// Input on its way to a machine. Any thread may add to it; the main loop takes it out.
+#[derive(Debug)]
+pub struct HostInput {
+    waiting: Mutex<Waiting>,
+    main: Arc<Kick>,
+}
+
+impl HostInput {
+    /// Input for the machine whose main loop rests on `main`.
+    pub fn new(main: Arc<Kick>) -> Self {
+        Self { waiting: Mutex::new(Waiting::default()), main }
+    }
+
+    /// Adds bytes for a character device.
+    pub fn send(&self, device: CharId, bytes: &[u8]) {
+        lock(&self.waiting).bytes.push((device, bytes.to_vec()));
+        self.main.kick();
+    }
+
+    /// Bytes that the main loop has not taken yet.
+    pub fn waiting(&self) -> usize {
+        lock(&self.waiting).bytes.iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+
+    /// Opens a gate: while it is open, a machine that waits for input keeps waiting.
+    pub fn open_gate(self: &Arc<Self>) -> InputGate {
+        lock(&self.waiting).open_gates += 1;
+        InputGate(self.clone())
+    }
+
+    fn take(&self) -> Vec<(CharId, Vec<u8>)> {
+        std::mem::take(&mut lock(&self.waiting).bytes)
+    }
+
+    fn is_open(&self) -> bool {
+        let waiting = lock(&self.waiting);
+        waiting.open_gates > 0
+    }
+}
+
+/// A source that may bring more; closed when dropped.
+#[derive(Debug)]
+pub struct InputGate(Arc<HostInput>);
+
+impl Drop for InputGate {
+    fn drop(&mut self) {
+        lock(&self.0.waiting).open_gates -= 1;
+        self.0.main.kick();
+    }
+}
+
+/// The hosts of one run, as the main loop polls them.
+pub struct SessionInlet<'a> {
+    input: &'a HostInput,
+    interrupted: &'a mut dyn FnMut() -> bool,
+    last_asked: Instant,
+}
+
+impl<'a> SessionInlet<'a> {
+    /// Polls `input`, and asks `interrupted` about every 10 ms on the thread that runs the main loop.
+    #[allow(clippy::disallowed_methods, reason = "paces polling of the operating system; no guest sees it")]
+    pub fn new(input: &'a HostInput, interrupted: &'a mut dyn FnMut() -> bool) -> Self {
+        Self { input, interrupted, last_asked: Instant::now() }
+    }
+}
+
+impl Inlet for SessionInlet<'_> {
+    fn poll(&mut self) -> Vec<AsyncEvent> {
+        self.input.take().into_iter().map(|(device, bytes)| AsyncEvent::CharRead { device, bytes }).collect()
+    }
+
+    fn may_deliver(&self) -> bool {
+        self.input.is_open()
+    }
+
+    fn interrupted(&mut self) -> bool {
+        if self.last_asked.elapsed() < SIGNAL_INTERVAL {
+            return false;
+        }
+        self.last_asked += self.last_asked.elapsed();
+        (self.interrupted)()
+    }
+}

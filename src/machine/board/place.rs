@@ -1,0 +1,251 @@
+//! Laying images into a board's memory.
+//!
+//! A raw image in a region ends where the region ends, so that the vectors, its last six bytes, come to $FFFA; an image
+//! of the region's size fills it. An image with addresses of its own keeps them. A load address given by the user goes
+//! before both. Every byte must fall into RAM or ROM, and no two images may have the same address.
+
+use super::error::list;
+use super::{Board, RESET_VECTOR, Region, RegionKind, Window};
+use crate::machine::rom::{self, Format, Placement, RomError, Segment};
+use crate::memory::{ADDRESS_SPACE, Memory, MemoryError, PageKind, page_of};
+use crate::persist::{Digest, Field, PersistError, Reader};
+
+/// Where the user wants an image.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Nowhere in particular: the board's ROM.
+    Main,
+    /// A region by its name.
+    Region(String),
+    /// A load address.
+    Address(u16),
+}
+
+/// An image as the user gives it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ImageInput {
+    /// Where it goes.
+    pub target: Target,
+    /// What errors call it.
+    pub name: String,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// How to read them; see [`Format::detect`].
+    pub format: Format,
+}
+
+/// What images put into memory at power-on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MemoryImage {
+    /// In order of address; they neither touch nor overlap.
+    pub segments: Vec<Segment>,
+    /// The start address of the first image that gives one.
+    pub start: Option<u16>,
+}
+
+impl Board {
+    /// Reads the images and says what they put where.
+    pub fn place(&self, images: &[ImageInput]) -> Result<MemoryImage, RomError> {
+        let mut plan = Plan { bytes: vec![None; ADDRESS_SPACE] };
+        let mut start = None;
+        for (index, input) in images.iter().enumerate() {
+            let image = self.load(input)?;
+            for segment in &image.segments {
+                self.check_covered(&input.name, segment)?;
+                plan.add(images, index, segment)?;
+            }
+            start = start.or(image.start);
+        }
+        if let Some(vector) = self.cpu.reset_vector {
+            for (address, byte) in (RESET_VECTOR..).zip(vector.to_le_bytes()) {
+                plan.bytes[usize::from(address)] = Some((images.len(), byte));
+            }
+        }
+        self.check_vector(images, &plan)?;
+        Ok(MemoryImage { segments: plan.finish(), start })
+    }
+
+    /// As [`Board::place`], with the board's built-in ROM beside the images when these alone leave the reset vector
+    /// empty: so a program can be loaded into RAM under the monitor, and a user's own ROM takes the monitor's place.
+    pub fn place_over(&self, images: &[ImageInput], built_in: &ImageInput) -> Result<MemoryImage, RomError> {
+        match self.place(images) {
+            Err(RomError::NoImage { .. } | RomError::NoVector { .. }) => {
+                self.place(&[images, std::slice::from_ref(built_in)].concat())
+            }
+            placed => placed,
+        }
+    }
+
+    /// The memory of this board at power-on, with `windows` marked as I/O. Fails only for an image that was placed on
+    /// another board.
+    pub fn memory(&self, image: &MemoryImage, windows: &[Window]) -> Result<Memory, MemoryError> {
+        let mut memory = Memory::new();
+        for region in &self.regions {
+            let kind = match region.kind {
+                RegionKind::Ram => PageKind::Ram,
+                RegionKind::Rom => PageKind::Rom,
+            };
+            memory.map(page_of(region.start), page_of(region.end), kind);
+            memory.load(region.start, &vec![region.fill; region.size()])?;
+        }
+        for segment in &image.segments {
+            memory.load(segment.address, &segment.bytes)?;
+        }
+        for window in windows {
+            (page_of(window.first)..=page_of(window.last)).for_each(|page| memory.set_io(page, true));
+        }
+        Ok(memory)
+    }
+
+    /// The region that an image without a target goes to: the only ROM, else the one with the reset vector.
+    pub fn main_region(&self) -> Option<&Region> {
+        let mut roms = self.regions.iter().filter(|region| region.kind == RegionKind::Rom);
+        match (roms.next(), roms.next()) {
+            (Some(only), None) => Some(only),
+            _ => self.region_at(RESET_VECTOR),
+        }
+    }
+
+    fn load(&self, input: &ImageInput) -> Result<rom::RomImage, RomError> {
+        let ImageInput { name, bytes, format, .. } = input;
+        let raw = *format == Format::Bin;
+        let region = match &input.target {
+            Target::Address(address) => return rom::load(name, bytes, *format, Placement::At(*address)),
+            Target::Main if !raw => return rom::load(name, bytes, *format, Placement::Stored),
+            Target::Main => self
+                .main_region()
+                .ok_or_else(|| RomError::NoMainRegion { name: name.clone(), board: self.name.clone() })?,
+            Target::Region(region) => self.region(region).ok_or_else(|| RomError::NoSuchRegion {
+                name: name.clone(),
+                region: region.clone(),
+                board: self.name.clone(),
+                known: list(self.regions.iter().map(|region| region.name.as_str())),
+            })?,
+        };
+        if raw && bytes.len() > region.size() {
+            return Err(larger_than_region(name, bytes.len(), region));
+        }
+        let placement = match format {
+            Format::Bin => Placement::EndingAt(region.end),
+            Format::O65 => Placement::At(region.start),
+            Format::IntelHex | Format::SRecord | Format::Prg => Placement::Stored,
+        };
+        let image = rom::load(name, bytes, *format, placement)?;
+        let asked_for = |segment: &&Segment| match format {
+            // Its text is what was asked for; data and bss may be linked elsewhere.
+            Format::O65 => segment.address == region.start,
+            _ => true,
+        };
+        let ends =
+            image.segments.iter().filter(asked_for).flat_map(|segment| [segment.address, segment.last()]);
+        match ends.filter(|address| !(region.start..=region.end).contains(address)).min() {
+            Some(address) => Err(outside_region(name, address, region)),
+            None => Ok(image),
+        }
+    }
+
+    fn check_covered(&self, name: &str, segment: &Segment) -> Result<(), RomError> {
+        let uncovered = (segment.address..=segment.last()).find(|&address| self.region_at(address).is_none());
+        let Some(address) = uncovered else { return Ok(()) };
+        let there = match self.devices.iter().find(|device| page_of(device.at) == page_of(address)) {
+            Some(device) => format!("no memory but device \"{}\" (at ${:04X})", device.name, device.at),
+            None => "no memory".into(),
+        };
+        let describe =
+            |region: &Region| format!("{} is ${:04X}-${:04X}", region.name, region.start, region.end);
+        let memory = self.regions.iter().map(describe).collect::<Vec<_>>().join(", ");
+        let (name, board) = (name.into(), self.name.clone());
+        Err(RomError::NoMemory { name, address, board, there, memory })
+    }
+
+    /// A ROM without a reset vector cannot start; RAM without one can be filled by hand.
+    fn check_vector(&self, images: &[ImageInput], plan: &Plan) -> Result<(), RomError> {
+        let region = self.region_at(RESET_VECTOR).filter(|region| region.kind == RegionKind::Rom);
+        let at = usize::from(RESET_VECTOR);
+        let Some(region) = region.filter(|_| plan.bytes[at..at + 2].contains(&None)) else { return Ok(()) };
+        let (board, region) = (self.name.clone(), region.name.clone());
+        if images.is_empty() {
+            return Err(RomError::NoImage { board, region });
+        }
+        let names = images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>().join(", ");
+        Err(RomError::NoVector { names, board })
+    }
+}
+
+fn larger_than_region(name: &str, size: usize, region: &Region) -> RomError {
+    let Region { start, end, .. } = *region;
+    RomError::LargerThanRegion {
+        name: name.into(),
+        size,
+        region: region.name.clone(),
+        start,
+        end,
+        room: region.size(),
+    }
+}
+
+fn outside_region(name: &str, address: u16, region: &Region) -> RomError {
+    let Region { start, end, .. } = *region;
+    RomError::OutsideRegion { name: name.into(), address, region: region.name.clone(), start, end }
+}
+
+/// For each address the byte and the number of the image that it comes from.
+struct Plan {
+    bytes: Vec<Option<(usize, u8)>>,
+}
+
+impl Plan {
+    fn add(&mut self, images: &[ImageInput], index: usize, segment: &Segment) -> Result<(), RomError> {
+        for (address, &byte) in (usize::from(segment.address)..).zip(&segment.bytes) {
+            if let Some((other, _)) = self.bytes[address].replace((index, byte)) {
+                let (first, second) = (images[other].name.clone(), images[index].name.clone());
+                return Err(RomError::ImagesOverlap { first, second, address: address as u16 });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<Segment> {
+        rom::segments_of(self.bytes.into_iter().map(|byte| byte.map(|(_, byte)| byte)))
+    }
+}
+
+/// Saved form: a count, then for each segment its address and its bytes with their length; the start address.
+impl MemoryImage {
+    /// Appends the image, as a recording carries it.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        (self.segments.len() as u32).put(out);
+        for segment in &self.segments {
+            segment.address.put(out);
+            segment.bytes.put(out);
+        }
+        self.start.put(out);
+    }
+
+    /// Reads what [`MemoryImage::save`] wrote, for a board: bytes where the board has no memory are refused.
+    pub fn read(reader: &mut Reader<'_>, board: &Board) -> Result<Self, PersistError> {
+        let count = u32::take(reader, "segment count")?;
+        let mut segments = Vec::new();
+        let mut free = 0;
+        for _ in 0..count {
+            let address = u16::take(reader, "segment address")?;
+            let bytes = Vec::<u8>::take(reader, "segment bytes")?;
+            let end = usize::from(address) + bytes.len();
+            let segment = Segment { address, bytes };
+            let sound = !segment.bytes.is_empty() && usize::from(address) >= free && end <= ADDRESS_SPACE;
+            if !sound || board.check_covered("", &segment).is_err() {
+                return Err(PersistError::Invalid("segment address"));
+            }
+            free = end + 1;
+            segments.push(segment);
+        }
+        Ok(Self { segments, start: Field::take(reader, "start address")? })
+    }
+
+    /// A hash of the image: which ROM a recording was made with.
+    pub fn digest(&self) -> Digest {
+        let mut saved = Vec::new();
+        self.save(&mut saved);
+        Digest::of(&saved)
+    }
+}

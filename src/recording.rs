@@ -1,0 +1,217 @@
+//! Recordings as users see them: opened, listed, verified, replayed.
+
+use crate::engine::Scheduler;
+use crate::error::Error;
+use crate::log::{Damage, Event, EventKind, Header, LogInfo, LogReader, StampedEvent};
+use crate::machine::board::{Board, ImageInput};
+use crate::nondet::CharId;
+use crate::session::{RunRequest, Session};
+use crate::units::Position;
+use std::path::{Path, PathBuf};
+
+/// Instructions that a verification runs between two reports of its progress.
+const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
+
+/// A recording file, opened for reading. Opening it executes nothing.
+#[derive(Debug)]
+pub struct Recording {
+    path: PathBuf,
+    salvage: bool,
+    reader: LogReader,
+    board: Board,
+}
+
+/// What a verification has found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Verification {
+    /// Whether the recording was complete and replayed to its end.
+    pub ok: bool,
+    /// Where the replay ended.
+    pub icount: u64,
+    /// Parts that were replayed on their own.
+    pub segments: u64,
+    /// Events consumed.
+    pub events: u64,
+    /// Digests compared.
+    pub digests: u64,
+    /// Real time it took.
+    pub wall_seconds: f64,
+}
+
+impl Recording {
+    /// Opens a recording. With `salvage` a damaged one gives what is left.
+    ///
+    /// # Errors
+    /// A file that is missing, no recording, of a later version, or (without `salvage`) damaged.
+    pub fn open(path: &Path, salvage: bool) -> Result<Recording, Error> {
+        let reader = open_reader(path, salvage)?;
+        let board = Board::from_toml(&reader.header().board_toml)?;
+        Ok(Self { path: path.to_owned(), salvage, reader, board })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The board it was made on.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// What the file says of itself.
+    pub fn header(&self) -> &Header {
+        self.reader.header()
+    }
+
+    /// Where it starts.
+    pub fn start(&self) -> Position {
+        self.reader.header().start
+    }
+
+    /// Where it ends.
+    pub fn end(&self) -> Position {
+        self.reader.last_position()
+    }
+
+    /// Whether the recording was finished.
+    pub fn complete(&self) -> bool {
+        self.reader.complete()
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.reader.file_bytes()
+    }
+
+    /// Version of the file's format.
+    pub fn format_version(&self) -> u16 {
+        self.reader.format_version()
+    }
+
+    /// What is lost, in a recording that was opened with salvage.
+    pub fn damage(&self) -> Option<&Damage> {
+        self.reader.damage()
+    }
+
+    /// Counts and sizes.
+    pub fn info(&self) -> LogInfo {
+        self.reader.info()
+    }
+
+    /// The name of a character device.
+    pub fn char_name(&self, device: CharId) -> Option<&str> {
+        self.reader.header().chars.get(usize::from(device.0)).map(String::as_str)
+    }
+
+    /// The events of a kind (all, when not given) with `start <= icount < stop`, as an iterator that owns what it
+    /// needs.
+    ///
+    /// # Errors
+    /// When the file cannot be opened a second time.
+    pub fn events(
+        &self,
+        kind: Option<EventKind>,
+        start: Option<u64>,
+        stop: Option<u64>,
+    ) -> Result<impl Iterator<Item = Result<StampedEvent, Error>> + Send + use<>, Error> {
+        let mut cursor = open_reader(&self.path, self.salvage)?.into_cursor();
+        if let Some(start) = start {
+            cursor.seek_icount(start)?;
+        }
+        let stop = stop.unwrap_or(u64::MAX);
+        let within = move |event: &Result<StampedEvent, _>| {
+            event.as_ref().map_or(true, |event: &StampedEvent| event.position.icount < stop)
+        };
+        let wanted = move |event: &Result<StampedEvent, _>| {
+            event
+                .as_ref()
+                .map_or(true, |event: &StampedEvent| kind.is_none_or(|kind| event.event.kind() == kind))
+        };
+        Ok(cursor.take_while(within).filter(wanted).map(|event| event.map_err(Error::from)))
+    }
+
+    /// What the console printed, without replaying.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn output(&self) -> Result<Vec<u8>, Error> {
+        let chars = &self.reader.header().chars;
+        let Some(console) = self.board.console.as_ref().and_then(|name| chars.iter().position(|n| n == name))
+        else {
+            return Ok(Vec::new());
+        };
+        let mut output = Vec::new();
+        for event in self.events(Some(EventKind::CharWrite), None, None)? {
+            if let Event::CharWrite { device, bytes, .. } = event?.event
+                && usize::from(device.0) == console
+            {
+                output.extend(bytes);
+            }
+        }
+        Ok(output)
+    }
+
+    /// A machine in play mode, at the start.
+    ///
+    /// # Errors
+    /// A recording that needs a ROM image, see [`replay_with`](Recording::replay_with).
+    pub fn replay(&self) -> Result<Session, Error> {
+        self.replay_with(&[])
+    }
+
+    /// As [`replay`](Recording::replay), on these images; they must be the ones that were recorded.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] names both sides when they are not.
+    pub fn replay_with(&self, images: &[ImageInput]) -> Result<Session, Error> {
+        Session::play(open_reader(&self.path, self.salvage)?, images)
+    }
+
+    /// Replays everything and compares every event and digest. `progress` is told the icount now and then; `false`
+    /// stops.
+    ///
+    /// # Errors
+    /// A divergence, a file that cannot be read, or [`Error::State`] when `progress` stopped it.
+    pub fn verify(
+        &self,
+        scheduler: Scheduler,
+        progress: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Verification, Error> {
+        let mut clock = crate::host::RunningClock::default();
+        clock.start();
+        let session = self.replay()?;
+        let mut icount = self.start().icount;
+        loop {
+            let request = RunRequest {
+                instructions: Some(PROGRESS_INSTRUCTIONS),
+                scheduler: Some(scheduler),
+                ..RunRequest::default()
+            };
+            let stop = session.run(request, &mut || !progress(icount))?;
+            icount = stop.position.icount;
+            match stop.reason {
+                "end" => break,
+                "interrupted" => {
+                    return Err(Error::State("the verification was stopped before its end".into()));
+                }
+                // A shutdown is followed by the final digest.
+                _ => {}
+            }
+        }
+        let info = self.info();
+        let digests = info.kinds.iter().find(|(kind, _)| *kind == EventKind::Digest);
+        Ok(Verification {
+            ok: self.complete(),
+            icount,
+            segments: 1,
+            events: info.events,
+            digests: digests.map_or(0, |(_, total)| total.events),
+            wall_seconds: clock.nanoseconds() as f64 / 1e9,
+        })
+    }
+}
+
+fn open_reader(path: &Path, salvage: bool) -> Result<LogReader, Error> {
+    Ok(if salvage { LogReader::open_salvage(path)? } else { LogReader::open(path)? })
+}

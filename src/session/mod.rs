@@ -1,0 +1,346 @@
+//! A session: a machine, the engine and its hosts, made from a board. Forward only.
+//!
+//! Every method takes `&self` and may be called from any thread; one run at a time. Between slices other threads may
+//! look at the machine, which then stands at an instruction boundary.
+
+mod build;
+mod record;
+mod run;
+
+pub use build::{Images, default_rom};
+pub use record::RecordOptions;
+pub use run::{HookCallback, HookEvent, RunRequest, Stop};
+
+use crate::cpu::mos6502::disassemble::{Instruction, disassemble};
+use crate::engine::{Engine, ReplayGuard, World};
+use crate::error::Error;
+use crate::host::{HostInput, InputGate, SystemHost};
+use crate::machine::board::Board;
+use crate::machine::{BusCycle, HookId, Machine};
+use crate::nondet::CharId;
+use crate::persist::{Digest, Value};
+use crate::replay::{Checkpoint, Replay, ReplayMode};
+use crate::snapshot::Snapshot;
+use crate::sync::{Arc, Kick, Mutex, Shared};
+use crate::units::Position;
+use std::collections::BTreeMap;
+
+/// The CPU's registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub struct Registers {
+    pub a: u8,
+    pub x: u8,
+    pub y: u8,
+    pub sp: u8,
+    pub p: u8,
+    pub pc: u16,
+}
+
+/// A machine that can be run, looked into, recorded and replayed.
+pub struct Session {
+    board: Shared<Board>,
+    /// Hash of board and ROM: what a snapshot must have been taken from.
+    identity: Digest,
+    engine: Engine<Machine>,
+    input: Arc<HostInput>,
+    chars: Vec<String>,
+    console: Option<CharId>,
+    /// Held by the thread that runs the machine.
+    running: Mutex<bool>,
+    hooks: Mutex<BTreeMap<HookId, Shared<Mutex<HookCallback>>>>,
+}
+
+impl Session {
+    fn assemble(board: Shared<Board>, identity: Digest, machine: Machine, replay: Replay) -> Self {
+        let chars: Vec<String> =
+            machine.devices().filter(|slot| slot.char_id.is_some()).map(|slot| slot.name.clone()).collect();
+        let console = board
+            .console
+            .as_ref()
+            .and_then(|console| chars.iter().position(|name| name == console))
+            .map(|index| CharId(index as u16));
+        let main = Arc::new(Kick::default());
+        let world = World::new(machine, replay, Box::new(SystemHost::default()));
+        Self {
+            board,
+            identity,
+            engine: Engine::with_kick(world, main.clone()),
+            input: Arc::new(HostInput::new(main)),
+            chars,
+            console,
+            running: Mutex::new(false),
+            hooks: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    fn world(&self) -> ReplayGuard<'_, World<Machine>> {
+        self.engine.lock("session")
+    }
+
+    /// The machine's board.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Whether the machine runs freely, is recorded or is replayed.
+    pub fn mode(&self) -> ReplayMode {
+        self.world().replay.mode()
+    }
+
+    /// Instructions retired and cycles passed.
+    pub fn position(&self) -> Position {
+        use crate::engine::Guest;
+        self.world().guest.position()
+    }
+
+    /// CPU clock in Hz.
+    pub fn clock_hz(&self) -> u64 {
+        self.board.cpu.clock_hz
+    }
+
+    // ---- looking and changing ----
+
+    /// The CPU's registers.
+    pub fn registers(&self) -> Registers {
+        let world = self.world();
+        let cpu = world.guest.cpu();
+        Registers { a: cpu.a, x: cpu.x, y: cpu.y, sp: cpu.sp, p: cpu.p, pc: cpu.pc }
+    }
+
+    /// Sets a register: `a`, `x`, `y`, `sp`, `p` (0 to 255) or `pc` (0 to 65535).
+    ///
+    /// # Errors
+    /// An unknown name, a value that does not fit, or a machine that is recorded or replayed.
+    pub fn set_register(&self, name: &str, value: u32) -> Result<(), Error> {
+        let max = if name == "pc" { 0xFFFF } else { 0xFF };
+        if value > max {
+            return Err(Error::Argument(format!("register {name} holds 0 to {max}, not {value}")));
+        }
+        let mut world = self.world();
+        require_free(&world, "a register")?;
+        let cpu = world.guest.cpu_mut();
+        match name {
+            "a" => cpu.a = value as u8,
+            "x" => cpu.x = value as u8,
+            "y" => cpu.y = value as u8,
+            "sp" => cpu.sp = value as u8,
+            // Bit 5 reads as 1 and bit 4 exists only on the stack.
+            "p" => cpu.p = value as u8 & !0x10 | 0x20,
+            "pc" => cpu.pc = value as u16,
+            _ => {
+                return Err(Error::Argument(format!(
+                    "there is no register {name:?}; there are a, x, y, sp, p, pc"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Instructions from `address` (where the CPU is, when not given) on.
+    pub fn disassemble(&self, address: Option<u16>, count: usize) -> Vec<Instruction> {
+        let world = self.world();
+        let machine = &world.guest;
+        let mut at = address.unwrap_or(machine.cpu().pc);
+        let one = |_| {
+            let instruction = disassemble(machine.cpu().variant(), at, |address| machine.peek(address));
+            at = at.wrapping_add(instruction.length() as u16);
+            instruction
+        };
+        (0..count).map(one).collect()
+    }
+
+    /// `length` bytes from `start` on, without side effects; wraps at FFFF.
+    pub fn memory(&self, start: u16, length: usize) -> Vec<u8> {
+        let world = self.world();
+        (0..length).map(|offset| world.guest.peek(start.wrapping_add(offset as u16))).collect()
+    }
+
+    /// Writes RAM or ROM, beneath any device.
+    ///
+    /// # Errors
+    /// Where nothing is mapped, beyond FFFF, or on a machine that is recorded or replayed.
+    pub fn write_memory(&self, start: u16, bytes: &[u8]) -> Result<(), Error> {
+        let mut world = self.world();
+        require_free(&world, "memory")?;
+        Ok(world.guest.poke(start, bytes)?)
+    }
+
+    /// The devices' names and kinds, in board order.
+    pub fn devices(&self) -> Vec<(String, &'static str)> {
+        self.world().guest.devices().map(|slot| (slot.name.clone(), slot.device.kind())).collect()
+    }
+
+    /// A device's registers by their data sheet names.
+    ///
+    /// # Errors
+    /// When the board has no device of that name.
+    pub fn device_state(&self, name: &str) -> Result<Vec<(&'static str, Value)>, Error> {
+        self.world().guest.device_fields(name).ok_or_else(|| {
+            let known: Vec<&str> = self.board.devices.iter().map(|device| device.name.as_str()).collect();
+            Error::Argument(format!("the board {} has no device {name:?}; it has {known:?}", self.board.name))
+        })
+    }
+
+    // ---- the console ----
+
+    /// Whether the board has a console.
+    pub fn has_console(&self) -> bool {
+        self.console.is_some()
+    }
+
+    fn console_id(&self) -> Result<CharId, Error> {
+        self.console.ok_or_else(|| {
+            Error::State(format!(
+                "the board {} has no console; name its main character device: console = \"...\"",
+                self.board.name
+            ))
+        })
+    }
+
+    /// Types bytes into the console. They arrive while the machine runs, at the speed of the line.
+    ///
+    /// # Errors
+    /// When the board has no console, or the machine replays a recording, which has its own input.
+    pub fn send(&self, bytes: &[u8]) -> Result<(), Error> {
+        let console = self.console_id()?;
+        if self.mode() == ReplayMode::Play {
+            return Err(Error::State(
+                "a replay takes its input from the recording; fork it, or make a new machine, to type into it".into(),
+            ));
+        }
+        self.input.send(console, bytes);
+        Ok(())
+    }
+
+    /// All that the console has printed.
+    pub fn output(&self) -> Vec<u8> {
+        self.output_from(0)
+    }
+
+    /// What the console has printed from byte `offset` on.
+    pub fn output_from(&self, offset: usize) -> Vec<u8> {
+        let Some(console) = self.console else { return Vec::new() };
+        self.world().transcripts.of(console).get(offset..).unwrap_or_default().to_vec()
+    }
+
+    /// Number of bytes the console has printed.
+    pub fn output_length(&self) -> usize {
+        self.console.map_or(0, |console| self.world().transcripts.of(console).len())
+    }
+
+    /// Bytes typed that the guest has not read yet.
+    pub fn input_pending(&self) -> usize {
+        let in_devices: usize = self.world().guest.devices().map(|slot| slot.device.pending_input()).sum();
+        self.input.waiting() + in_devices
+    }
+
+    /// Says that more input may come from another thread: until the gate is dropped, a machine that waits for input
+    /// keeps waiting instead of being halted.
+    pub fn open_gate(&self) -> InputGate {
+        self.input.open_gate()
+    }
+
+    // ---- state ----
+
+    /// The machine's state now.
+    pub fn snapshot(&self) -> Snapshot {
+        use crate::engine::Guest;
+        let mut world = self.world();
+        let sections = world.guest.save();
+        Snapshot::new(self.identity, world.guest.position(), sections)
+    }
+
+    /// Makes the machine what it was when the snapshot was taken.
+    ///
+    /// # Errors
+    /// A snapshot of another board or ROM, or a machine that is recorded or replayed.
+    pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        if snapshot.identity() != self.identity {
+            return Err(Error::Mismatch(format!(
+                "the snapshot was taken on another board or ROM (identity {}) than this machine's ({}): restore it \
+                 on a machine made from the same board and images",
+                snapshot.identity(),
+                self.identity
+            )));
+        }
+        let mut world = self.world();
+        require_free(&world, "the whole state")?;
+        world.guest.restore(snapshot.sections())?;
+        world.replay = Replay::none();
+        Ok(())
+    }
+
+    /// A second machine in the same state, free to go its own way. What was typed and has not arrived stays here.
+    pub fn copy(&self) -> Session {
+        let (machine, transcripts) = {
+            let world = self.world();
+            (world.guest.clone_without_hooks(), world.transcripts.clone())
+        };
+        let copy = Self::assemble(self.board.clone(), self.identity, machine, Replay::none());
+        copy.world().transcripts = transcripts;
+        copy
+    }
+
+    /// The hash of the whole machine state.
+    pub fn digest(&self) -> Digest {
+        let all: Vec<u8> = self.digests().into_iter().flat_map(|(_, digest)| digest.0).collect();
+        Digest::of(&all)
+    }
+
+    /// The hash of each subsystem, by name.
+    pub fn digests(&self) -> Vec<(String, Digest)> {
+        let mut world = self.world();
+        let digests = world.guest.digest_sections();
+        world.guest.section_names().into_iter().zip(digests).collect()
+    }
+
+    /// Presses the reset button: recorded, and so replayed.
+    ///
+    /// # Errors
+    /// While the machine runs, in play (the recording has its own resets), or when the log cannot be written.
+    pub fn reset(&self) -> Result<(), Error> {
+        use crate::engine::Guest;
+        let _running = self.start_running()?;
+        {
+            let mut world = self.world();
+            if world.replay.mode() == ReplayMode::Play {
+                return Err(Error::State("a replay is reset where its recording was".into()));
+            }
+            let position = world.guest.position();
+            world.replay.account_executed(position)?;
+            world.replay.checkpoint(Checkpoint::ResetRequested)?;
+            let (guest, mut outside) = world.split();
+            guest.reset(&mut outside);
+            if let Some(error) = world.watch.failure.take() {
+                return Err(error.into());
+            }
+        }
+        self.settle()
+    }
+
+    /// Runs `instructions` and shows every bus cycle of them, dummy accesses and interrupt sequences too.
+    ///
+    /// # Errors
+    /// As for [`run`](Session::run).
+    pub fn trace_bus(&self, instructions: u64) -> Result<Vec<BusCycle>, Error> {
+        self.world().guest.start_trace();
+        let request = RunRequest { instructions: Some(instructions), ..RunRequest::default() };
+        let result = self.run(request, &mut || false);
+        let trace = self.world().guest.take_trace();
+        result.map(|_| trace)
+    }
+}
+
+/// Changes from outside would not be in the log.
+fn require_free(world: &World<Machine>, what: &str) -> Result<(), Error> {
+    match world.replay.mode() {
+        ReplayMode::None => Ok(()),
+        ReplayMode::Record => Err(Error::State(format!(
+            "setting {what} now would not be in the recording: do it before, or let the guest do it"
+        ))),
+        ReplayMode::Play => Err(Error::State(format!(
+            "setting {what} would make the replay diverge: take a copy of the machine and change that"
+        ))),
+    }
+}

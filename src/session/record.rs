@@ -1,0 +1,225 @@
+//! Recording a session, and replaying a recording in one.
+
+use super::Session;
+use super::build::{build_machine, identity, rom_contents};
+use crate::engine::Guest;
+use crate::error::Error;
+use crate::log::{EventCursor, Header, LogReader, LogWriter, Options, RomRecord, RomTarget};
+use crate::machine::Machine;
+use crate::machine::board::{Board, ImageInput, MemoryImage};
+use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
+use crate::snapshot::Snapshot;
+use crate::sync::Shared;
+use std::path::Path;
+
+/// Instructions between digests where nothing else is asked for: far enough apart that a recording stays small (one is
+/// 16 bytes a subsystem, and does not compress), near enough that the interval replays in some hundredths of a second.
+const DIGEST_EVERY: u64 = 10_000_000;
+
+/// How a recording is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecordOptions {
+    /// Instructions between digests.
+    pub digest_every: Option<u64>,
+    /// Instructions between snapshots.
+    pub snapshot_every: Option<u64>,
+    /// Whether the file carries the ROM's bytes, or only their hash.
+    pub embed_roms: bool,
+}
+
+impl Default for RecordOptions {
+    fn default() -> Self {
+        Self { digest_every: None, snapshot_every: None, embed_roms: true }
+    }
+}
+
+impl Session {
+    /// Starts recording into a file, which is replaced if it exists.
+    ///
+    /// # Errors
+    /// A machine that is recorded or replayed already, or a file that cannot be made; nothing is left behind then.
+    pub fn record(&self, path: &Path, options: RecordOptions) -> Result<(), Error> {
+        self.record_with(options, |header| LogWriter::create(path, header, Options::default()))
+    }
+
+    /// Starts recording with a writer of the caller's: into memory, for tests and fuzzing.
+    ///
+    /// # Errors
+    /// As for [`record`](Session::record).
+    pub fn record_with(
+        &self,
+        options: RecordOptions,
+        create: impl FnOnce(&Header) -> Result<LogWriter, crate::log::LogError>,
+    ) -> Result<(), Error> {
+        let _running = self.start_running()?;
+        match self.mode() {
+            ReplayMode::None => {}
+            ReplayMode::Record => {
+                return Err(Error::State("the machine is being recorded already: finish that first".into()));
+            }
+            ReplayMode::Play => {
+                return Err(Error::State(
+                    "a replay cannot be recorded: take a copy of the machine first".into(),
+                ));
+            }
+        }
+        if options.digest_every == Some(0) || options.snapshot_every == Some(0) {
+            return Err(Error::Argument(
+                "digest_every and snapshot_every are instructions, from 1 on".into(),
+            ));
+        }
+        self.settle()?;
+        let header = self.header(options);
+        let writer = create(&header)?;
+        let mut world = self.world();
+        let start = world.guest.position();
+        let mut replay = Replay::record(Box::new(writer), start, header.subsystems, header.digest_every);
+        for name in &self.chars {
+            replay.register_char(name)?;
+        }
+        replay.start()?;
+        replay.checkpoint(Checkpoint::Init)?;
+        world.replay = replay;
+        Ok(())
+    }
+
+    fn header(&self, options: RecordOptions) -> Header {
+        let initial_state = self.snapshot();
+        let world = self.world();
+        let roms = rom_contents(&self.board, &world.guest).into_iter().map(|(region, bytes)| {
+            RomRecord::new(region.clone(), RomTarget::Region(region), &bytes, options.embed_roms)
+        });
+        Header {
+            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
+            board_toml: self.board.to_toml(),
+            clock_hz: self.clock_hz(),
+            roms: roms.collect(),
+            devices: world
+                .guest
+                .devices()
+                .map(|slot| (slot.name.clone(), slot.device.kind().to_owned()))
+                .collect(),
+            chars: self.chars.clone(),
+            subsystems: world.guest.section_names(),
+            start: world.guest.position(),
+            initial_state: initial_state.to_bytes(),
+            digest_every: options.digest_every.unwrap_or(DIGEST_EVERY),
+            snapshot_every: options.snapshot_every,
+            scheduler: String::new(),
+            lineage: None,
+        }
+    }
+
+    /// Ends the recording here. Does nothing when nothing is recorded.
+    ///
+    /// # Errors
+    /// When the rest of the log cannot be written; what is in the file stays usable.
+    pub fn finish(&self) -> Result<(), Error> {
+        let _running = self.start_running()?;
+        if self.mode() != ReplayMode::Record {
+            return Ok(());
+        }
+        self.world().finish()?;
+        Ok(())
+    }
+
+    /// A machine that replays a recording, at its start. `images` stand in for ROM that the file holds only by hash.
+    ///
+    /// # Errors
+    /// A recording that needs other ROM than is given, or whose board this version does not know.
+    pub(crate) fn play(reader: LogReader, images: &[ImageInput]) -> Result<Session, Error> {
+        let header = reader.header().clone();
+        let board = Board::from_toml(&header.board_toml)?;
+        let mut machine = build_machine(&board, &MemoryImage::default())?;
+        load_roms(&board, &header, images, &mut machine)?;
+        let identity = identity(&board, &machine);
+        let state = Snapshot::from_bytes(&header.initial_state)?;
+        if state.identity() != identity {
+            return Err(Error::Mismatch(format!(
+                "{}: the initial state belongs to another board or ROM (identity {}) than the file's ({identity})",
+                reader.path().display(),
+                state.identity()
+            )));
+        }
+        machine.restore(state.sections())?;
+        let subsystems = machine.section_names();
+        if subsystems != header.subsystems || machine.position() != header.start {
+            return Err(Error::Mismatch(format!(
+                "{}: the recorded machine has the parts {:?} at {}, this one {subsystems:?} at {}",
+                reader.path().display(),
+                header.subsystems,
+                header.start,
+                machine.position()
+            )));
+        }
+        let replay = Replay::play(Box::new(EventCursor::new(reader)), header.start, subsystems, header.chars);
+        let session = Self::assemble(Shared::new(board), identity, machine, replay);
+        session.start_playing()?;
+        Ok(session)
+    }
+
+    fn start_playing(&self) -> Result<(), ReplayError> {
+        let mut world = self.world();
+        for name in &self.chars {
+            world.replay.register_char(name)?;
+        }
+        world.replay.start()?;
+        if !world.replay.checkpoint(Checkpoint::Init)? {
+            return Err(world.replay.diverged(Found::Event("the checkpoint init".to_owned())));
+        }
+        Ok(())
+    }
+}
+
+fn load_roms(
+    board: &Board,
+    header: &Header,
+    images: &[ImageInput],
+    machine: &mut Machine,
+) -> Result<(), Error> {
+    let given = match images {
+        [] => None,
+        images => {
+            let image = board.place(images)?;
+            Some(build_machine(board, &image)?)
+        }
+    };
+    for rom in &header.roms {
+        let region = match &rom.target {
+            RomTarget::Region(name) => board.region(name),
+            RomTarget::Address(_) => None,
+        };
+        let Some(region) = region else {
+            return Err(Error::Mismatch(format!(
+                "the recording has ROM {:?} for no region of its board",
+                rom.name
+            )));
+        };
+        let bytes = match (&given, &rom.bytes) {
+            (Some(given), _) => {
+                given.memory().bytes()[usize::from(region.start)..=usize::from(region.end)].to_vec()
+            }
+            (None, Some(bytes)) => bytes.clone(),
+            (None, None) => {
+                return Err(Error::Mismatch(format!(
+                    "the recording holds only the hash of the ROM {:?}: give the image (rom=...)",
+                    rom.name
+                )));
+            }
+        };
+        if !rom.matches(&bytes) {
+            return Err(Error::Mismatch(format!(
+                "the ROM {:?} is not the one that was recorded: recorded {}, given {}",
+                rom.name,
+                hex(&rom.hash),
+                blake3::hash(&bytes)
+            )));
+        }
+        machine.poke(region.start, &bytes)?;
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,235 @@
+//! Running: limits, stop conditions, hooks.
+
+use super::Session;
+use crate::engine::Guest;
+use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing};
+use crate::error::Error;
+use crate::host::SessionInlet;
+use crate::machine::{Fault, Hit, HookId, HookKind};
+use crate::replay::{Replay, ReplayMode};
+use crate::sync::{Mutex, Shared, lock};
+use crate::units::Position;
+
+/// How far to run: whichever comes first; nothing at all means until something happens by itself.
+#[derive(Default)]
+pub struct RunRequest {
+    /// Instructions from here.
+    pub instructions: Option<u64>,
+    /// Cycles from here.
+    pub cycles: Option<u64>,
+    /// Virtual seconds from here.
+    pub seconds: Option<f64>,
+    /// An instruction address; a run does not stop where it begins.
+    pub pc: Option<u16>,
+    /// Called with all that the console has printed after each byte; true ends the run.
+    pub output: Option<OutputMatcher>,
+    /// Inline unless said otherwise.
+    pub scheduler: Option<Scheduler>,
+    /// An idle machine sleeps in real time instead of letting the virtual clock jump.
+    pub sleep: bool,
+    /// A machine that waits for input keeps waiting for what other threads may type, instead of being halted.
+    pub wait_for_input: bool,
+}
+
+/// Why and where a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stop {
+    /// `budget`, `pc`, `output`, `breakpoint`, `halted`, `jammed`, `shutdown`, `end` or `interrupted`.
+    pub reason: &'static str,
+    /// Where.
+    pub position: Position,
+    /// The next instruction's address.
+    pub pc: u16,
+    /// The cause of a shutdown.
+    pub shutdown: Option<&'static str>,
+}
+
+/// What a hook is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HookEvent {
+    /// What happened.
+    pub kind: HookKind,
+    /// Just before the instruction, with the exact cycle of the access.
+    pub position: Position,
+    /// The address executed, read or written.
+    pub address: u16,
+    /// The value read or written.
+    pub value: Option<u8>,
+}
+
+/// Called on the thread that runs, at the instruction boundary before an executed instruction or after an access;
+/// `false` ends the run. The machine may be looked at, not run.
+pub type HookCallback = Box<dyn FnMut(HookEvent) -> bool + Send>;
+
+/// Clears the mark that the session runs.
+pub(super) struct Running<'a>(&'a Mutex<bool>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        *lock(self.0) = false;
+    }
+}
+
+impl Session {
+    pub(super) fn start_running(&self) -> Result<Running<'_>, Error> {
+        let mut running = lock(&self.running);
+        if std::mem::replace(&mut *running, true) {
+            return Err(Error::State(
+                "the machine is running already: one run at a time, and none from inside a hook".into(),
+            ));
+        }
+        Ok(Running(&self.running))
+    }
+
+    /// Runs the machine. `interrupted` is asked about every 10 ms, on this thread, whether the user wants to stop.
+    ///
+    /// # Errors
+    /// A divergence in play, a log that cannot be written in record (the recording then ends with what it has), a
+    /// request that makes no sense, a machine that runs already, a guest that does what its board forbids.
+    pub fn run(&self, request: RunRequest, interrupted: &mut dyn FnMut() -> bool) -> Result<Stop, Error> {
+        let _running = self.start_running()?;
+        let scheduler = request.scheduler.unwrap_or_default();
+        let limits = self.limits(&request)?;
+        if request.output.is_some() {
+            self.console_id()?;
+        }
+        {
+            let mut world = self.world();
+            let here = world.guest.position();
+            world.guest.hooks_mut().set_breakpoint(request.pc, here);
+            world.timing = if request.sleep { Timing::Sleep } else { Timing::Jump };
+            world.watch.output = self.console.zip(request.output);
+        }
+        let gate = request.wait_for_input.then(|| self.input.open_gate());
+        let result = self.run_with_hooks(limits, scheduler, interrupted);
+        drop(gate);
+        let mut world = self.world();
+        world.watch.output = None;
+        let here = world.guest.position();
+        world.guest.hooks_mut().set_breakpoint(None, here);
+        drop(world);
+        result
+    }
+
+    fn limits(&self, request: &RunRequest) -> Result<Limits, Error> {
+        let here = self.position();
+        let mut limits = Limits::NONE;
+        if let Some(instructions) = request.instructions {
+            limits.icount = here.icount.saturating_add(instructions);
+        }
+        if let Some(cycles) = request.cycles {
+            limits.cycles = here.cycles.saturating_add(cycles);
+        }
+        if let Some(seconds) = request.seconds {
+            if !(seconds >= 0.0 && seconds.is_finite()) {
+                return Err(Error::Argument(format!("seconds must be a number from 0 on, not {seconds}")));
+            }
+            let cycles = (seconds * self.clock_hz() as f64).round() as u64;
+            limits.cycles = limits.cycles.min(here.cycles.saturating_add(cycles));
+        }
+        Ok(limits)
+    }
+
+    fn run_with_hooks(
+        &self,
+        limits: Limits,
+        scheduler: Scheduler,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Stop, Error> {
+        loop {
+            self.world().begin_run(limits);
+            let mut inlet = SessionInlet::new(&self.input, interrupted);
+            let reason = match self.engine.run(scheduler, &mut inlet) {
+                Ok(reason) => reason,
+                Err(error) => {
+                    let error = Error::from(error);
+                    self.give_up_recording(&error);
+                    return Err(error);
+                }
+            };
+            match reason {
+                StopReason::Hook => {
+                    let goes_on = self.call_hooks();
+                    let at_breakpoint = self.world().guest.hooks_mut().take_breakpoint_reached();
+                    if at_breakpoint {
+                        return Ok(self.stop("pc", None));
+                    }
+                    if !goes_on {
+                        return Ok(self.stop("breakpoint", None));
+                    }
+                }
+                StopReason::Fault => return Err(self.fault()),
+                StopReason::Budget => return Ok(self.stop("budget", None)),
+                StopReason::Output => return Ok(self.stop("output", None)),
+                StopReason::Breakpoint => return Ok(self.stop("pc", None)),
+                StopReason::Halted => return Ok(self.stop("halted", None)),
+                StopReason::Jammed => return Ok(self.stop("jammed", None)),
+                StopReason::Shutdown(cause) => return Ok(self.stop("shutdown", Some(cause.name()))),
+                StopReason::End => return Ok(self.stop("end", None)),
+                StopReason::Interrupted => return Ok(self.stop("interrupted", None)),
+            }
+        }
+    }
+
+    fn stop(&self, reason: &'static str, shutdown: Option<&'static str>) -> Stop {
+        let world = self.world();
+        Stop { reason, position: world.guest.position(), pc: world.guest.cpu().pc, shutdown }
+    }
+
+    fn fault(&self) -> Error {
+        let fault: Option<Fault> = self.world().guest.take_fault();
+        fault.map_or_else(|| Error::Engine("a fault without a cause".into()), Error::Fault)
+    }
+
+    /// A log that cannot be written any more ends the recording: what is in the file stays usable.
+    fn give_up_recording(&self, error: &Error) {
+        let mut world = self.world();
+        if matches!(error, Error::Log(_)) && world.replay.mode() == ReplayMode::Record {
+            world.replay = Replay::none();
+        }
+    }
+
+    /// Processes what is due here without running an instruction.
+    pub(super) fn settle(&self) -> Result<(), Error> {
+        let here = self.position();
+        let limits = Limits { icount: here.icount, cycles: here.cycles };
+        self.run_with_hooks(limits, Scheduler::Inline, &mut || false).map(|_| ())
+    }
+
+    // ---- hooks ----
+
+    /// Watches the addresses `first..=last`. The guest does not notice.
+    pub fn add_hook(&self, kind: HookKind, first: u16, last: u16, callback: HookCallback) -> HookId {
+        let mut hooks = lock(&self.hooks);
+        let mut world = self.world();
+        let id = world.guest.hooks_mut().add(kind, first, last);
+        world.guest.apply_hooks();
+        hooks.insert(id, Shared::new(Mutex::new(callback)));
+        id
+    }
+
+    /// Ends a watch; gives whether it was there.
+    pub fn remove_hook(&self, id: HookId) -> bool {
+        let mut hooks = lock(&self.hooks);
+        let mut world = self.world();
+        world.guest.hooks_mut().remove(id);
+        world.guest.apply_hooks();
+        hooks.remove(&id).is_some()
+    }
+
+    /// Tells the hooks what they have seen; gives whether the run goes on. No lock is held meanwhile but the
+    /// callback's own, so that it may look at the machine and add or remove hooks.
+    fn call_hooks(&self) -> bool {
+        let hits: Vec<Hit> = self.world().guest.take_hits();
+        let mut goes_on = true;
+        for hit in hits {
+            let callback = lock(&self.hooks).get(&hit.hook).cloned();
+            if let Some(callback) = callback {
+                let event =
+                    HookEvent { kind: hit.kind, position: hit.at, address: hit.address, value: hit.value };
+                goes_on &= (*lock(&callback))(event);
+            }
+        }
+        goes_on
+    }
+}

@@ -1,0 +1,215 @@
+//! Snapshots: a machine's state at one position, in a container that says what it is.
+//!
+//! Layout, all numbers little-endian: magic `RRSNAP\r\n` (8 bytes), version (u16), identity of board and ROM (16 bytes),
+//! icount (u64), cycles (u64), length of the body before compression (u32), body (zlib), CRC-32 of all before (u32).
+//! The body is a list of sections: name (u16 length, UTF-8), content (u32 length, bytes).
+
+use crate::machine::Sections;
+use crate::persist::{Digest, Field, PersistError, Reader};
+use crate::sync::Shared;
+use crate::units::Position;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use std::io::{Read, Write};
+
+const MAGIC: &[u8; 8] = b"RRSNAP\r\n";
+const VERSION: u16 = 1;
+/// The largest body that is believed: 64 KiB of RAM and all devices have room many times over.
+const BODY_BYTES_MAX: usize = 16 << 20;
+const SECTIONS_MAX: usize = 1024;
+
+/// Bytes that are no snapshot, or not a whole one.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// They begin otherwise.
+    #[error("these bytes are no snapshot: they do not begin with the snapshot magic")]
+    NotASnapshot,
+    /// A later version wrote them.
+    #[error("the snapshot has version {0}; this rreplay reads up to version {VERSION}: update rreplay")]
+    Version(u16),
+    /// They were cut off or changed.
+    #[error("the snapshot is damaged: {0}")]
+    Damaged(String),
+}
+
+impl From<PersistError> for SnapshotError {
+    fn from(error: PersistError) -> Self {
+        SnapshotError::Damaged(error.to_string())
+    }
+}
+
+/// A machine's state at one position. Immutable; a clone is a reference count.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    identity: Digest,
+    position: Position,
+    sections: Shared<Sections>,
+    digest: Digest,
+}
+
+impl PartialEq for Snapshot {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Snapshot {}
+
+impl std::hash::Hash for Snapshot {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
+
+impl Snapshot {
+    /// A snapshot of the machine with that identity (a hash of board and ROM).
+    pub fn new(identity: Digest, position: Position, sections: Sections) -> Self {
+        let mut bytes = identity.0.to_vec();
+        position.icount.put(&mut bytes);
+        position.cycles.put(&mut bytes);
+        bytes.extend(put_sections(&sections));
+        Self { identity, position, sections: Shared::new(sections), digest: Digest::of(&bytes) }
+    }
+
+    /// The hash of board and ROM it belongs to.
+    pub fn identity(&self) -> Digest {
+        self.identity
+    }
+
+    /// Where the machine was.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The hash of everything in it.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The saved parts.
+    pub fn sections(&self) -> &Sections {
+        &self.sections
+    }
+
+    /// The container.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let body = put_sections(&self.sections);
+        let mut out = MAGIC.to_vec();
+        VERSION.put(&mut out);
+        self.identity.0.put(&mut out);
+        self.position.icount.put(&mut out);
+        self.position.cycles.put(&mut out);
+        (body.len() as u32).put(&mut out);
+        let mut encoder = ZlibEncoder::new(out, Compression::default());
+        encoder.write_all(&body).expect("a vector takes all bytes");
+        let mut out = encoder.finish().expect("a vector takes all bytes");
+        crc32fast::hash(&out).put(&mut out);
+        out
+    }
+
+    /// Reads a container.
+    ///
+    /// # Errors
+    /// When the bytes are no snapshot, of a later version, or damaged.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        if !bytes.starts_with(MAGIC) {
+            return Err(SnapshotError::NotASnapshot);
+        }
+        let mut reader = Reader::new(&bytes[MAGIC.len()..]);
+        let version = u16::take(&mut reader, "version")?;
+        if version != VERSION {
+            return Err(SnapshotError::Version(version));
+        }
+        let Some((checked, crc)) = bytes.split_last_chunk::<4>() else {
+            return Err(SnapshotError::Damaged("it is too short".to_owned()));
+        };
+        if crc32fast::hash(checked) != u32::from_le_bytes(*crc) {
+            return Err(SnapshotError::Damaged("its checksum is wrong".to_owned()));
+        }
+        let identity = Digest(reader.array("identity")?);
+        let position = Position::new(u64::take(&mut reader, "icount")?, u64::take(&mut reader, "cycles")?);
+        let length = u32::take(&mut reader, "length")? as usize;
+        let packed = reader.take(reader.remaining().saturating_sub(crc.len()), "body")?;
+        let body = unpack(packed, length)?;
+        Ok(Self::new(identity, position, take_sections(&body)?))
+    }
+}
+
+fn unpack(packed: &[u8], length: usize) -> Result<Vec<u8>, SnapshotError> {
+    if length > BODY_BYTES_MAX {
+        return Err(SnapshotError::Damaged(format!("it claims {length} bytes, more than any machine has")));
+    }
+    let mut body = Vec::with_capacity(length);
+    let read = ZlibDecoder::new(packed).take(length as u64 + 1).read_to_end(&mut body);
+    match read {
+        Ok(read) if read == length => Ok(body),
+        Ok(_) => Err(SnapshotError::Damaged("its body has another length than it says".to_owned())),
+        Err(error) => Err(SnapshotError::Damaged(error.to_string())),
+    }
+}
+
+fn put_sections(sections: &Sections) -> Vec<u8> {
+    let mut out = Vec::new();
+    (sections.len() as u32).put(&mut out);
+    for (name, content) in sections {
+        (name.len() as u16).put(&mut out);
+        out.extend_from_slice(name.as_bytes());
+        content.put(&mut out);
+    }
+    out
+}
+
+fn take_sections(body: &[u8]) -> Result<Sections, SnapshotError> {
+    let mut reader = Reader::new(body);
+    let count = u32::take(&mut reader, "section count")? as usize;
+    if count > SECTIONS_MAX {
+        return Err(SnapshotError::Damaged(format!("it claims {count} sections")));
+    }
+    let mut sections = Vec::with_capacity(count);
+    for _ in 0..count {
+        let length = u16::take(&mut reader, "section name")?;
+        let name = String::from_utf8_lossy(reader.take(usize::from(length), "section name")?).into_owned();
+        sections.push((name, Vec::take(&mut reader, "section content")?));
+    }
+    reader.finish()?;
+    Ok(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Snapshot {
+        let sections = vec![("cpu".to_owned(), vec![1, 2, 3]), ("memory".to_owned(), vec![0; 5000])];
+        Snapshot::new(Digest([7; 16]), Position::new(10, 33), sections)
+    }
+
+    #[test]
+    fn bytes_and_back() {
+        let snapshot = Snapshot::from_bytes(&sample().to_bytes()).unwrap();
+        assert_eq!(snapshot, sample());
+        assert_eq!(snapshot.sections(), sample().sections());
+        assert_eq!(snapshot.position(), Position::new(10, 33));
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_byte_is_an_error() {
+        let good = sample().to_bytes();
+        for length in 0..good.len() {
+            assert!(Snapshot::from_bytes(&good[..length]).is_err(), "cut to {length}");
+        }
+        for index in 0..good.len() {
+            let mut bad = good.clone();
+            bad[index] ^= 0x40;
+            assert!(Snapshot::from_bytes(&bad).is_err(), "byte {index} flipped");
+        }
+    }
+
+    #[test]
+    fn a_body_that_unpacks_to_more_than_it_says_is_refused() {
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(&vec![0; 1 << 20]).unwrap();
+        assert!(unpack(&packed.finish().unwrap(), 100).is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! One small recording of each format version stays readable, by this reader and by the second one in Python.
+//!
+//! A golden file is never rewritten: a change that breaks this test is a change of the format and needs a new version.
+//! `RREPLAY_WRITE_GOLDEN=1 cargo test --test log_golden` writes the file of a new version.
+
+mod log_support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use log_support::{events_of, header, record, sample_events};
+use rreplay::log::{AsyncEvent, Event, Header, InputEvent, LogReader, Options, RomTarget, StampedEvent};
+use rreplay::units::Position;
+use serde_json::{Value, json};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn place(position: Position) -> Value {
+    json!([position.icount, position.cycles])
+}
+
+fn header_value(header: &Header) -> Value {
+    let roms = header.roms.iter().map(|rom| {
+        let target = match &rom.target {
+            RomTarget::Region(region) => json!(region),
+            RomTarget::Address(address) => json!(address),
+        };
+        let bytes = rom.bytes.as_ref().map(|bytes| hex(bytes));
+        json!({"name": rom.name, "target": target, "hash": hex(&rom.hash), "length": rom.length, "bytes": bytes})
+    });
+    let lineage = header
+        .lineage
+        .map(|lineage| json!({"parent": lineage.parent.to_string(), "position": place(lineage.position)}));
+    json!({
+        "engine": header.engine_version,
+        "board": header.board_toml,
+        "clock_hz": header.clock_hz,
+        "roms": roms.collect::<Vec<_>>(),
+        "devices": header.devices,
+        "chars": header.chars,
+        "subsystems": header.subsystems,
+        "start": place(header.start),
+        "initial_state": hex(&header.initial_state),
+        "digest_every": header.digest_every,
+        "snapshot_every": header.snapshot_every,
+        "scheduler": header.scheduler,
+        "lineage": lineage,
+    })
+}
+
+fn carried(event: &Event) -> Value {
+    match event {
+        Event::Interrupt(interrupt) => json!({"interrupt": interrupt.name()}),
+        Event::Exception(exception) => json!({"exception": exception.name()}),
+        Event::Async(event) => carried_async(event),
+        Event::Shutdown(cause) => json!({"cause": cause.name()}),
+        Event::CharWrite { device, bytes, written } => json!({
+            "device": device.0, "bytes": hex(bytes), "result": written.result, "offset": written.offset,
+        }),
+        Event::CharReadAll { device, bytes } => json!({"device": device.0, "bytes": hex(bytes)}),
+        Event::CharReadAllError { device, error } => json!({"device": device.0, "error": error}),
+        Event::AudioOut { frames } => json!({"frames": frames}),
+        Event::AudioIn { recorded, samples, write_position } => {
+            json!({"recorded": recorded, "samples": samples, "write_position": write_position})
+        }
+        Event::Random { result, bytes } => json!({"result": result, "bytes": hex(bytes)}),
+        Event::Clock { kind, value } => json!({"clock": kind.name(), "value": value}),
+        Event::Checkpoint(checkpoint) => json!({"checkpoint": checkpoint.name()}),
+        Event::Digest(digests) => {
+            json!({"digests": digests.iter().map(|digest| digest.to_string()).collect::<Vec<_>>()})
+        }
+        Event::Snapshot { number } => json!({"number": number}),
+        Event::End => json!({}),
+    }
+}
+
+fn carried_async(event: &AsyncEvent) -> Value {
+    match event {
+        AsyncEvent::Bh { id } | AsyncEvent::BhOneshot { id } => json!({"id": id}),
+        AsyncEvent::Input(InputEvent::Key { keycode, down }) => {
+            json!({"input": "key", "keycode": keycode, "down": down})
+        }
+        AsyncEvent::Input(InputEvent::Button { button, down }) => {
+            json!({"input": "button", "button": button, "down": down})
+        }
+        AsyncEvent::Input(InputEvent::Rel { axis, value }) => {
+            json!({"input": "rel", "axis": axis, "value": value})
+        }
+        AsyncEvent::Input(InputEvent::Abs { axis, value }) => {
+            json!({"input": "abs", "axis": axis, "value": value})
+        }
+        AsyncEvent::InputSync => json!({}),
+        AsyncEvent::CharRead { device, bytes } => json!({"device": device.0, "bytes": hex(bytes)}),
+        AsyncEvent::Block { id, result, data } => json!({"id": id, "result": result, "bytes": hex(data)}),
+        AsyncEvent::Net { device, flags, bytes } => {
+            json!({"device": device, "flags": flags, "bytes": hex(bytes)})
+        }
+    }
+}
+
+fn event_value(event: &StampedEvent) -> Value {
+    let mut value = json!({
+        "ordinal": event.ordinal.0,
+        "icount": event.position.icount,
+        "cycles": event.position.cycles,
+        "kind": event.event.kind().name(),
+    });
+    if let (Value::Object(all), Value::Object(more)) = (&mut value, carried(&event.event)) {
+        all.extend(more);
+    }
+    value
+}
+
+/// What the second reader prints, from the first one.
+fn contents(reader: &LogReader) -> Value {
+    let snapshots = reader.snapshots().count() as u64;
+    json!({
+        "format_version": reader.format_version(),
+        "header": header_value(reader.header()),
+        "events": reader.events().map(|event| event_value(&event.unwrap())).collect::<Vec<_>>(),
+        "snapshots": (0..snapshots).map(|number| hex(&reader.read_snapshot(number).unwrap())).collect::<Vec<_>>(),
+    })
+}
+
+fn second_reader(path: &Path) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/log_second_reader.py");
+    let output = Command::new("python3").arg(script).arg(path).output().expect("python3 is on the path");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn version_1_stays_readable() {
+    let (file, expected) = (golden("v1.rreplay"), golden("v1.json"));
+    if std::env::var_os("RREPLAY_WRITE_GOLDEN").is_some() && !file.exists() {
+        let bytes = record(&header(), &sample_events(), Options { chunk_bytes: 100, level: 9 });
+        std::fs::write(&file, &bytes).unwrap();
+        let contents = contents(&LogReader::from_bytes(bytes).unwrap());
+        std::fs::write(&expected, serde_json::to_string_pretty(&contents).unwrap() + "\n").unwrap();
+    }
+    let reader = LogReader::open(&file).unwrap();
+    assert!(reader.complete());
+    assert_eq!(*reader.header(), header());
+    assert_eq!(events_of(&reader), sample_events());
+    assert_eq!(reader.id().to_string(), "7e2bf840205ea3dc5ba541724c03ec1d");
+    let expected: Value = serde_json::from_slice(&std::fs::read(&expected).unwrap()).unwrap();
+    assert_eq!(contents(&reader), expected);
+}
+
+#[test]
+fn the_second_reader_agrees() {
+    let expected: Value = serde_json::from_slice(&std::fs::read(golden("v1.json")).unwrap()).unwrap();
+    assert_eq!(second_reader(&golden("v1.rreplay")), expected);
+}
+
+#[test]
+fn the_second_reader_reads_what_is_written_today() {
+    let directory = tempfile::tempdir().unwrap();
+    for (chunk_bytes, level) in [(1, 0), (60, 1), (1000, 3), (1 << 20, 9)] {
+        let path = directory.path().join(format!("{chunk_bytes}.rreplay"));
+        let bytes = record(&header(), &sample_events(), Options { chunk_bytes, level });
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(second_reader(&path), contents(&LogReader::from_bytes(bytes).unwrap()));
+    }
+}
