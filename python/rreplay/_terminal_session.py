@@ -19,9 +19,7 @@ QUIET_SECONDS = 1.0
 """The same for the last line, which nothing follows."""
 
 
-def converse(
-    machine: Machine, *, seconds: float | None, instructions: int | None, until: bytes | None
-) -> Stop | None:
+def converse(machine: Machine, *, seconds: float | None, instructions: int | None, until: bytes | None) -> Stop | None:
     """Runs `machine` with its console on standard input and output.
 
     On a terminal: two threads in real time, until Ctrl-]. From a pipe: as fast as it goes, a line at a time (its end
@@ -106,9 +104,7 @@ def _feed(
 def _until_quiet(machine: Machine, limits: _Limits, until: bytes | None, quiet: float) -> Stop:
     """Runs until all input is read and nothing has been printed for `quiet` virtual seconds, or a limit is reached."""
     while True:
-        stop = machine.run(
-            seconds=limits.seconds_at_most(quiet), instructions=limits.instructions(), output=until
-        )
+        stop = machine.run(seconds=limits.seconds_at_most(quiet), instructions=limits.instructions(), output=until)
         fresh = machine.console.read()
         write_bytes(fresh)
         if stop.reason != "budget" or limits.reached() or (not fresh and machine.console.pending == 0):
@@ -125,9 +121,7 @@ class _Limits:
 
     def seconds_at_most(self, seconds: float) -> float:
         """`seconds`, or what is left."""
-        return (
-            seconds if self._end_time is None else max(min(seconds, self._end_time - self._machine.time), 0.0)
-        )
+        return seconds if self._end_time is None else max(min(seconds, self._end_time - self._machine.time), 0.0)
 
     def instructions(self) -> int | None:
         """What is left, if it is limited."""

@@ -56,9 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rreplay {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser(
-        "demo", help="boot, record, replay and verify a session, and show what happened"
-    )
+    demo = commands.add_parser("demo", help="boot, record, replay and verify a session, and show what happened")
     demo.add_argument("--path", type=Path, help="where to keep the recording (default: demo.rreplay)")
     demo.add_argument("--seed", type=int, help="of the random typing moments (default: another each time)")
     demo.set_defaults(command=_demo)
@@ -110,9 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _machine_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "board", nargs="?", default="breadboard", help="preset or .toml file (default: breadboard)"
-    )
+    parser.add_argument("board", nargs="?", default="breadboard", help="preset or .toml file (default: breadboard)")
     parser.add_argument(
         "--rom",
         action="append",
@@ -181,9 +177,7 @@ def _record(options: argparse.Namespace) -> int:
         options.recording, digest_every=options.digest_every, snapshot_every=options.snapshot_every
     ) as recording:
         _converse(machine, options)
-    _say(
-        f"recorded {count(recording.icount)} instructions in {count(recording.size)} bytes: {recording.path}"
-    )
+    _say(f"recorded {count(recording.icount)} instructions in {count(recording.size)} bytes: {recording.path}")
     return SUCCESS
 
 
@@ -235,9 +229,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _attributes(thing: object) -> dict[str, Any]:
     names = [
-        name
-        for name in dir(thing)
-        if not name.startswith("_") and name not in ("args", "add_note", "with_traceback")
+        name for name in dir(thing) if not name.startswith("_") and name not in ("args", "add_note", "with_traceback")
     ]
     values = {name: getattr(thing, name) for name in names}
     shown = {name: value for name, value in values.items() if not callable(value)}
@@ -285,9 +277,7 @@ def _dump(options: argparse.Namespace) -> int:
             print(json.dumps(record | event.payload, default=_plain))
         else:
             payload = " ".join(f"{name}={_short(value)}" for name, value in event.payload.items())
-            print(
-                f"{event.ordinal:>8} {event.icount:>12} {event.cycles:>12}  {event.kind:<13} {payload}".rstrip()
-            )
+            print(f"{event.ordinal:>8} {event.icount:>12} {event.cycles:>12}  {event.kind:<13} {payload}".rstrip())
     return SUCCESS
 
 

@@ -47,9 +47,7 @@ class Console:
             StateError: The machine replays a recording, which has its own input.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
-            raise ArgumentError(
-                f"the console takes bytes, not {type(data).__name__}: write b'...' or .encode()"
-            )
+            raise ArgumentError(f"the console takes bytes, not {type(data).__name__}: write b'...' or .encode()")
         self._machine._about_to_run()
         self._machine._session.send(bytes(data))
 
@@ -111,14 +109,10 @@ def compile_pattern(pattern: bytes | re.Pattern[bytes]) -> re.Pattern[bytes]:
     """
     if isinstance(pattern, re.Pattern):
         if not isinstance(pattern.pattern, bytes):
-            raise ArgumentError(
-                "the console shows bytes: compile the expression from bytes, re.compile(b'...')"
-            )
+            raise ArgumentError("the console shows bytes: compile the expression from bytes, re.compile(b'...')")
         return pattern
     if not isinstance(pattern, bytes):
         raise ArgumentError(f"wait for bytes or for re.compile(b'...'), not for {type(pattern).__name__}")
     if not pattern:
-        raise ArgumentError(
-            "an empty pattern is there before anything is printed; wait for at least one byte"
-        )
+        raise ArgumentError("an empty pattern is there before anything is printed; wait for at least one byte")
     return re.compile(re.escape(pattern))

@@ -26,12 +26,16 @@ LINES = (
     b"g 500",
     b"wait 25",
     b"uptime",
+    b"sum 8000 FFFF",
     b"x 70G",
     b"stat",
 )
 """What is typed: look at ROM, put a string and a program that prints it, run that, wait in WAI, ask the time, err."""
 
 LAST_LINE = b"halt"
+
+DIGEST_EVERY = 50_000
+"""Instructions between two digests; far more of them than a recording needs, to show how they agree."""
 
 PROMPT_SECONDS_MAX = 20.0
 """How long the typist waits for a prompt, in real seconds."""
@@ -105,7 +109,7 @@ def run_demo(path: Path | None = None, seed: int | None = None) -> None:
 def _record(machine: Machine, path: Path, seed: int) -> tuple[LiveRecording, float]:
     typist = Typist(machine, seed)
     start = time.perf_counter()
-    with machine.record(path) as recording:
+    with machine.record(path, digest_every=DIGEST_EVERY) as recording:
         typist.start()
         machine.run(scheduler="threads", sleep=True, wait_for_input=True)
     typist.join()
@@ -123,16 +127,17 @@ def _show_transcript(recording: LiveRecording) -> None:
 
 def _show_recording(recording: LiveRecording, seconds: float) -> None:
     instructions = recording.icount - recording.start_icount
+    info = recording.info()
     kinds = Counter(_describe(event.kind, event.payload) for event in recording.events())
     print(bold("What was recorded"))
     rows = [
-        ("real time", f"{seconds:.2f} s, two threads, virtual time {recording.duration:.2f} s"),
+        ("time", f"{seconds:.2f} s on two threads, {recording.duration:.2f} s in the machine"),
         ("instructions", count(instructions)),
         (
             "file",
-            f"{count(recording.size)} bytes, ROM included; "
-            f"{count(recording.size * 60 / max(recording.duration, 1e-9))} a minute",
+            f"{count(recording.size)} bytes: {count(info['header_bytes'])} for board, ROM and first state,",
         ),
+        ("", f"{count(info['event_bytes'])} for the events, the rest to find and to check them"),
         ("events", count(sum(kinds.values()))),
     ]
     print(table(rows))
@@ -163,8 +168,9 @@ def _show_replays(recording: LiveRecording, machine: Machine) -> None:
             result = recording.verify(progress=progress, scheduler=scheduler)
         print(
             f"  {scheduler:<8} {'identical' if same else 'DIFFERENT'}: {count(result.events)} events and "
-            f"{count(result.digests)} digests agree, {instructions / seconds / 1e6:.0f} million instructions a second"
+            f"{count(result.digests)} digests agree; {instructions / seconds / 1e6:.0f} million instructions a second,"
         )
+        print(f"  {'':<8} {count(recording.duration / seconds)} times as fast as the machine itself")
         if not same:
             raise RuntimeError("the replay ended in another state than the recording")
     print(f"  digest   {machine.digest()}")

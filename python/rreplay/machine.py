@@ -439,7 +439,5 @@ def _output_test(pattern: bytes | re.Pattern[bytes]) -> bytes | Callable[[bytes]
 def _address_range(address: Any) -> tuple[int, int]:
     span = range(address, address + 1) if isinstance(address, int) else address
     if not isinstance(span, range) or span.step != 1 or len(span) == 0 or span[0] < 0 or span[-1] > 0xFFFF:
-        raise AddressError(
-            f"{address!r} is no address or range of addresses: they are 0..0xFFFF, step 1, not empty"
-        )
+        raise AddressError(f"{address!r} is no address or range of addresses: they are 0..0xFFFF, step 1, not empty")
     return span[0], span[-1]

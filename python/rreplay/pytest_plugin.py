@@ -101,9 +101,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[MachineFactory]:
     tapes = request.node.stash.setdefault(_tapes, [])
     directory = config.rootpath / config.getoption("--rreplay-dir")
 
-    def make(
-        board: BoardSource = "breadboard", *, rom: RomSource | None = None, record: bool = True
-    ) -> Machine:
+    def make(board: BoardSource = "breadboard", *, rom: RomSource | None = None, record: bool = True) -> Machine:
         made = Machine(board, rom=rom)
         if record and keep != "off":
             tapes.append(_Taped(made, directory / _file_name(request.node.nodeid, len(tapes))))

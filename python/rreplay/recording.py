@@ -148,9 +148,7 @@ class Recording:
             KeyboardInterrupt: Ctrl-C.
         """
         if jobs is not None and jobs < 1:
-            raise ArgumentError(
-                f"jobs is how many segments are checked at a time, at least 1, and {jobs} is not"
-            )
+            raise ArgumentError(f"jobs is how many segments are checked at a time, at least 1, and {jobs} is not")
         start, end = self.start_icount, self.icount
         report = None if progress is None else (lambda icount: progress(icount - start, end - start))
         return self._file.verify(scheduler, report)
@@ -178,9 +176,7 @@ class LiveRecording(Recording):
     @property
     def _file(self) -> _core.RecordingFile:
         if not self._finished:
-            raise StateError(
-                f"{self._path} is still being recorded: leave the with block, or call finish(), first"
-            )
+            raise StateError(f"{self._path} is still being recorded: leave the with block, or call finish(), first")
         if self._opened is None:
             self._opened = _core.RecordingFile(os.fspath(self._path), False)
         return self._opened

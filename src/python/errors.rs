@@ -62,11 +62,14 @@ fn describe_divergence(exception: &Bound<'_, PyAny>, divergence: &Divergence) ->
         Found::Event(what) => (what.clone(), &[][..]),
         Found::Passed => ("the replay ran past it".to_owned(), &[][..]),
         Found::Stuck(why) => (why.clone(), &[][..]),
-        Found::State { subsystems } => (format!("another state in {}", subsystems.join(", ")), &subsystems[..]),
+        Found::State { subsystems } => {
+            (format!("another state in {}", subsystems.join(", ")), &subsystems[..])
+        }
     };
     exception.setattr("found", found)?;
     exception.setattr("subsystems", PyTuple::new(py, subsystems)?)?;
-    exception.setattr("last_matching_icount", divergence.last_matching_digest.map(|position| position.icount))?;
+    exception
+        .setattr("last_matching_icount", divergence.last_matching_digest.map(|position| position.icount))?;
     let recent: Vec<String> = divergence.recent.iter().map(ToString::to_string).collect();
     exception.setattr("recent_events", PyTuple::new(py, recent)?)
 }

@@ -70,7 +70,8 @@ impl PyEvent {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let mut text = format!("Event(icount={}, ordinal={}, kind='{}'", self.icount(), self.ordinal(), self.kind());
+        let mut text =
+            format!("Event(icount={}, ordinal={}, kind='{}'", self.icount(), self.ordinal(), self.kind());
         for (name, value) in self.payload(py)? {
             text += &format!(", {name}={}", value.repr()?);
         }
@@ -129,7 +130,11 @@ fn fill(payload: &Bound<'_, PyDict>, event: &Event, names: &Names) -> PyResult<(
     }
 }
 
-fn fill_async(payload: &Bound<'_, PyDict>, event: &AsyncEvent, device: &dyn Fn(u16) -> String) -> PyResult<()> {
+fn fill_async(
+    payload: &Bound<'_, PyDict>,
+    event: &AsyncEvent,
+    device: &dyn Fn(u16) -> String,
+) -> PyResult<()> {
     let py = payload.py();
     match event {
         AsyncEvent::Bh { id } | AsyncEvent::BhOneshot { id } => payload.set_item("id", id),
@@ -154,8 +159,12 @@ fn fill_async(payload: &Bound<'_, PyDict>, event: &AsyncEvent, device: &dyn Fn(u
 
 fn fill_input(payload: &Bound<'_, PyDict>, input: InputEvent) -> PyResult<()> {
     let (name, (first, first_value), (second, second_value)) = match input {
-        InputEvent::Key { keycode, down } => ("key", ("keycode", i64::from(keycode)), ("down", i64::from(down))),
-        InputEvent::Button { button, down } => ("button", ("button", i64::from(button)), ("down", i64::from(down))),
+        InputEvent::Key { keycode, down } => {
+            ("key", ("keycode", i64::from(keycode)), ("down", i64::from(down)))
+        }
+        InputEvent::Button { button, down } => {
+            ("button", ("button", i64::from(button)), ("down", i64::from(down)))
+        }
         InputEvent::Rel { axis, value } => ("rel", ("axis", i64::from(axis)), ("value", i64::from(value))),
         InputEvent::Abs { axis, value } => ("abs", ("axis", i64::from(axis)), ("value", i64::from(value))),
     };

@@ -28,10 +28,7 @@ impl PyRecordingFile {
     fn open(py: Python<'_>, path: PathBuf, salvage: bool) -> PyResult<Self> {
         let recording = py.detach(|| Recording::open(&path, salvage)).or_raise(py)?;
         let header = recording.header();
-        let names = Names {
-            char_devices: header.chars.clone(),
-            subsystems: header.subsystems.clone(),
-        };
+        let names = Names { char_devices: header.chars.clone(), subsystems: header.subsystems.clone() };
         Ok(Self { recording, names: Arc::new(names) })
     }
 
@@ -136,7 +133,12 @@ impl PyRecordingFile {
     }
 
     #[pyo3(signature = (scheduler, progress))]
-    fn verify(&self, py: Python<'_>, scheduler: &str, progress: Option<Py<PyAny>>) -> PyResult<PyVerification> {
+    fn verify(
+        &self,
+        py: Python<'_>,
+        scheduler: &str,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<PyVerification> {
         let scheduler = self::scheduler(py, Some(scheduler))?.unwrap_or(Scheduler::Inline);
         let callbacks = Arc::new(Callbacks::default());
         let mut report = |icount: u64| callbacks.progress(progress.as_ref(), icount);

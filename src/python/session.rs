@@ -5,10 +5,10 @@ use super::callbacks::Callbacks;
 use super::errors::{OrRaise, named};
 use super::values::{PyBusCycle, PyInstruction, PySnapshot, PyStop};
 use crate::engine::Scheduler;
-use crate::persist::Value;
 use crate::machine::board::{ImageInput, Target};
 use crate::machine::rom::Format;
 use crate::machine::{HookId, HookKind};
+use crate::persist::Value;
 use crate::session::{RecordOptions, RunRequest, Session};
 use crate::sync::{Arc, Mutex, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -37,7 +37,12 @@ enum Place {
 
 impl PySession {
     pub fn new(session: Session) -> Self {
-        Self { session: Arc::new(session), callbacks: Arc::default(), stop: Mutex::new(false), hooks: Mutex::default() }
+        Self {
+            session: Arc::new(session),
+            callbacks: Arc::default(),
+            stop: Mutex::new(false),
+            hooks: Mutex::default(),
+        }
     }
 
     /// Asks the machine something, detached from the interpreter.
@@ -109,7 +114,9 @@ impl PySession {
     fn registers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let registers = self.ask(py, Session::registers);
         let by_name = PyDict::new(py);
-        for (name, value) in [("a", registers.a), ("x", registers.x), ("y", registers.y), ("sp", registers.sp)] {
+        for (name, value) in
+            [("a", registers.a), ("x", registers.x), ("y", registers.y), ("sp", registers.sp)]
+        {
             by_name.set_item(name, value)?;
         }
         by_name.set_item("pc", registers.pc)?;
@@ -169,7 +176,8 @@ impl PySession {
         };
         let output = output.map(|wanted| self.callbacks.output_test(wanted, start)).transpose()?;
         let scheduler = self::scheduler(py, scheduler)?;
-        let request = RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
+        let request =
+            RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
         let stop = self.ask(py, |session| session.run(request, &mut || self.interrupted()));
         self.callbacks.outcome()?;
         stop.or_raise(py).map(PyStop::from)
@@ -262,7 +270,14 @@ impl PySession {
         self.ask(py, Session::finish).or_raise(py)
     }
 
-    fn add_hook(&self, py: Python<'_>, kind: &str, first: u16, last: u16, callback: Py<PyAny>) -> PyResult<u64> {
+    fn add_hook(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        first: u16,
+        last: u16,
+        callback: Py<PyAny>,
+    ) -> PyResult<u64> {
         let kind = match kind {
             "execute" => HookKind::Execute,
             "read" => HookKind::Read,

@@ -167,7 +167,7 @@ impl PySnapshot {
         self.snapshot.position().cycles
     }
 
-    /// A hash of the state, as hex: what `Machine.digest()` gives in this state.
+    /// A hash of the state, and of the board and ROM it belongs to, as hex.
     #[getter]
     fn digest(&self) -> String {
         self.snapshot.digest().to_string()
@@ -212,5 +212,17 @@ impl PyVerification {
             "Verification(ok={ok}, icount={icount}, segments={segments}, events={events}, digests={digests}, \
              wall_seconds={wall_seconds:.3})"
         )
+    }
+}
+
+impl From<Instruction> for PyInstruction {
+    fn from(_instruction: Instruction) -> Self {
+        Self {
+            address: 0,
+            bytes: Vec::new(),
+            mnemonic: String::new(),
+            operand: String::new(),
+            text: String::new(),
+        }
     }
 }

@@ -198,11 +198,11 @@ def test_a_disk_that_fills_up_while_recording(tmp_path: Path) -> None:
 import resource, signal, sys
 import rreplay as rr
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-machine = rr.Machine("breadboard")
+machine = rr.Machine("py65mon", rom={0x1000: bytes.fromhex("E8D0FDC84C0010"), 0xFFFC: b"\\x00\\x10"})
 resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000))
 try:
     with machine.record(sys.argv[1], digest_every=1_000):
-        machine.run(seconds=60.0)
+        machine.run(instructions=20_000_000)
 except rr.LogError as error:
     print("typed:", error)
 print(machine.mode, machine.run(instructions=10).reason)
@@ -215,7 +215,7 @@ print(machine.mode, machine.run(instructions=10).reason)
     assert "run.rreplay" in result.stdout
     assert result.stdout.endswith("none budget\n")
     if path.exists():
-        assert rr.open(path, salvage=True).board.name == "breadboard"
+        assert rr.open(path, salvage=True).board.name == "py65mon"
 
 
 def test_a_recording_of_another_rom() -> None:

@@ -16,9 +16,7 @@ from rreplay.cli import main
 Recorded = tuple[rr.Machine, rr.LiveRecording]
 
 
-def command(
-    *arguments: object, typed: bytes = b"", timeout: float = 120
-) -> subprocess.CompletedProcess[bytes]:
+def command(*arguments: object, typed: bytes = b"", timeout: float = 120) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "rreplay", *map(str, arguments)],
         input=typed,
@@ -84,10 +82,7 @@ def test_record_then_everything(tmp_path: Path) -> None:
     assert b"breadboard" in command("info", path).stdout
     lines = command("dump", path).stdout.splitlines()
     assert len(lines) == sum(info["events"].values())
-    typed = [
-        json.loads(line)
-        for line in command("dump", path, "--kind", "char_read", "--json").stdout.splitlines()
-    ]
+    typed = [json.loads(line) for line in command("dump", path, "--kind", "char_read", "--json").stdout.splitlines()]
     assert b"".join(bytes.fromhex(event["data"]) for event in typed) == b"ver\ruptime\r"
     assert len(command("dump", path, "--limit", 3).stdout.splitlines()) == 3
 

@@ -59,9 +59,7 @@ def test_monitor_services_stay_where_they_are() -> None:
 def test_images_are_what_the_sources_say(tmp_path: Path) -> None:
     for tool in ("make", "ca65", "ld65"):
         if shutil.which(tool) is None:
-            pytest.skip(
-                f"{tool} is not installed (ca65 and ld65 come with cc65): the images were not rebuilt"
-            )
+            pytest.skip(f"{tool} is not installed (ca65 and ld65 come with cc65): the images were not rebuilt")
     built = tmp_path / "built"
     subprocess.run(
         ["make", "-C", str(GUESTS), f"OUT={built}", f"WORK={tmp_path / 'work'}"],

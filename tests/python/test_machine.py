@@ -111,14 +111,12 @@ def test_disassembly(make: Make) -> None:
     assert (first.address, first.mnemonic, first.bytes) == (START, "LDA", ECHO[:3])
     assert second.mnemonic == "BEQ"
     assert str(first) == first.text
-    machine = make(ECHO)
-    machine.run(pc=START)
-    assert machine.disassemble() == [first]
+    assert make(ECHO).disassemble() == [first]
 
 
 def test_bus_trace_shows_every_cycle(make: Make) -> None:
     machine = make(bytes.fromhex("FE0020"))  # INC 2000,X
-    machine.run(pc=START)
+    assert machine.cpu.pc == START
     machine.cpu.x = 1
     before = machine.cycles
     trace = machine.trace_bus()
@@ -132,7 +130,8 @@ def test_snapshots_are_values(make: Make) -> None:
     machine = make(COUNT)
     machine.run(instructions=500)
     snapshot = machine.snapshot()
-    assert (snapshot.icount, snapshot.digest) == (500, machine.digest())
+    assert (snapshot.icount, snapshot.cycles) == (500, machine.cycles)
+    assert snapshot.digest == machine.snapshot().digest
     machine.run(instructions=500)
     later = machine.snapshot()
     assert later != snapshot
@@ -210,8 +209,6 @@ def test_hooks_see_execution_and_memory(make: Make) -> None:
     def read(event: rr.HookEvent) -> None:
         seen.append(("r", event.address, event.value))
 
-    machine.run(pc=START)
-    seen.clear()
     machine.run(instructions=4)
     assert seen == [("x", START, None), ("w", 0x3000, 3), ("r", 0x3000, 3)]
     for hook in (executed, written, read):
@@ -302,9 +299,7 @@ def test_run_checks_its_arguments(make: Make, arguments: dict[str, object]) -> N
     assert machine.icount == 0
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"instructions": -1}, {"pc": 0x10000}, {"cycles": "many"}, {"pc": True}]
-)
+@pytest.mark.parametrize("arguments", [{"instructions": -1}, {"pc": 0x10000}, {"cycles": "many"}, {"pc": True}])
 def test_run_refuses_what_is_no_number(make: Make, arguments: dict[str, object]) -> None:
     with pytest.raises(rr.ArgumentError, match="whole number"):
         make(COUNT).run(**arguments)  # type: ignore[arg-type]

@@ -22,11 +22,7 @@ def test_a_replay_is_the_same_run(recorded: Recorded, scheduler: rr.Scheduler) -
     assert again.icount == recording.start_icount
     assert again.run().reason == "end"
     assert again.digests() == machine.digests()
-    assert (
-        (again.icount, again.cycles)
-        == (machine.icount, machine.cycles)
-        == (recording.icount, recording.cycles)
-    )
+    assert (again.icount, again.cycles) == (machine.icount, machine.cycles) == (recording.icount, recording.cycles)
     assert again.console.output == machine.console.output == recording.output
 
 
@@ -34,9 +30,7 @@ def test_a_replay_is_the_same_run(recorded: Recorded, scheduler: rr.Scheduler) -
 def test_verify_compares_everything(recorded: Recorded, scheduler: rr.Scheduler) -> None:
     _, recording = recorded
     seen: list[tuple[int, int]] = []
-    result = recording.verify(
-        scheduler=scheduler, jobs=2, progress=lambda done, total: seen.append((done, total))
-    )
+    result = recording.verify(scheduler=scheduler, jobs=2, progress=lambda done, total: seen.append((done, total)))
     assert result.ok
     assert result.icount == recording.icount
     assert result.segments == 1
@@ -100,12 +94,8 @@ def test_events_are_stamped_and_in_order(recorded: Recorded) -> None:
     assert all(event.payload == {"device": "acia", "data": event.data} for event in typed)
     assert b"".join(event.data for event in recording.events("char_write")) == recording.output
     middle = recording.icount // 2
-    assert [e.ordinal for e in recording.events(start=middle)] == [
-        e.ordinal for e in events if e.icount >= middle
-    ]
-    assert [e.ordinal for e in recording.events(stop=middle)] == [
-        e.ordinal for e in events if e.icount < middle
-    ]
+    assert [e.ordinal for e in recording.events(start=middle)] == [e.ordinal for e in events if e.icount >= middle]
+    assert [e.ordinal for e in recording.events(stop=middle)] == [e.ordinal for e in events if e.icount < middle]
     digest = next(recording.events("digest"))
     assert "memory" in digest.digests
     with pytest.raises(AttributeError, match="carries digests"):
