@@ -90,6 +90,8 @@ pub struct Mc6850 {
     wiring: Wiring,
     /// The first cycle at which a register, the line or the host sees something new. Derived, not saved.
     next_change: u64,
+    /// See [`Device::next_timer`]; `u64::MAX` for none. Derived, not saved.
+    next_timer: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -108,7 +110,7 @@ struct Registers {
     dcd_status_read: bool,
     dcd: bool,
     cts: bool,
-    /// The power-on reset holds the chip until the first master reset.
+    /// The power-on reset holds the chip until the control register is written for the first time.
     power_on_reset: bool,
     /// CPU clock as last seen, in Hz; 0 before the first write.
     cpu_hz: u64,
@@ -169,6 +171,7 @@ impl Mc6850 {
                 clock: LineClock::new(&[2 * config.clock_hz]),
             },
             next_change: u64::MAX,
+            next_timer: u64::MAX,
         })
     }
 
@@ -222,6 +225,19 @@ impl Mc6850 {
 
     fn schedule(&mut self) {
         self.next_change = due(self.transmitter.transmit_shift_until).min(due(self.receiver.arrival));
+        self.next_timer = self.due_by_itself();
+    }
+
+    /// When the chip must act by itself: a byte goes to the host, or IRQ falls.
+    fn due_by_itself(&self) -> u64 {
+        let mut next = u64::MAX;
+        if self.must_send() {
+            next = due(self.transmitter.transmit_shift_until);
+        }
+        if self.receive_interrupt() && self.registers.irq_since.is_none() {
+            next = next.min(due(self.receiver.arrival));
+        }
+        next
     }
 
     #[cold]
@@ -325,7 +341,6 @@ impl Mc6850 {
     // -- accesses
 
     fn master_reset(&mut self, now: u64) {
-        self.registers.power_on_reset = false;
         self.registers.status &= !(status::FE | status::OVRN | status::PE);
         self.registers.receive_data_full = false;
         self.registers.overrun_pending = false;
@@ -386,6 +401,9 @@ impl Device for Mc6850 {
         self.registers.cpu_hz = context.clock_hz;
         if offset & 1 == 0 {
             self.registers.control = value;
+            // The data sheet asks for a master reset first. Firmware in wide use sets the divide ratio at once, and on
+            // the chips that are around it runs.
+            self.registers.power_on_reset = false;
             if value & control::CDS == control::MASTER_RESET {
                 self.master_reset(now);
             }
@@ -404,14 +422,7 @@ impl Device for Mc6850 {
     }
 
     fn next_timer(&self) -> Option<u64> {
-        let mut next = u64::MAX;
-        if self.must_send() {
-            next = due(self.transmitter.transmit_shift_until);
-        }
-        if self.receive_interrupt() && self.registers.irq_since.is_none() {
-            next = next.min(due(self.receiver.arrival));
-        }
-        (next != u64::MAX).then_some(next)
+        (self.next_timer != u64::MAX).then_some(self.next_timer)
     }
 
     fn run_timer(&mut self, context: &mut Context<'_>) {

@@ -104,6 +104,8 @@ pub struct Mos6551 {
     wiring: Wiring,
     /// The first cycle at which a register, the line or the host sees something new. Derived, not saved.
     next_change: u64,
+    /// See [`Device::next_timer`]; `u64::MAX` for none. Derived, not saved.
+    next_timer: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -181,6 +183,7 @@ impl Mos6551 {
                 clock: LineClock::new(&[config.crystal_hz, external_clock_hz]),
             },
             next_change: u64::MAX,
+            next_timer: u64::MAX,
         })
     }
 
@@ -271,6 +274,28 @@ impl Mos6551 {
         self.next_change = due(self.transmitter.transmit_shift_until)
             .min(due(self.receiver.arrival))
             .min(due(self.registers.mark_until));
+        self.next_timer = self.due_by_itself();
+    }
+
+    /// When the chip must act by itself: a byte goes to the host, or IRQ falls.
+    fn due_by_itself(&self) -> u64 {
+        let mut next = u64::MAX;
+        if self.transmitter.transmit_data_full && self.transmits() {
+            next = due(self.transmitter.transmit_shift_until);
+        }
+        if self.echo() {
+            next = next.min(due(self.receiver.arrival));
+        }
+        if self.registers.irq_since.is_none() {
+            if self.transmit_interrupt() && !self.transmitter.transmit_data_full {
+                next =
+                    next.min(due(self.transmitter.transmit_shift_until)).min(due(self.registers.mark_until));
+            }
+            if self.receive_interrupt() {
+                next = next.min(due(self.receiver.arrival));
+            }
+        }
+        next
     }
 
     #[cold]
@@ -378,6 +403,7 @@ impl Mos6551 {
         self.registers.irq_since = None;
         self.registers.modem_change = false;
         self.modem_lines(now);
+        self.schedule();
     }
 
     /// DCD and DSR as the status register shows them: a change while an earlier one is unread waits for the read.
@@ -488,23 +514,7 @@ impl Device for Mos6551 {
     }
 
     fn next_timer(&self) -> Option<u64> {
-        let mut next = u64::MAX;
-        if self.transmitter.transmit_data_full && self.transmits() {
-            next = due(self.transmitter.transmit_shift_until);
-        }
-        if self.echo() {
-            next = next.min(due(self.receiver.arrival));
-        }
-        if self.registers.irq_since.is_none() {
-            if self.transmit_interrupt() && !self.transmitter.transmit_data_full {
-                next =
-                    next.min(due(self.transmitter.transmit_shift_until)).min(due(self.registers.mark_until));
-            }
-            if self.receive_interrupt() {
-                next = next.min(due(self.receiver.arrival));
-            }
-        }
-        (next != u64::MAX).then_some(next)
+        (self.next_timer != u64::MAX).then_some(self.next_timer)
     }
 
     fn run_timer(&mut self, context: &mut Context<'_>) {

@@ -96,6 +96,8 @@ pub struct World<G> {
     pub may_deliver: bool,
     /// Set from either side to end the run.
     pub stop_request: Option<StopReason>,
+    /// Why the run ends at the top of the next turn.
+    ending: Option<StopReason>,
     /// The reading of the virtual_rt clock at which an idle CPU went to sleep.
     warp_start: Option<i64>,
     /// Player: the position after the last turn, to catch a turn that moves nothing.
@@ -115,6 +117,7 @@ impl<G: Guest> World<G> {
             timing: Timing::Jump,
             may_deliver: false,
             stop_request: None,
+            ending: None,
             warp_start: None,
             last_progress: None,
         }
@@ -126,6 +129,7 @@ impl<G: Guest> World<G> {
         self.watch.output_seen = false;
         self.watch.shutdown = None;
         self.stop_request = None;
+        self.ending = None;
         self.last_progress = None;
     }
 
@@ -198,7 +202,7 @@ impl<G: Guest> World<G> {
         if let Some(reason) = self.played_requests()? {
             return Ok(Next::Done(Ok(reason)));
         }
-        if let Some(reason) = self.stop_request.take() {
+        if let Some(reason) = self.ending.take().or_else(|| self.stop_request.take()) {
             return Ok(Next::Done(Ok(reason)));
         }
         if self.limits.reached(self.guest.position()) {
@@ -263,24 +267,22 @@ impl<G: Guest> World<G> {
         let exit = guest.run(budget, &mut outside);
         self.check()?;
         self.replay.account_executed(self.guest.position())?;
-        let done = |reason| Ok(Next::Done(Ok(reason)));
-        if self.watch.output_seen {
-            return done(StopReason::Output);
+        // A run ends at the top of the next turn, when what is due here has been done: whoever looks at the machine
+        // then, or saves it, finds nothing half done.
+        self.ending = match exit {
+            _ if self.watch.output_seen => Some(StopReason::Output),
+            _ if self.watch.shutdown.is_some() => self.watch.shutdown.map(StopReason::Shutdown),
+            GuestExit::Breakpoint => Some(StopReason::Breakpoint),
+            GuestExit::Hook => Some(StopReason::Hook),
+            GuestExit::Fault => Some(StopReason::Fault),
+            GuestExit::Stopped => return self.stopped(StopReason::Halted),
+            GuestExit::Jammed => return self.stopped(StopReason::Jammed),
+            GuestExit::Budget | GuestExit::Waiting => None,
+        };
+        if self.ending.is_none() {
+            self.require_progress()?;
         }
-        if let Some(cause) = self.watch.shutdown {
-            return done(StopReason::Shutdown(cause));
-        }
-        match exit {
-            GuestExit::Breakpoint => done(StopReason::Breakpoint),
-            GuestExit::Hook => done(StopReason::Hook),
-            GuestExit::Fault => done(StopReason::Fault),
-            GuestExit::Stopped => self.stopped(StopReason::Halted),
-            GuestExit::Jammed => self.stopped(StopReason::Jammed),
-            GuestExit::Budget | GuestExit::Waiting => {
-                self.require_progress()?;
-                Ok(Next::Continue)
-            }
-        }
+        Ok(Next::Continue)
     }
 
     /// A CPU that only a reset can start again. In play the log's end, or that reset, comes before this is final.

@@ -5,8 +5,9 @@
 //! once with all the calls that it may make. Every value read, every byte sent with its position, the interrupt line
 //! at every boundary and the saved bytes must be the same.
 
-use super::super::{Device, create};
+use super::super::{Device, KINDS, create};
 use super::{Bench, Host, restore};
+use crate::persist::Reader;
 use proptest::prelude::*;
 
 /// What happens in one instruction, and at the boundary before it.
@@ -289,6 +290,43 @@ proptest! {
                 bench.read(now + 2, 10);
             }
             now += 5;
+        }
+    }
+
+    /// Saved bytes that somebody has changed: an error, or a device that runs.
+    #[test]
+    fn damaged_state_is_refused_or_runs(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+        number in 0..KINDS.len(),
+        steps in steps(MOS6551),
+    ) {
+        let kind = KINDS[number];
+        let mut bench = Bench::made(kind, "");
+        let (mut bytes, mut now) = (bench.saved(), 100);
+        for (index, value) in damage {
+            let index = index.index(bytes.len());
+            bytes[index] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if bench.device.restore(&mut Reader::new(&bytes)).is_ok() {
+            for step in steps {
+                bench.with(now, |device, context| device.run_timer(context));
+                bench.receive(now, &step.received);
+                for (when, register, value) in step.accesses {
+                    let (cycle, register) = (now + when, register % bench.device.register_count());
+                    match value {
+                        Some(value) => bench.write(cycle, register, value),
+                        None => {
+                            bench.with(cycle, |device, context| device.read(register, context));
+                        }
+                    }
+                }
+                now += 40 + step.cycles;
+            }
+            bench.device.catch_up(now);
         }
     }
 }
