@@ -20,7 +20,7 @@ unexport CONDA_PREFIX
 unexport PYTHONHOME
 unexport PYTHONPATH
 
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src guests boards -type f 2>/dev/null)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -type f) $(wildcard guests/*/*.bin)
 TOOLS := $(VENV)/.tools-installed
 MODULE := $(VENV)/.module-built
 
@@ -123,7 +123,7 @@ test-notebooks: build $(NOTEBOOKS)
 
 # The built guest images are in the repository: with an assembler here, they must be what the sources give.
 test-guests:
-	@if command -v ca65 >/dev/null 2>&1; then $(MAKE) --no-print-directory -C guests check; \
+	@if command -v ca65 >/dev/null 2>&1; then $(MAKE) --silent --no-print-directory -C guests check; \
 	else echo 'ca65 is not installed: the guest images are taken as they are'; fi
 
 test-rust: $(TOOLS)

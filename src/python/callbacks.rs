@@ -4,6 +4,7 @@
 //! the run, and is kept until the run has come back.
 
 use super::values::PyHookEvent;
+use crate::engine::OutputMatcher;
 use crate::session::HookCallback;
 use crate::sync::{Arc, Mutex, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -100,11 +101,7 @@ impl Callbacks {
     }
 
     /// A test of the console's transcript from `start` on: for the bytes of `wanted`, or by calling it.
-    pub fn output_test(
-        self: &Arc<Self>,
-        wanted: &Bound<'_, PyAny>,
-        start: usize,
-    ) -> PyResult<Box<dyn FnMut(&[u8]) -> bool + Send>> {
+    pub fn output_test(self: &Arc<Self>, wanted: &Bound<'_, PyAny>, start: usize) -> PyResult<OutputMatcher> {
         if let Ok(literal) = wanted.cast::<PyBytes>() {
             let literal = literal.as_bytes().to_vec();
             return Ok(Box::new(move |transcript| {
