@@ -53,3 +53,7 @@ pub mod host;
 pub mod error;
 pub mod recording;
 pub mod session;
+
+// The Python module links against an interpreter; nothing in Rust needs it.
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,158 @@
+# One command each, from a fresh clone: `make demo` shows what this is, `make test` checks all of it.
+# Needs Rust (cargo), Python 3.11 or newer with venv, and make; the rest goes into .venv and target/.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# Another interpreter: make PYTHON=/path/to/python3.13 demo
+PYTHON ?=
+# Seconds for each fuzz target: make fuzz TIME=600
+TIME ?= 60
+
+VENV := .venv
+BIN := $(abspath $(VENV))/bin
+export VIRTUAL_ENV := $(abspath $(VENV))
+export PYO3_PYTHON := $(BIN)/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport CONDA_PREFIX
+unexport PYTHONHOME
+unexport PYTHONPATH
+
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -type f) $(wildcard guests/*/*.bin)
+TOOLS := $(VENV)/.tools-installed
+MODULE := $(VENV)/.module-built
+
+# A virtual environment whose interpreter is gone (a moved clone, a removed Python) is made anew.
+ifeq ($(shell test -x $(VENV)/bin/python && $(VENV)/bin/python -c 'import pip' 2>/dev/null && echo sound),)
+$(shell rm -f $(TOOLS) $(MODULE))
+endif
+
+.PHONY: help demo test build bench fuzz loom clean check-cargo format
+.PHONY: test-style test-rust test-loom test-guests test-types test-python test-notebooks test-fuzz
+
+help:
+	@echo 'make demo          set up, build, record and replay a session: see what rreplay does'
+	@echo 'make test          set up, build, run every test (Rust, Python, notebooks, style)'
+	@echo 'make build         set up and build the Python module into .venv'
+	@echo 'make format        rewrite Rust and Python sources in the house style'
+	@echo 'make bench         instructions a second, against other 6502 cores'
+	@echo 'make fuzz TIME=60  fuzz record-then-replay, so many seconds for each target'
+	@echo 'make loom          model-check the lock between the two threads'
+	@echo 'make clean         remove everything that make made'
+
+demo: build
+	@$(BIN)/rreplay demo
+
+build: $(MODULE)
+
+check-cargo:
+	@command -v cargo >/dev/null 2>&1 || { \
+	  echo 'rreplay needs Rust, and cargo is not on the PATH.' >&2; \
+	  echo 'Install it from https://rustup.rs (or your system'"'"'s rustup or cargo package), open a new shell, run make again.' >&2; \
+	  exit 1; }
+	@command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 || { \
+	  echo 'Rust needs a C linker, and cc is not on the PATH.' >&2; \
+	  echo 'Install one (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install), run make again.' >&2; \
+	  exit 1; }
+
+# The first interpreter that is new enough, and able to make a virtual environment.
+define FIND_PYTHON
+for candidate in $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$candidate; break; fi; \
+done; \
+if test -z "$${python:-}"; then \
+  found=$$($(or $(PYTHON),python3) --version 2>&1) && found="only $$found was found" || found='$(or $(PYTHON),python3) did not start'; \
+  echo "rreplay needs Python 3.11 or newer, and $$found." >&2; \
+  echo 'Install it (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python),' >&2; \
+  echo 'or name one: make PYTHON=/path/to/python3.13 demo' >&2; \
+  exit 1; \
+fi; \
+if ! $$python -c 'import venv, ensurepip' >/dev/null 2>&1; then \
+  echo "$$($$python --version) is here, but cannot make a virtual environment: its venv part is missing." >&2; \
+  echo 'Install it (Debian, Ubuntu: apt install python3-venv), run make again.' >&2; \
+  exit 1; \
+fi
+endef
+
+$(TOOLS): pyproject.toml | check-cargo
+	@$(FIND_PYTHON); \
+	echo "Setting up $(VENV) with $$($$python --version)"; \
+	$$python -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --group tools
+	@touch $@
+
+# Optimised: the demo shows real speed, and the tests record and replay millions of instructions.
+$(MODULE): $(TOOLS) $(RUST_SOURCES) | check-cargo
+	@echo 'Building the Python module'
+	@$(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+format: $(TOOLS)
+	cargo fmt
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# In an order in which the likeliest and quickest failures come first.
+test: test-style test-types test-python test-notebooks test-guests test-rust test-loom test-fuzz
+	@echo 'All tests passed.'
+
+test-style: $(TOOLS)
+	cargo fmt --check
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+
+test-types: build
+	$(BIN)/mypy
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest rreplay._core --mypy-config-file pyproject.toml --allowlist tests/python/stubtest.txt
+
+test-python: build
+	$(BIN)/python -m pytest --numprocesses=2 --quiet
+
+# Notebooks are kept as text, and executed as notebooks.
+NOTEBOOKS := $(patsubst notebooks/%.py,target/notebooks/%.ipynb,$(wildcard notebooks/*.py))
+
+target/notebooks/%.ipynb: notebooks/%.py $(TOOLS)
+	@mkdir -p $(@D)
+	@$(BIN)/jupytext --quiet --to ipynb --set-kernel python3 --output $@ $<
+
+test-notebooks: build $(NOTEBOOKS)
+	$(BIN)/python -m pytest --quiet --override-ini=timeout=0 --nbmake --nbmake-timeout=300 $(NOTEBOOKS)
+
+# The built guest images are in the repository: with an assembler here, they must be what the sources give.
+test-guests:
+	@if command -v ca65 >/dev/null 2>&1; then $(MAKE) --silent --no-print-directory -C guests check; \
+	else echo 'ca65 is not installed: the guest images are taken as they are'; fi
+
+test-rust: $(TOOLS)
+	cargo clippy --all-targets --features testing -- -D warnings
+	cargo clippy --lib --features python -- -D warnings
+	cargo test --features testing
+
+loom test-loom: check-cargo
+	RUSTFLAGS='--cfg loom' cargo test --target-dir target/loom --test 'loom*'
+
+bench: check-cargo
+	cargo bench
+
+# libFuzzer is C++: without a C++ compiler the targets are not looked at.
+test-fuzz: check-cargo
+	@if command -v c++ >/dev/null 2>&1; then cargo check --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz; \
+	else echo 'c++ is not installed: the fuzz targets are not compiled'; fi
+
+# The sanitizer flags are nightly's: on a machine with a stable toolchain only, that toolchain is told to allow them.
+fuzz: check-cargo
+	@command -v cargo-fuzz >/dev/null 2>&1 || test -x target/tools/bin/cargo-fuzz \
+	  || cargo install --quiet --locked --root target/tools 'cargo-fuzz@^0.13'
+	@export PATH="$$PATH:$(CURDIR)/target/tools/bin"; \
+	if rustup toolchain list 2>/dev/null | grep -q '^nightly'; then toolchain=+nightly; else toolchain=; export RUSTC_BOOTSTRAP=1; fi; \
+	for target in $$(cargo fuzz list); do \
+	  echo "Fuzzing $$target for $(TIME) s"; \
+	  cargo $$toolchain fuzz run $$target -- -max_total_time=$(TIME) || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) target .mypy_cache .ruff_cache .pytest_cache
+	find python tests notebooks \( -name __pycache__ -o -name '_core*.so' \) -prune -exec rm -rf {} +

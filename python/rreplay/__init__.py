@@ -1,0 +1,99 @@
+r"""Record a run of an 8-bit machine, replay it exactly, look into it.
+
+    import rreplay as rr
+
+    m = rr.Machine("breadboard")
+    with m.record("run.rreplay") as recording:
+        m.console.expect(b"> ")
+        m.console.send(b"help\r")
+        m.console.expect(b"> ")
+
+    recording.verify()
+
+Addresses are ints 0..0xFFFF; positions are instruction counts (`icount`); seconds are virtual unless a name says
+otherwise. Everything raised on purpose is a `ReplayError`.
+"""
+
+from ._core import (
+    Board,
+    BusCycle,
+    Event,
+    HookEvent,
+    Instruction,
+    Snapshot,
+    Stop,
+    Verification,
+    __version__,
+    boards,
+)
+from .console import Console
+from .errors import (
+    AddressError,
+    ArgumentError,
+    BoardError,
+    DamagedLog,
+    DeviceError,
+    Divergence,
+    EngineError,
+    ExpectTimeout,
+    FaultError,
+    LogError,
+    MismatchError,
+    NotARecording,
+    ReplayError,
+    RomError,
+    SnapshotError,
+    StateError,
+    UnknownDevice,
+)
+from .machine import Cpu, Device, Devices, Hook, Machine
+from .memory import Memory
+from .recording import LiveRecording, Recording, open  # noqa: A004
+from .vocabulary import Checkpoint, ClockKind, EventKind, ReplayMode, Scheduler, ShutdownCause, StopReason
+
+__all__ = [
+    "AddressError",
+    "ArgumentError",
+    "Board",
+    "BoardError",
+    "BusCycle",
+    "Checkpoint",
+    "ClockKind",
+    "Console",
+    "Cpu",
+    "DamagedLog",
+    "Device",
+    "DeviceError",
+    "Devices",
+    "Divergence",
+    "EngineError",
+    "Event",
+    "EventKind",
+    "ExpectTimeout",
+    "FaultError",
+    "Hook",
+    "HookEvent",
+    "Instruction",
+    "LiveRecording",
+    "LogError",
+    "Machine",
+    "Memory",
+    "MismatchError",
+    "NotARecording",
+    "Recording",
+    "ReplayError",
+    "ReplayMode",
+    "RomError",
+    "Scheduler",
+    "ShutdownCause",
+    "Snapshot",
+    "SnapshotError",
+    "StateError",
+    "Stop",
+    "StopReason",
+    "UnknownDevice",
+    "Verification",
+    "__version__",
+    "boards",
+    "open",
+]

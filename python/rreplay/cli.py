@@ -1,0 +1,309 @@
+"""The command `rreplay`: exit status 0, 1 for a finding (a divergence), 2 for wrong usage or bad input."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from . import Board, Divergence, Event, Machine, Recording, ReplayError, Verification, __version__, boards
+from ._sources import ImageSource, RomSource
+from ._terminal import Progress, count, table, write_bytes
+from ._terminal_session import converse
+from .demo import run_demo
+from .vocabulary import EventKind, Scheduler
+
+SUCCESS = 0
+FINDING = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and gives its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+        sys.stdout.flush()
+    except Divergence as divergence:
+        _say(str(divergence))
+        return FINDING
+    except ReplayError as error:
+        _say(str(error))
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads the output has gone; nothing more can be said there, not even by the interpreter's exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SUCCESS
+    return status
+
+
+def _say(text: str) -> None:
+    print(f"rreplay: {text}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rreplay", description="Record a run of an 8-bit machine, replay it exactly, look into it."
+    )
+    parser.add_argument("--version", action="version", version=f"rreplay {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="boot, record, replay and verify a session, and show what happened")
+    demo.add_argument("--path", type=Path, help="where to keep the recording (default: demo.rreplay)")
+    demo.add_argument("--seed", type=int, help="of the random typing moments (default: another each time)")
+    demo.set_defaults(command=_demo)
+
+    run = commands.add_parser("run", help="run a board with its console on this terminal")
+    _machine_options(run)
+    run.set_defaults(command=_run)
+
+    record = commands.add_parser("record", help="run, and record into a file")
+    record.add_argument("recording", type=Path, help="the file to write")
+    _machine_options(record)
+    record.add_argument("--digest-every", type=int, metavar="N", help="instructions between two digests")
+    record.add_argument("--snapshot-every", type=int, metavar="N", help="instructions between two snapshots")
+    record.set_defaults(command=_record)
+
+    replay = commands.add_parser("replay", help="play a recording; its console goes to standard output")
+    _recording_option(replay)
+    replay.add_argument("--scheduler", choices=get_args(Scheduler), default="inline")
+    replay.add_argument("--instructions", type=int, metavar="N", help="stop after N instructions")
+    replay.set_defaults(command=_replay)
+
+    verify = commands.add_parser("verify", help="replay a recording and compare every event and digest")
+    _recording_option(verify)
+    verify.add_argument(
+        "--scheduler", choices=[*get_args(Scheduler), "both"], default="inline", help="(default: inline)"
+    )
+    verify.add_argument("--json", action="store_true", help="one JSON object")
+    verify.set_defaults(command=_verify)
+
+    info = commands.add_parser("info", help="what a recording holds, without replaying it")
+    _recording_option(info)
+    info.add_argument("--json", action="store_true", help="one JSON object")
+    info.set_defaults(command=_info)
+
+    dump = commands.add_parser("dump", help="the events of a recording, one a line")
+    _recording_option(dump)
+    dump.add_argument("--kind", choices=get_args(EventKind), metavar="KIND", help="only this kind of event")
+    dump.add_argument("--start", type=int, metavar="N", help="only events at or after this icount")
+    dump.add_argument("--stop", type=int, metavar="N", help="only events before this icount")
+    dump.add_argument("--limit", type=int, metavar="N", help="at most N events")
+    dump.add_argument("--json", action="store_true", help="one JSON object a line")
+    dump.set_defaults(command=_dump)
+
+    listing = commands.add_parser("boards", help="the preset boards, or one of them as TOML")
+    listing.add_argument("name", nargs="?", help="print this preset's description")
+    listing.add_argument("--json", action="store_true", help="one JSON list")
+    listing.set_defaults(command=_boards)
+    return parser
+
+
+def _machine_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("board", nargs="?", default="breadboard", help="preset or .toml file (default: breadboard)")
+    parser.add_argument(
+        "--rom",
+        action="append",
+        default=[],
+        metavar="[PLACE=]FILE",
+        help="image for the main ROM, or for a region or load address (0x8000=image.bin); may be repeated",
+    )
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after S virtual seconds")
+    parser.add_argument("--instructions", type=int, metavar="N", help="stop after N instructions")
+    parser.add_argument("--until", metavar="TEXT", help="stop when the console has printed TEXT")
+
+
+def _recording_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recording", type=Path, help="an rreplay recording")
+    parser.add_argument("--salvage", action="store_true", help="open what is left of a damaged file")
+
+
+def _rom(options: Sequence[str]) -> RomSource | None:
+    """The `--rom` options as `Machine` wants them."""
+    if not options:
+        return None
+    if len(options) == 1 and "=" not in options[0]:
+        return options[0]
+    images: dict[str | int, ImageSource] = {}
+    for option in options:
+        place, equals, path = option.partition("=")
+        if not equals:
+            raise ReplayError(f"with several images each needs its place: --rom PLACE={option}")
+        images[_place(place)] = path
+    return images
+
+
+def _place(text: str) -> str | int:
+    if text[:1].isdigit() or text.startswith("$"):
+        try:
+            return int(text[1:], 16) if text.startswith("$") else int(text, 0)
+        except ValueError:
+            raise ReplayError(f"{text!r} is no load address: write 0x8000, $8000 or 32768") from None
+    return text
+
+
+def _machine(options: argparse.Namespace) -> Machine:
+    return Machine(options.board, rom=_rom(options.rom))
+
+
+def _converse(machine: Machine, options: argparse.Namespace) -> None:
+    until = None if options.until is None else options.until.encode()
+    stop = converse(machine, seconds=options.seconds, instructions=options.instructions, until=until)
+    if stop is not None and stop.reason in ("halted", "jammed", "shutdown", "end"):
+        _say(f"the machine stopped at icount {stop.icount}, pc {stop.pc:#06x}: {stop.reason}")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    run_demo(options.path, options.seed)
+    return SUCCESS
+
+
+def _run(options: argparse.Namespace) -> int:
+    _converse(_machine(options), options)
+    return SUCCESS
+
+
+def _record(options: argparse.Namespace) -> int:
+    machine = _machine(options)
+    with machine.record(
+        options.recording, digest_every=options.digest_every, snapshot_every=options.snapshot_every
+    ) as recording:
+        _converse(machine, options)
+    _say(f"recorded {count(recording.icount)} instructions in {count(recording.size)} bytes: {recording.path}")
+    return SUCCESS
+
+
+def _open(options: argparse.Namespace) -> Recording:
+    recording = Recording(options.recording, salvage=options.salvage)
+    if recording.damage is not None:
+        _say(recording.damage)
+    return recording
+
+
+def _replay(options: argparse.Namespace) -> int:
+    recording = _open(options)
+    machine = recording.replay(options.scheduler)
+    end = recording.icount
+    if options.instructions is not None:
+        end = min(end, machine.icount + options.instructions)
+    while machine.icount < end:
+        stop = machine.run(instructions=min(end - machine.icount, 1_000_000))
+        write_bytes(machine.console.read())
+        if stop.reason != "budget":
+            break
+    return SUCCESS
+
+
+def _verify(options: argparse.Namespace) -> int:
+    recording = _open(options)
+    chosen: Scheduler = options.scheduler
+    schedulers: tuple[Scheduler, ...] = ("threads", "inline") if options.scheduler == "both" else (chosen,)
+    results: dict[Scheduler, Verification] = {}
+    for scheduler in schedulers:
+        try:
+            with Progress(f"verifying ({scheduler})") as progress:
+                results[scheduler] = recording.verify(progress=progress, scheduler=scheduler)
+        except Divergence as divergence:
+            if not options.json:
+                raise
+            print(json.dumps({"ok": False, "scheduler": scheduler, "divergence": _attributes(divergence)}))
+            return FINDING
+    if options.json:
+        print(json.dumps({"ok": True, "schedulers": {name: _attributes(v) for name, v in results.items()}}))
+        return SUCCESS
+    for scheduler, result in results.items():
+        print(
+            f"{recording.path}: ok, {scheduler}: {count(result.icount)} instructions, {count(result.events)} events, "
+            f"{count(result.digests)} digests agree, {result.wall_seconds:.2f} s"
+        )
+    return SUCCESS
+
+
+def _attributes(thing: object) -> dict[str, Any]:
+    names = [
+        name for name in dir(thing) if not name.startswith("_") and name not in ("args", "add_note", "with_traceback")
+    ]
+    values = {name: getattr(thing, name) for name in names}
+    shown = {name: value for name, value in values.items() if not callable(value)}
+    return shown | ({"message": str(thing)} if isinstance(thing, Exception) else {})
+
+
+def _info(options: argparse.Namespace) -> int:
+    recording = _open(options)
+    info = recording.info()
+    if options.json:
+        print(json.dumps(info, default=_plain))
+        return SUCCESS
+    print(f"{recording.path}")
+    rows = [
+        ("board", recording.board.name),
+        (
+            "complete",
+            "yes" if recording.complete else "no: its recorder did not finish it, or part of it is lost",
+        ),
+        (
+            "instructions",
+            f"{count(recording.icount - recording.start_icount)} (to icount {recording.icount})",
+        ),
+        ("virtual time", f"{recording.duration:.6f} s"),
+        ("size", f"{count(recording.size)} bytes, format version {recording.format_version}"),
+    ]
+    print(table(rows))
+    print("events")
+    print(table([(kind, f"{number:>10,}") for kind, number in info["events"].items()]))
+    return SUCCESS
+
+
+def _dump(options: argparse.Namespace) -> int:
+    events: Iterable[Event] = _open(options).events(options.kind, options.start, options.stop)
+    for number, event in enumerate(events):
+        if options.limit is not None and number >= options.limit:
+            break
+        if options.json:
+            record = {
+                "icount": event.icount,
+                "cycles": event.cycles,
+                "ordinal": event.ordinal,
+                "kind": event.kind,
+            }
+            print(json.dumps(record | event.payload, default=_plain))
+        else:
+            payload = " ".join(f"{name}={_short(value)}" for name, value in event.payload.items())
+            print(f"{event.ordinal:>8} {event.icount:>12} {event.cycles:>12}  {event.kind:<13} {payload}".rstrip())
+    return SUCCESS
+
+
+def _plain(value: object) -> object:
+    """What JSON does not have: bytes as hex, paths as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def _short(value: object) -> str:
+    text = repr(value) if isinstance(value, bytes | str) else str(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _boards(options: argparse.Namespace) -> int:
+    if options.name is not None:
+        text = Board.preset(options.name).to_toml()
+        print(text, end="" if text.endswith("\n") else "\n")
+    elif options.json:
+        print(json.dumps(boards()))
+    else:
+        print("\n".join(boards()))
+    return SUCCESS
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())

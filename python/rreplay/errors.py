@@ -1,0 +1,157 @@
+"""Everything that rreplay raises on purpose: each message names the thing and says what to do."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AddressError",
+    "ArgumentError",
+    "BoardError",
+    "DamagedLog",
+    "DeviceError",
+    "Divergence",
+    "EngineError",
+    "ExpectTimeout",
+    "FaultError",
+    "LogError",
+    "MismatchError",
+    "NotARecording",
+    "ReplayError",
+    "RomError",
+    "SnapshotError",
+    "StateError",
+    "UnknownDevice",
+]
+
+
+class ReplayError(Exception):
+    """Base class of every error of this package."""
+
+
+class ArgumentError(ReplayError, ValueError):
+    """An argument is out of range, or two arguments contradict each other."""
+
+
+class AddressError(ArgumentError, IndexError):
+    """An address outside 0..0xFFFF, or a slice of memory that cannot be read or written."""
+
+
+class BoardError(ReplayError):
+    """A board description that cannot be built: unknown preset or key, bad TOML, overlapping regions."""
+
+
+class RomError(ReplayError):
+    """A ROM image that is missing, empty, too large for its region or not in the format it claims."""
+
+
+class DeviceError(ReplayError):
+    """A device cannot do what was asked of it, or the board has no such device."""
+
+
+class UnknownDevice(DeviceError, KeyError):
+    """The board has no device of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class StateError(ReplayError):
+    """Not now: for example poking memory while a recording is being made or played."""
+
+
+class SnapshotError(ReplayError):
+    """Bytes that are no snapshot, or a snapshot of another board."""
+
+
+class FaultError(ReplayError):
+    """The guest did what its board forbids, for example an access to an address where nothing answers."""
+
+
+class EngineError(ReplayError):
+    """The engine could not go on; a defect of rreplay unless the message says otherwise."""
+
+
+class LogError(ReplayError):
+    """A recording could not be written or read: permission, full disk, input/output error."""
+
+
+class NotARecording(LogError):
+    """The file is not an rreplay recording, or of a format version that this release does not know."""
+
+
+class DamagedLog(LogError):
+    """The recording is damaged or truncated; `salvage=True` opens what is left.
+
+    Attributes:
+        byte_offset: Where the damage begins, in bytes from the start of the file.
+        icount: The last instruction count that can still be replayed.
+        events: Number of events that can still be read.
+    """
+
+    byte_offset: int | None = None
+    icount: int | None = None
+    events: int | None = None
+
+
+class MismatchError(LogError):
+    """The recording was made of another ROM, board or engine version than the one at hand."""
+
+
+class Divergence(ReplayError):
+    """The replay does not do what the recording says.
+
+    Attributes:
+        icount: Instructions retired where it was noticed.
+        cycles: Clock cycles passed there.
+        ordinal: Number of the event in the log, counted from 0.
+        byte_offset: Place of that event in the file.
+        expected: What the recording holds.
+        found: What the replay did instead.
+        pc: The program counter there.
+        recent_events: The last events before it that agreed, oldest first, as text.
+        subsystems: Names of the parts of the machine whose digests differ, if digests were compared.
+        last_matching_icount: The last place where all digests agreed.
+    """
+
+    icount: int = 0
+    cycles: int = 0
+    ordinal: int | None = None
+    byte_offset: int | None = None
+    expected: str = ""
+    found: str = ""
+    pc: int | None = None
+    recent_events: tuple[str, ...] = ()
+    subsystems: tuple[str, ...] = ()
+    last_matching_icount: int | None = None
+
+
+class ExpectTimeout(ReplayError, TimeoutError):
+    """The console did not show what `expect` waited for.
+
+    Attributes:
+        pattern: What was waited for.
+        tail: The last bytes that the console did show, read or not.
+        icount: Instructions retired when the wait ended.
+        reason: Why the run ended: "budget" when the time was up, or "halted", "jammed", "end", ...
+    """
+
+    def __init__(self, pattern: bytes, tail: bytes, seconds: float, icount: int, reason: str) -> None:
+        self.pattern = pattern
+        self.tail = tail
+        self.seconds = seconds
+        self.icount = icount
+        self.reason = reason
+        if reason == "budget":
+            cause = f"after {seconds:g} virtual seconds"
+            advice = "give it longer with seconds=..., or look at the tail"
+        else:
+            cause = f"the machine stopped first ({reason})"
+            advice = "it will print no more; look at the tail"
+        shown = repr(tail) if tail else "nothing at all"
+        super().__init__(
+            f"the console did not show {pattern!r}: {cause}, at icount {icount}; "
+            f"{advice}. The console ended with: {shown}"
+        )
+
+    def __reduce__(self) -> tuple[type[ExpectTimeout], tuple[bytes, bytes, float, int, str]]:
+        """Pickles by the arguments, so that the error crosses process boundaries (as test runners want)."""
+        return type(self), (self.pattern, self.tail, self.seconds, self.icount, self.reason)

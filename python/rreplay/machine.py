@@ -1,0 +1,443 @@
+"""A machine that runs: made from a board and ROM images, or by replaying a recording."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
+
+from . import _core
+from ._sources import BoardSource, RomSource, resolve_board, resolve_images
+from .console import PATTERN_WINDOW, Console, compile_pattern
+from .errors import AddressError, ArgumentError, DeviceError, UnknownDevice
+from .memory import Memory
+from .vocabulary import ReplayMode, Scheduler
+
+if TYPE_CHECKING:
+    from ._core import Board, BusCycle, HookEvent, Instruction, Snapshot, Stop
+    from .recording import LiveRecording
+
+__all__ = ["Cpu", "Device", "Devices", "Hook", "Machine"]
+
+HookCallback: TypeAlias = "Callable[[HookEvent], bool | None]"
+"""Called with what happened; `False` stops the run there."""
+
+
+class Register:
+    """One register of the processor, as an attribute of `Cpu`."""
+
+    def __init__(self, meaning: str, most: int) -> None:
+        self.__doc__ = meaning
+        self._most = most
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, cpu: None, owner: type) -> Register: ...
+    @overload
+    def __get__(self, cpu: Cpu, owner: type) -> int: ...
+    def __get__(self, cpu: Cpu | None, owner: type) -> Register | int:
+        return self if cpu is None else cpu._session.registers()[self._name]
+
+    def __set__(self, cpu: Cpu, value: int) -> None:
+        whole_number(self._name, value, most=self._most)
+        cpu._session.set_register(self._name, value)
+
+
+class Cpu:
+    """The processor's registers, each readable and settable."""
+
+    __slots__ = ("_session",)
+
+    a = Register("The accumulator, 8 bits.", 0xFF)
+    x = Register("Index register X, 8 bits.", 0xFF)
+    y = Register("Index register Y, 8 bits.", 0xFF)
+    sp = Register("The stack pointer, 8 bits, into page 1.", 0xFF)
+    pc = Register("The program counter, 16 bits.", 0xFFFF)
+    p = Register("The flags NV1BDIZC, bit 7 first.", 0xFF)
+
+    def __init__(self, session: _core.Session) -> None:
+        self._session = session
+
+    def __repr__(self) -> str:
+        registers = self._session.registers()
+        shown = " ".join(f"{name}={value:0{4 if name == 'pc' else 2}X}" for name, value in registers.items())
+        return f"<Cpu {shown}>"
+
+
+class Device:
+    """One device of the board."""
+
+    __slots__ = ("_session", "kind", "name")
+
+    def __init__(self, session: _core.Session, name: str, kind: str) -> None:
+        self._session = session
+        self.name = name
+        """The name that the board gives it."""
+        self.kind = kind
+        """The chip or design, as board files name it."""
+
+    def __repr__(self) -> str:
+        return f"<Device {self.name}: {self.kind}>"
+
+    @property
+    def state(self) -> dict[str, int | bool | bytes | None]:
+        """Its registers and inner state, by the data sheet's names; looking has no side effects."""
+        return self._session.device_state(self.name)
+
+
+class Devices(Mapping[str, Device]):
+    """The board's devices by name."""
+
+    __slots__ = ("_devices",)
+
+    def __init__(self, session: _core.Session) -> None:
+        self._devices = {name: Device(session, name, kind) for name, kind in session.devices()}
+
+    def __getitem__(self, name: str) -> Device:
+        try:
+            return self._devices[name]
+        except KeyError:
+            known = ", ".join(self._devices) or "none at all"
+            raise UnknownDevice(f"the board has no device {name!r}; it has {known}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._devices)
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def __repr__(self) -> str:
+        return f"<Devices {', '.join(self._devices)}>"
+
+
+class Hook:
+    """A callback on a machine; `remove()` takes it off."""
+
+    __slots__ = ("_id", "_session", "callback")
+
+    def __init__(self, session: _core.Session, hook_id: int, callback: HookCallback) -> None:
+        self._session = session
+        self._id: int | None = hook_id
+        self.callback = callback
+
+    def remove(self) -> None:
+        """Takes the hook off; a second time does nothing."""
+        if self._id is not None:
+            self._session.remove_hook(self._id)
+            self._id = None
+
+
+class Machine:
+    """A board with its ROMs, ready to run.
+
+    Args:
+        board: A preset's name (`rreplay.boards()` lists them), the path of a `.toml` file, a `Board`, or a mapping
+            shaped like such a file.
+        rom: The path or the bytes of the main ROM, or a mapping from region name or load address to such; None for
+            the board's own default ROM, if it has one. Formats: .bin, .hex, .s19, .prg, .o65.
+
+    Raises:
+        BoardError: The board cannot be found or built.
+        RomError: An image cannot be read, or does not fit.
+
+    Long calls release the interpreter lock, and Ctrl-C ends them with KeyboardInterrupt; the machine stays usable.
+    """
+
+    _session: _core.Session
+    _scheduler: Scheduler | None
+    _before_first_run: Callable[[], None] | None
+
+    cpu: Cpu
+    """The processor's registers."""
+    memory: Memory
+    """The address space."""
+    devices: Devices
+    """The board's devices by name."""
+
+    def __init__(self, board: BoardSource = "breadboard", *, rom: RomSource | None = None) -> None:
+        self._adopt(_core.Session(resolve_board(board), resolve_images(rom)), None)
+
+    @classmethod
+    def _from_session(cls, session: _core.Session, scheduler: Scheduler | None) -> Machine:
+        machine = cls.__new__(cls)
+        machine._adopt(session, scheduler)
+        return machine
+
+    def _adopt(self, session: _core.Session, scheduler: Scheduler | None) -> None:
+        self._session = session
+        self._scheduler = scheduler
+        self._before_first_run = None
+        self.cpu = Cpu(session)
+        self.memory = Memory(session)
+        self.devices = Devices(session)
+        self._console = Console(self) if session.has_console() else None
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.board.name}: {self.mode} at icount {self.icount}>"
+
+    # -- where it is
+
+    @property
+    def board(self) -> Board:
+        """The board it was made from."""
+        return self._session.board
+
+    @property
+    def mode(self) -> ReplayMode:
+        """Whether its inputs pass, are recorded, or come from a recording."""
+        return ReplayMode(self._session.mode)
+
+    @property
+    def icount(self) -> int:
+        """Instructions retired since power-on."""
+        return self._session.position()[0]
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since power-on."""
+        return self._session.position()[1]
+
+    @property
+    def time(self) -> float:
+        """Virtual seconds since power-on: cycles divided by the clock's frequency."""
+        return self.cycles / self._session.clock_hz
+
+    @property
+    def registers(self) -> dict[str, int]:
+        """The processor's registers by name; a copy."""
+        return self._session.registers()
+
+    @property
+    def console(self) -> Console:
+        """The board's main character device.
+
+        Raises:
+            DeviceError: The board has none.
+        """
+        if self._console is None:
+            raise DeviceError(f"the board {self.board.name} has no character device, so there is no console")
+        return self._console
+
+    def disassemble(self, address: int | None = None, count: int = 1) -> list[Instruction]:
+        """`count` instructions from `address`, or from the program counter."""
+        whole_number("address", address, most=0xFFFF)
+        whole_number("count", count, most=0x10000)
+        return self._session.disassemble(address, count)
+
+    # -- going on
+
+    def reset(self) -> None:
+        """Pulls the reset line; in a recording this is an event."""
+        self._about_to_run()
+        self._session.reset()
+
+    def step(self, n: int = 1) -> Stop:
+        """Executes `n` instructions."""
+        whole_number("n", n)
+        return self.run(instructions=n)
+
+    def run(
+        self,
+        *,
+        instructions: int | None = None,
+        cycles: int | None = None,
+        seconds: float | None = None,
+        pc: int | None = None,
+        output: bytes | re.Pattern[bytes] | None = None,
+        scheduler: Scheduler | None = None,
+        sleep: bool = False,
+        wait_for_input: bool = False,
+    ) -> Stop:
+        """Runs until the first of the given ends; without any, until the guest stops or Ctrl-C.
+
+        Args:
+            instructions: How many instructions from here.
+            cycles: How many clock cycles from here.
+            seconds: How many virtual seconds from here.
+            pc: Stop before the instruction at this address, once at least one has been executed.
+            output: Stop when the console has printed this since the run began: literal bytes, or a compiled regular
+                expression over bytes (which sees the last 4,096 bytes printed).
+            scheduler: "threads" for two real threads under the replay lock, "inline" for both halves in turn on this
+                thread. None takes "inline", or what `Recording.replay` was told.
+            sleep: While the processor waits, let real time pass, as a terminal wants it. Otherwise virtual time jumps
+                to the next thing that happens.
+            wait_for_input: A processor that waits for input goes on waiting for what other threads may send; otherwise
+                the run ends there, "halted".
+
+        Returns:
+            Where it stopped and why.
+
+        Raises:
+            Divergence: In play, the machine does not do what the recording says.
+            KeyboardInterrupt: Ctrl-C; the machine can go on from where it is.
+            Exception: Whatever a hook raised.
+        """
+        test = None if output is None else _output_test(output)
+        whole_number("instructions", instructions)
+        whole_number("cycles", cycles)
+        whole_number("pc", pc, most=0xFFFF)
+        self._about_to_run()
+        return self._session.run(
+            instructions=instructions,
+            cycles=cycles,
+            seconds=seconds,
+            pc=pc,
+            output=test,
+            output_start=None,
+            scheduler=scheduler or self._scheduler,
+            sleep=sleep,
+            wait_for_input=wait_for_input,
+        )
+
+    def _run_until_output(
+        self, pattern: bytes | re.Pattern[bytes], start: int, seconds: float, scheduler: Scheduler | None
+    ) -> Stop:
+        self._about_to_run()
+        return self._session.run(
+            instructions=None,
+            cycles=None,
+            seconds=seconds,
+            pc=None,
+            output=_output_test(pattern),
+            output_start=start,
+            scheduler=scheduler or self._scheduler,
+            sleep=False,
+            wait_for_input=False,
+        )
+
+    def stop(self) -> None:
+        """Ends the run that another thread is in, with the reason "interrupted"; without one, does nothing."""
+        self._session.stop()
+
+    def trace_bus(self, instructions: int = 1) -> list[BusCycle]:
+        """Executes `instructions` and gives every bus cycle of them, dummy reads and writes too."""
+        whole_number("instructions", instructions)
+        self._about_to_run()
+        return self._session.trace_bus(instructions)
+
+    def _about_to_run(self) -> None:
+        if self._before_first_run is not None:
+            first_run, self._before_first_run = self._before_first_run, None
+            first_run()
+
+    # -- looking on
+
+    def on_execute(self, address: int | range) -> Callable[[HookCallback], Hook]:
+        """Decorator: calls the function before each instruction in `address` (one, or a range) is executed.
+
+        The guest cannot tell. The function is given a `HookEvent`; if it returns False the run stops there, with the
+        reason "breakpoint"; if it raises, the run stops and raises the same. It may look at the machine, and not run
+        it. The machine then stands before the instruction at `address`.
+        """
+        return self._hook("execute", address)
+
+    def on_read(self, address: int | range) -> Callable[[HookCallback], Hook]:
+        """Decorator: calls the function after each read of `address` by the processor; see `on_execute`.
+
+        The machine then stands behind the instruction that read.
+        """
+        return self._hook("read", address)
+
+    def on_write(self, address: int | range) -> Callable[[HookCallback], Hook]:
+        """Decorator: calls the function after each write to `address` by the processor; see `on_execute`.
+
+        The machine then stands behind the instruction that wrote.
+        """
+        return self._hook("write", address)
+
+    def _hook(self, kind: str, address: int | range) -> Callable[[HookCallback], Hook]:
+        first, last = _address_range(address)
+
+        def attach(callback: HookCallback) -> Hook:
+            return Hook(self._session, self._session.add_hook(kind, first, last, callback), callback)
+
+        return attach
+
+    # -- whole states
+
+    def snapshot(self) -> Snapshot:
+        """The machine's whole state: immutable, hashable, comparable."""
+        return self._session.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Goes to the state of `snapshot`, which must be of the same board."""
+        self._session.restore(snapshot)
+
+    def copy(self) -> Machine:
+        """An independent machine in the same state, which records and plays nothing."""
+        return Machine._from_session(self._session.copy(), None)
+
+    def digest(self) -> str:
+        """A hash of the machine's whole state, as hex."""
+        return self._session.digest()
+
+    def digests(self) -> dict[str, str]:
+        """A hash for each part of the machine (processor, memory, each device, ...), as hex."""
+        return self._session.digests()
+
+    # -- recording
+
+    def record(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        snapshot_every: int | None = None,
+        digest_every: int | None = None,
+        embed_roms: bool = True,
+    ) -> LiveRecording:
+        """Records everything from here on, until the `with` block ends or `finish()` is called.
+
+        Args:
+            path: The file to write; one that is there already is replaced.
+            snapshot_every: Instructions between two snapshots inside the file; None for none but the first.
+            digest_every: Instructions between two digests, which replays compare; None for the usual distance.
+            embed_roms: Whether the ROMs go into the file, which makes it self-contained, or only their hashes.
+
+        Raises:
+            LogError: The file cannot be written.
+            StateError: The machine is recording or playing already.
+        """
+        from .recording import LiveRecording
+
+        whole_number("snapshot_every", snapshot_every, least=1)
+        whole_number("digest_every", digest_every, least=1)
+
+        self._session.record(
+            os.fspath(path), digest_every=digest_every, snapshot_every=snapshot_every, embed_roms=embed_roms
+        )
+        return LiveRecording(self._session, path)
+
+
+def whole_number(name: str, value: object, *, least: int = 0, most: int = (1 << 64) - 1) -> None:
+    """Checks an argument that is a count or an address; None is for those that may be left out.
+
+    Raises:
+        ArgumentError: It is something else, or out of range.
+    """
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
+        return
+    end = "on" if most == (1 << 64) - 1 else f"to {most:#x}"
+    raise ArgumentError(f"{name} is a whole number from {least} {end}, and {value!r} is not")
+
+
+def _output_test(pattern: bytes | re.Pattern[bytes]) -> bytes | Callable[[bytes], bool]:
+    compiled = compile_pattern(pattern)
+    if isinstance(pattern, bytes):
+        if len(pattern) > PATTERN_WINDOW:
+            raise ArgumentError(f"{len(pattern)} bytes are too many to wait for: at most {PATTERN_WINDOW}")
+        return pattern
+
+    def seen(tail: bytes) -> bool:
+        return compiled.search(tail) is not None
+
+    return seen
+
+
+def _address_range(address: Any) -> tuple[int, int]:
+    span = range(address, address + 1) if isinstance(address, int) else address
+    if not isinstance(span, range) or span.step != 1 or len(span) == 0 or span[0] < 0 or span[-1] > 0xFFFF:
+        raise AddressError(f"{address!r} is no address or range of addresses: they are 0..0xFFFF, step 1, not empty")
+    return span[0], span[-1]

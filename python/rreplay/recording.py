@@ -1,0 +1,213 @@
+"""A recording: opened, looked into, replayed and verified."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from .errors import ArgumentError, StateError
+from .machine import Machine, whole_number
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from ._core import Board, Event, Verification
+    from .vocabulary import EventKind, Scheduler
+
+__all__ = ["LiveRecording", "Recording", "open"]
+
+
+class Recording:
+    """A file that holds one run. Opening it executes nothing.
+
+    Args:
+        path: The file.
+        salvage: Open a damaged or truncated file up to its last good part, instead of raising.
+
+    Raises:
+        NotARecording: The file is something else, or of an unknown format version.
+        DamagedLog: The file is damaged, and `salvage` is off; the error says what is left.
+        LogError: The file cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, salvage: bool = False) -> None:
+        self._opened: _core.RecordingFile | None = _core.RecordingFile(os.fspath(path), salvage)
+
+    @property
+    def _file(self) -> _core.RecordingFile:
+        assert self._opened is not None
+        return self._opened
+
+    def __repr__(self) -> str:
+        state = "" if self.complete else ", incomplete"
+        return f"<Recording {self.path}: {self.board.name}, {self.icount} instructions{state}>"
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    @property
+    def board(self) -> Board:
+        """The board that was recorded."""
+        return self._file.board
+
+    @property
+    def start_icount(self) -> int:
+        """Instructions that the machine had retired when the recording began."""
+        return self._file.start[0]
+
+    @property
+    def icount(self) -> int:
+        """Instructions that the machine had retired when the recording ended."""
+        return self._file.end[0]
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles that had passed when the recording ended."""
+        return self._file.end[1]
+
+    @property
+    def duration(self) -> float:
+        """Virtual seconds from the recording's start to its end."""
+        return (self._file.end[1] - self._file.start[1]) / self._file.board.clock_hz
+
+    @property
+    def complete(self) -> bool:
+        """Whether the recording was finished; False for one whose recorder was killed, and for a salvaged one."""
+        return self._file.complete
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with a salvaged file, in words; None for a sound one."""
+        return self._file.damage
+
+    @property
+    def size(self) -> int:
+        """The file's length in bytes."""
+        return self._file.size
+
+    @property
+    def format_version(self) -> int:
+        """The version of the file's format."""
+        return self._file.format_version
+
+    def info(self) -> dict[str, Any]:
+        """What the file says of itself: identity, extent, and the number of events of each kind."""
+        return self._file.info()
+
+    def events(
+        self, kind: EventKind | None = None, start: int | None = None, stop: int | None = None
+    ) -> Iterator[Event]:
+        """The events in order, from the file, without executing anything.
+
+        Args:
+            kind: Only events of this kind.
+            start: Only events at or after this icount.
+            stop: Only events before this icount.
+        """
+        whole_number("start", start)
+        whole_number("stop", stop)
+        return self._file.events(kind, start, stop)
+
+    @property
+    def output(self) -> bytes:
+        """All that the console printed during the recording, without replaying it."""
+        return self._file.output()
+
+    def replay(self, scheduler: Scheduler | None = None) -> Machine:
+        """A machine in play mode that stands at the recording's start.
+
+        Args:
+            scheduler: How its `run` runs unless told otherwise; a recording made under either replays under both.
+        """
+        if scheduler not in (None, "threads", "inline"):
+            raise ArgumentError(f"there is no scheduler {scheduler!r}: use 'threads' or 'inline'")
+        return Machine._from_session(self._file.replay(), scheduler)
+
+    def verify(
+        self,
+        jobs: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+        *,
+        scheduler: Scheduler = "inline",
+    ) -> Verification:
+        """Replays all of it and compares every event and every digest.
+
+        Args:
+            jobs: How many segments to check at a time, at most. A recording without snapshots is one segment.
+            progress: Called now and then with the instructions checked so far and the instructions in all.
+            scheduler: "threads" or "inline", as in `Machine.run`.
+
+        Raises:
+            Divergence: The replay does not do what the recording says; the error says where and how.
+            KeyboardInterrupt: Ctrl-C.
+        """
+        if jobs is not None and jobs < 1:
+            raise ArgumentError(f"jobs is how many segments are checked at a time, at least 1, and {jobs} is not")
+        start, end = self.start_icount, self.icount
+        report = None if progress is None else (lambda icount: progress(icount - start, end - start))
+        return self._file.verify(scheduler, report)
+
+
+class LiveRecording(Recording):
+    """What `Machine.record` gives: a context manager while it is being made, a `Recording` once it is finished."""
+
+    def __init__(self, session: _core.Session, path: str | os.PathLike[str]) -> None:
+        self._session = session
+        self._path = Path(path)
+        self._finished = False
+        self._opened = None
+
+    @property
+    def path(self) -> Path:
+        """The file, also while it is being written."""
+        return self._path
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has been finished, and can be looked into."""
+        return self._finished
+
+    @property
+    def _file(self) -> _core.RecordingFile:
+        if not self._finished:
+            raise StateError(f"{self._path} is still being recorded: leave the with block, or call finish(), first")
+        if self._opened is None:
+            self._opened = _core.RecordingFile(os.fspath(self._path), False)
+        return self._opened
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self._finished else f"<LiveRecording {self._path}: in progress>"
+
+    def finish(self) -> Recording:
+        """Ends the recording and closes its file; a second time does nothing.
+
+        Raises:
+            LogError: The end could not be written, for example on a full disk.
+        """
+        if not self._finished:
+            self._session.finish()
+            self._finished = True
+        return self
+
+    def open(self) -> Recording:
+        """The finished recording, opened anew from its file."""
+        return Recording(self._file.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish()
+
+
+def open(path: str | os.PathLike[str], *, salvage: bool = False) -> Recording:
+    """The recording in the file `path`: the same as `Recording(path, salvage=salvage)`."""
+    return Recording(path, salvage=salvage)

@@ -1,0 +1,64 @@
+//! Board descriptions.
+
+use super::errors::OrRaise;
+use crate::error::Error;
+use crate::machine::board::Board;
+use pyo3::prelude::*;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// The names of the preset boards.
+#[pyfunction]
+pub fn boards() -> Vec<&'static str> {
+    Board::presets().collect()
+}
+
+/// A board: a processor, a memory map and devices. Immutable; equal when the descriptions are.
+#[pyclass(frozen, eq, module = "rreplay", name = "Board")]
+#[derive(Clone, PartialEq)]
+pub struct PyBoard {
+    pub board: Board,
+}
+
+#[pymethods]
+impl PyBoard {
+    /// The preset called `name`; `boards()` lists them. Raises BoardError.
+    #[staticmethod]
+    fn preset(py: Python<'_>, name: &str) -> PyResult<Self> {
+        let board = Board::preset(name).map_err(Error::from).or_raise(py)?;
+        Ok(Self { board })
+    }
+
+    /// The board that a TOML text describes. Raises BoardError, which names the key or region at fault.
+    #[staticmethod]
+    fn from_toml(py: Python<'_>, text: &str) -> PyResult<Self> {
+        let board = Board::from_toml(text).map_err(Error::from).or_raise(py)?;
+        Ok(Self { board })
+    }
+
+    /// The description as TOML text; `from_toml` of it gives an equal board.
+    fn to_toml(&self) -> String {
+        self.board.to_toml()
+    }
+
+    /// The board's name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.board.name
+    }
+
+    /// The processor's clock in hertz.
+    #[getter]
+    fn clock_hz(&self) -> u64 {
+        self.board.cpu.clock_hz
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.board.to_toml().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Board {}>", self.board.name)
+    }
+}

@@ -1,0 +1,36 @@
+//! The Python shell: the extension module `rreplay._core`.
+//!
+//! Conversion and detaching only. The public classes are Python, in `python/rreplay`; they stand on what is here.
+//! Every call that may wait for the machine's lock is made detached from the interpreter, because a callback on the
+//! other side of that lock may be waiting to attach.
+
+mod board;
+mod callbacks;
+mod errors;
+mod event;
+mod recording;
+mod session;
+mod values;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::board::{PyBoard, boards};
+    #[pymodule_export]
+    use super::event::{PyEvent, PyEventIterator};
+    #[pymodule_export]
+    use super::recording::PyRecordingFile;
+    #[pymodule_export]
+    use super::session::PySession;
+    #[pymodule_export]
+    use super::values::{PyBusCycle, PyHookEvent, PyInstruction, PySnapshot, PyStop, PyVerification};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

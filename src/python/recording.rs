@@ -1,0 +1,149 @@
+//! A recording's file, as `rreplay.Recording` uses it.
+
+use super::board::PyBoard;
+use super::callbacks::Callbacks;
+use super::errors::{OrRaise, named};
+use super::event::{Names, PyEventIterator};
+use super::session::{PySession, scheduler};
+use super::values::PyVerification;
+use crate::engine::Scheduler;
+use crate::log::EventKind;
+use crate::recording::Recording;
+use crate::sync::Arc;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// An opened recording.
+#[pyclass(frozen, module = "rreplay._core", name = "RecordingFile")]
+pub struct PyRecordingFile {
+    recording: Recording,
+    names: Arc<Names>,
+}
+
+#[pymethods]
+impl PyRecordingFile {
+    #[new]
+    fn open(py: Python<'_>, path: PathBuf, salvage: bool) -> PyResult<Self> {
+        let recording = py.detach(|| Recording::open(&path, salvage)).or_raise(py)?;
+        let header = recording.header();
+        let names = Names { char_devices: header.chars.clone(), subsystems: header.subsystems.clone() };
+        Ok(Self { recording, names: Arc::new(names) })
+    }
+
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.recording.path().to_owned()
+    }
+
+    #[getter]
+    fn board(&self) -> PyBoard {
+        PyBoard { board: self.recording.board().clone() }
+    }
+
+    #[getter]
+    fn start(&self) -> (u64, u64) {
+        let position = self.recording.start();
+        (position.icount, position.cycles)
+    }
+
+    #[getter]
+    fn end(&self) -> (u64, u64) {
+        let position = self.recording.end();
+        (position.icount, position.cycles)
+    }
+
+    #[getter]
+    fn complete(&self) -> bool {
+        self.recording.complete()
+    }
+
+    #[getter]
+    fn damage(&self) -> Option<String> {
+        self.recording.damage().map(ToString::to_string)
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.recording.size()
+    }
+
+    #[getter]
+    fn format_version(&self) -> u16 {
+        self.recording.format_version()
+    }
+
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let log = self.recording.info();
+        let header = self.recording.header();
+        let info = PyDict::new(py);
+        info.set_item("path", self.recording.path())?;
+        info.set_item("board", &self.recording.board().name)?;
+        info.set_item("engine_version", &header.engine_version)?;
+        info.set_item("format_version", log.format_version)?;
+        info.set_item("complete", log.complete)?;
+        info.set_item("damage", self.damage())?;
+        info.set_item("clock_hz", header.clock_hz)?;
+        info.set_item("start_icount", self.recording.start().icount)?;
+        info.set_item("start_cycles", self.recording.start().cycles)?;
+        info.set_item("icount", self.recording.end().icount)?;
+        info.set_item("cycles", self.recording.end().cycles)?;
+        info.set_item("size", log.file_bytes)?;
+        info.set_item("header_bytes", log.header_bytes)?;
+        info.set_item("event_bytes", log.chunk_bytes)?;
+        info.set_item("event_bytes_uncompressed", log.event_bytes)?;
+        info.set_item("chunks", log.chunks)?;
+        info.set_item("snapshots", log.snapshots)?;
+        info.set_item("digest_every", header.digest_every)?;
+        info.set_item("devices", header.devices.iter().cloned().collect::<BTreeMap<_, _>>())?;
+        info.set_item("subsystems", &header.subsystems)?;
+        let hex = |hash: &[u8]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let roms = header.roms.iter().map(|rom| (rom.name.clone(), hex(&rom.hash)));
+        info.set_item("roms", roms.collect::<BTreeMap<_, _>>())?;
+        let events = PyDict::new(py);
+        for (kind, total) in &log.kinds {
+            events.set_item(kind.name(), total.events)?;
+        }
+        info.set_item("events", events)?;
+        Ok(info)
+    }
+
+    #[pyo3(signature = (kind, start, stop))]
+    fn events(
+        &self,
+        py: Python<'_>,
+        kind: Option<&str>,
+        start: Option<u64>,
+        stop: Option<u64>,
+    ) -> PyResult<PyEventIterator> {
+        let kind = kind.map(str::parse::<EventKind>).transpose();
+        let kind = kind.map_err(|unknown| named(py, "ArgumentError", &unknown.to_string()))?;
+        let source = py.detach(|| self.recording.events(kind, start, stop)).or_raise(py)?;
+        Ok(PyEventIterator::new(Box::new(source), Arc::clone(&self.names)))
+    }
+
+    fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let output = py.detach(|| self.recording.output()).or_raise(py)?;
+        Ok(PyBytes::new(py, &output))
+    }
+
+    fn replay(&self, py: Python<'_>) -> PyResult<PySession> {
+        py.detach(|| self.recording.replay()).or_raise(py).map(PySession::new)
+    }
+
+    #[pyo3(signature = (scheduler, progress))]
+    fn verify(
+        &self,
+        py: Python<'_>,
+        scheduler: &str,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<PyVerification> {
+        let scheduler = self::scheduler(py, Some(scheduler))?.unwrap_or(Scheduler::Inline);
+        let callbacks = Arc::new(Callbacks::default());
+        let mut report = |icount: u64| callbacks.progress(progress.as_ref(), icount);
+        let verified = py.detach(|| self.recording.verify(scheduler, &mut report));
+        callbacks.outcome()?;
+        verified.or_raise(py).map(PyVerification::from)
+    }
+}

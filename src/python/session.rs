@@ -1,0 +1,311 @@
+//! A machine, as `rreplay.Machine` uses it.
+
+use super::board::PyBoard;
+use super::callbacks::Callbacks;
+use super::errors::{OrRaise, named};
+use super::values::{PyBusCycle, PyInstruction, PySnapshot, PyStop};
+use crate::engine::Scheduler;
+use crate::machine::board::{ImageInput, Target};
+use crate::machine::rom::Format;
+use crate::machine::{HookId, HookKind};
+use crate::persist::Value;
+use crate::session::{RecordOptions, RunRequest, Session};
+use crate::sync::{Arc, Mutex, lock};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A machine. Every method may be called from any thread.
+#[pyclass(frozen, module = "rreplay._core", name = "Session")]
+pub struct PySession {
+    session: Arc<Session>,
+    callbacks: Arc<Callbacks>,
+    /// Set by `stop`, from another thread.
+    stop: Mutex<bool>,
+    /// The engine's hooks by the keys of their functions.
+    hooks: Mutex<BTreeMap<u64, HookId>>,
+}
+
+/// Where an image goes.
+#[derive(FromPyObject)]
+enum Place {
+    Address(u16),
+    Region(String),
+}
+
+impl PySession {
+    pub fn new(session: Session) -> Self {
+        Self {
+            session: Arc::new(session),
+            callbacks: Arc::default(),
+            stop: Mutex::new(false),
+            hooks: Mutex::default(),
+        }
+    }
+
+    /// Asks the machine something, detached from the interpreter.
+    fn ask<T: Send>(&self, py: Python<'_>, question: impl FnOnce(&Session) -> T + Send) -> T {
+        py.detach(|| question(&self.session))
+    }
+
+    /// Whether the run in progress should end early.
+    fn interrupted(&self) -> bool {
+        *lock(&self.stop) || self.callbacks.signalled()
+    }
+}
+
+/// The scheduler of a name, or the default one.
+pub fn scheduler(py: Python<'_>, name: Option<&str>) -> PyResult<Option<Scheduler>> {
+    match name {
+        None => Ok(None),
+        Some("threads") => Ok(Some(Scheduler::Threads)),
+        Some("inline") => Ok(Some(Scheduler::Inline)),
+        Some(other) => {
+            let message = format!("there is no scheduler {other:?}: use 'threads' or 'inline'");
+            Err(named(py, "ArgumentError", &message))
+        }
+    }
+}
+
+#[pymethods]
+impl PySession {
+    #[new]
+    fn make(
+        py: Python<'_>,
+        board: &Bound<'_, PyBoard>,
+        images: Vec<(Option<Place>, String, Vec<u8>)>,
+    ) -> PyResult<Self> {
+        let image = |(place, name, bytes): (Option<Place>, String, Vec<u8>)| {
+            let target = match place {
+                None => Target::Main,
+                Some(Place::Region(region)) => Target::Region(region),
+                Some(Place::Address(address)) => Target::Address(address),
+            };
+            let format = Format::detect(Some(&name), &bytes);
+            ImageInput { target, name, bytes, format }
+        };
+        let images = images.into_iter().map(image).collect();
+        let board = board.get().board.clone();
+        Ok(Self::new(py.detach(|| Session::new(board, images)).or_raise(py)?))
+    }
+
+    #[getter]
+    fn board(&self) -> PyBoard {
+        PyBoard { board: self.session.board().clone() }
+    }
+
+    #[getter]
+    fn mode(&self, py: Python<'_>) -> &'static str {
+        self.ask(py, |session| session.mode().name())
+    }
+
+    #[getter]
+    fn clock_hz(&self) -> u64 {
+        self.session.clock_hz()
+    }
+
+    fn position(&self, py: Python<'_>) -> (u64, u64) {
+        let position = self.ask(py, Session::position);
+        (position.icount, position.cycles)
+    }
+
+    fn registers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let registers = self.ask(py, Session::registers);
+        let by_name = PyDict::new(py);
+        for (name, value) in
+            [("a", registers.a), ("x", registers.x), ("y", registers.y), ("sp", registers.sp)]
+        {
+            by_name.set_item(name, value)?;
+        }
+        by_name.set_item("pc", registers.pc)?;
+        by_name.set_item("p", registers.p)?;
+        Ok(by_name)
+    }
+
+    fn set_register(&self, py: Python<'_>, name: &str, value: u32) -> PyResult<()> {
+        self.ask(py, |session| session.set_register(name, value)).or_raise(py)
+    }
+
+    #[pyo3(signature = (address, count))]
+    fn disassemble(&self, py: Python<'_>, address: Option<u16>, count: usize) -> Vec<PyInstruction> {
+        let instructions = self.ask(py, |session| session.disassemble(address, count));
+        instructions.into_iter().map(PyInstruction::from).collect()
+    }
+
+    fn trace_bus(&self, py: Python<'_>, instructions: u64) -> PyResult<Vec<PyBusCycle>> {
+        self.callbacks.begin();
+        let cycles = self.ask(py, |session| session.trace_bus(instructions));
+        self.callbacks.outcome()?;
+        Ok(cycles.or_raise(py)?.into_iter().map(PyBusCycle::from).collect())
+    }
+
+    fn read_memory<'py>(&self, py: Python<'py>, start: u16, length: usize) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.ask(py, |session| session.memory(start, length)))
+    }
+
+    fn write_memory(&self, py: Python<'_>, start: u16, data: &[u8]) -> PyResult<()> {
+        self.ask(py, |session| session.write_memory(start, data)).or_raise(py)
+    }
+
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        self.ask(py, Session::reset).or_raise(py)
+    }
+
+    #[pyo3(signature = (*, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
+    fn run(
+        &self,
+        py: Python<'_>,
+        instructions: Option<u64>,
+        cycles: Option<u64>,
+        seconds: Option<f64>,
+        pc: Option<u16>,
+        output: Option<&Bound<'_, PyAny>>,
+        output_start: Option<usize>,
+        scheduler: Option<&str>,
+        sleep: bool,
+        wait_for_input: bool,
+    ) -> PyResult<PyStop> {
+        self.callbacks.begin();
+        *lock(&self.stop) = false;
+        let start = match output_start {
+            Some(start) => start,
+            None => self.ask(py, Session::output_length),
+        };
+        let output = output.map(|wanted| self.callbacks.output_test(wanted, start)).transpose()?;
+        let scheduler = self::scheduler(py, scheduler)?;
+        let request =
+            RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
+        let stop = self.ask(py, |session| session.run(request, &mut || self.interrupted()));
+        self.callbacks.outcome()?;
+        stop.or_raise(py).map(PyStop::from)
+    }
+
+    fn stop(&self) {
+        *lock(&self.stop) = true;
+    }
+
+    fn has_console(&self) -> bool {
+        self.session.has_console()
+    }
+
+    fn send(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        self.ask(py, |session| session.send(data)).or_raise(py)
+    }
+
+    fn output<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.ask(py, Session::output))
+    }
+
+    fn output_length(&self, py: Python<'_>) -> usize {
+        self.ask(py, Session::output_length)
+    }
+
+    fn output_from<'py>(&self, py: Python<'py>, start: usize) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.ask(py, |session| session.output_from(start)))
+    }
+
+    fn input_pending(&self, py: Python<'_>) -> usize {
+        self.ask(py, Session::input_pending)
+    }
+
+    fn devices(&self, py: Python<'_>) -> Vec<(String, &'static str)> {
+        self.ask(py, Session::devices)
+    }
+
+    fn device_state<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyDict>> {
+        let state = PyDict::new(py);
+        for (field, value) in self.ask(py, |session| session.device_state(name)).or_raise(py)? {
+            match value {
+                Value::Unsigned(number) => state.set_item(field, number)?,
+                Value::Bool(flag) => state.set_item(field, flag)?,
+                Value::Bytes(bytes) => state.set_item(field, PyBytes::new(py, &bytes))?,
+                Value::Absent => state.set_item(field, py.None())?,
+            }
+        }
+        Ok(state)
+    }
+
+    fn snapshot(&self, py: Python<'_>) -> PySnapshot {
+        PySnapshot { snapshot: self.ask(py, Session::snapshot) }
+    }
+
+    fn restore(&self, py: Python<'_>, snapshot: &Bound<'_, PySnapshot>) -> PyResult<()> {
+        let snapshot = &snapshot.get().snapshot;
+        self.ask(py, |session| session.restore(snapshot)).or_raise(py)
+    }
+
+    fn copy(&self, py: Python<'_>) -> Self {
+        Self::new(self.ask(py, Session::copy))
+    }
+
+    fn digest(&self, py: Python<'_>) -> String {
+        self.ask(py, |session| session.digest().to_string())
+    }
+
+    fn digests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let by_name = PyDict::new(py);
+        for (name, digest) in self.ask(py, Session::digests) {
+            by_name.set_item(name, digest.to_string())?;
+        }
+        Ok(by_name)
+    }
+
+    #[pyo3(signature = (path, *, digest_every, snapshot_every, embed_roms))]
+    fn record(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        digest_every: Option<u64>,
+        snapshot_every: Option<u64>,
+        embed_roms: bool,
+    ) -> PyResult<()> {
+        let options = RecordOptions { digest_every, snapshot_every, embed_roms };
+        self.ask(py, |session| session.record(&path, options)).or_raise(py)
+    }
+
+    fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        self.ask(py, Session::finish).or_raise(py)
+    }
+
+    fn add_hook(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        first: u16,
+        last: u16,
+        callback: Py<PyAny>,
+    ) -> PyResult<u64> {
+        let kind = match kind {
+            "execute" => HookKind::Execute,
+            "read" => HookKind::Read,
+            "write" => HookKind::Write,
+            other => {
+                let message = format!("there is no hook {other:?}: use 'execute', 'read' or 'write'");
+                return Err(named(py, "ArgumentError", &message));
+            }
+        };
+        let (key, callback) = self.callbacks.hook(callback);
+        let id = self.ask(py, |session| session.add_hook(kind, first, last, callback));
+        lock(&self.hooks).insert(key, id);
+        Ok(key)
+    }
+
+    fn remove_hook(&self, py: Python<'_>, hook: u64) {
+        let id = lock(&self.hooks).remove(&hook);
+        if let Some(id) = id {
+            self.ask(py, |session| session.remove_hook(id));
+        }
+        self.callbacks.forget(hook);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callbacks.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
+    }
+}
