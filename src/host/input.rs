@@ -41,9 +41,9 @@ impl HostInput {
     }
 
     /// Opens a gate: while it is open, a machine that waits for input keeps waiting.
-    pub fn open_gate(self: &Arc<Self>) -> InputGate {
-        lock(&self.waiting).open_gates += 1;
-        InputGate(self.clone())
+    pub fn open_gate(input: &Arc<Self>) -> InputGate {
+        lock(&input.waiting).open_gates += 1;
+        InputGate(input.clone())
     }
 
     fn take(&self) -> Vec<(CharId, Vec<u8>)> {

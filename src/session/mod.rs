@@ -238,7 +238,7 @@ impl Session {
     /// Says that more input may come from another thread: until the gate is dropped, a machine that waits for input
     /// keeps waiting instead of being halted.
     pub fn open_gate(&self) -> InputGate {
-        self.input.open_gate()
+        HostInput::open_gate(&self.input)
     }
 
     // ---- state ----

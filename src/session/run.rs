@@ -4,7 +4,7 @@ use super::Session;
 use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing};
 use crate::error::Error;
 use crate::guest::Guest;
-use crate::host::SessionInlet;
+use crate::host::{HostInput, SessionInlet};
 use crate::machine::{Fault, Hit, HookId, HookKind};
 use crate::replay::{Replay, ReplayMode};
 use crate::sync::{Mutex, Shared, lock};
@@ -100,7 +100,7 @@ impl Session {
             world.timing = if request.sleep { Timing::Sleep } else { Timing::Jump };
             world.watch.output = self.console.zip(request.output);
         }
-        let gate = request.wait_for_input.then(|| self.input.open_gate());
+        let gate = request.wait_for_input.then(|| HostInput::open_gate(&self.input));
         let result = self.run_with_hooks(limits, scheduler, interrupted);
         drop(gate);
         let mut world = self.world();
