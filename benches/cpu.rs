@@ -467,12 +467,7 @@ struct Work {
 }
 
 fn works() -> Vec<Work> {
-    let work = |name, image, serial| Work {
-        name,
-        image,
-        serial,
-        instructions: std::env::var("COUNT").map_or(40_000_000, |t| t.parse().unwrap()),
-    };
+    let work = |name, image, serial| Work { name, image, serial, instructions: 40_000_000 };
     let mut works = vec![
         work("sieve", sieve(), false),
         work("mixed", mixed(), false),
@@ -501,20 +496,8 @@ fn main() {
         "", "rreplay", "robo6502", "mos6502", "to robo", "65C02", "to robo"
     );
     for work in works() {
-        if std::env::var("ONLY").is_ok_and(|t| !work.name.starts_with(&t)) {
-            continue;
-        }
         let (image, count) = (&work.image, work.instructions);
         let mut best = [0.0f64; 5];
-        if std::env::var_os("QUICK").is_some() {
-            let mut best = [0f64; 2];
-            for _ in 0..rounds {
-                best[0] = best[0].max(timed(|| ours(Variant::Nmos6502, image, ORIGIN, count)).0);
-                best[1] = best[1].max(timed(|| ours(Variant::W65c02, image, ORIGIN, count)).0);
-            }
-            println!("{:16} {:8.0} {:8.0}", work.name, best[0], best[1]);
-            continue;
-        }
         for _ in 0..rounds {
             let (nmos, done) = timed(|| ours(Variant::Nmos6502, image, ORIGIN, count));
             let (oracle, other) =

@@ -56,7 +56,8 @@ pub enum Variant {
 pub enum Exit {
     /// The deadline is reached or was lowered, or an interrupt was refused. The caller goes on or not, as it likes.
     Deadline,
-    /// A WAI waits and no line is active. Cycles go on without instructions: [`Cpu::advance_idle`].
+    /// A WAI waits and no line is active. Cycles go on without instructions: [`Cpu::advance_idle`]. The WAI may have
+    /// ended past the deadline, so the caller first does what is due by now.
     Waiting,
     /// An STP has stopped the CPU until reset.
     Stopped,
