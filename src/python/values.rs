@@ -1,7 +1,7 @@
 //! Plain results, as immutable Python objects.
 
 use super::errors::OrRaise;
-use crate::cpu::mos6502::disassemble::Instruction;
+use crate::cpu::Instruction;
 use crate::error::Error;
 use crate::machine::BusCycle;
 use crate::recording::Verification;

@@ -11,7 +11,7 @@ pub use build::{Images, default_rom};
 pub use record::RecordOptions;
 pub use run::{HookCallback, HookEvent, RunRequest, Stop};
 
-use crate::cpu::mos6502::disassemble::{Instruction, disassemble};
+use crate::cpu::{Instruction, disassemble};
 use crate::engine::{Engine, ReplayGuard, World};
 use crate::error::Error;
 use crate::host::{HostInput, InputGate, SystemHost};
@@ -144,7 +144,7 @@ impl Session {
         let mut at = address.unwrap_or(machine.cpu().pc);
         let one = |_| {
             let instruction = disassemble(machine.cpu().variant(), at, |address| machine.peek(address));
-            at = at.wrapping_add(instruction.length() as u16);
+            at = instruction.next();
             instruction
         };
         (0..count).map(one).collect()

@@ -32,7 +32,6 @@
 mod address;
 mod core;
 mod decimal;
-pub mod disassemble;
 mod execute;
 mod interrupt;
 mod operations;
