@@ -37,7 +37,7 @@ def converse(machine: Machine, *, seconds: float | None, instructions: int | Non
 def _talk(
     machine: Machine, keyboard: Keyboard, seconds: float | None, instructions: int | None, until: bytes | None
 ) -> Stop | None:
-    sys.stderr.write("[Ctrl-] leaves]\r\n")
+    sys.stderr.write("(Ctrl-] leaves)\r\n")
     sys.stderr.flush()
     outcome: list[Stop | BaseException] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -177,10 +178,19 @@ def _show_replays(recording: LiveRecording, machine: Machine) -> None:
     print()
 
 
+def _relative(path: str) -> str:
+    """`path` from here, if it lies below."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
 def _show_reopening(recording: LiveRecording) -> None:
     print(bold("Open it yourself"))
     print(f"  {open_recording(recording.path).path.resolve()}")
     print()
+    print(f"  $ {_relative(sys.executable)}")
     print("  import rreplay")
     print(f"  recording = rreplay.open({str(recording.path)!r})")
     print("  print(recording.replay().run(), recording.output.decode())")

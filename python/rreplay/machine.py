@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Cpu", "Device", "Devices", "Hook", "Machine"]
 
+TRACE_INSTRUCTIONS_MAX = 100_000
+"""A bus trace is a list in memory of some cycles an instruction: run to where it matters first."""
+
 HookCallback: TypeAlias = "Callable[[HookEvent], bool | None]"
 """Called with what happened; `False` stops the run there."""
 
@@ -313,8 +316,8 @@ class Machine:
         self._session.stop()
 
     def trace_bus(self, instructions: int = 1) -> list[BusCycle]:
-        """Executes `instructions` and gives every bus cycle of them, dummy reads and writes too."""
-        whole_number("instructions", instructions)
+        """Executes `instructions`, at most 100,000, and gives every bus cycle of them, dummy reads and writes too."""
+        whole_number("instructions", instructions, most=TRACE_INSTRUCTIONS_MAX)
         self._about_to_run()
         return self._session.trace_bus(instructions)
 
@@ -392,7 +395,8 @@ class Machine:
 
         Args:
             path: The file to write; one that is there already is replaced.
-            snapshot_every: Instructions between two snapshots inside the file; None for none but the first.
+            snapshot_every: Instructions between two snapshots inside the file. It is kept with the recording, but this
+                version writes the first snapshot only, the state at the start.
             digest_every: Instructions between two digests, which replays compare; None for the usual distance.
             embed_roms: Whether the ROMs go into the file, which makes it self-contained, or only their hashes.
 
@@ -419,7 +423,7 @@ def whole_number(name: str, value: object, *, least: int = 0, most: int = (1 << 
     """
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
         return
-    end = "on" if most == (1 << 64) - 1 else f"to {most:#x}"
+    end = "on" if most == (1 << 64) - 1 else f"to {most}"
     raise ArgumentError(f"{name} is a whole number from {least} {end}, and {value!r} is not")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._sources import RomSource, resolve_images
 from .errors import ArgumentError, StateError
 from .machine import Machine, whole_number
 
@@ -119,15 +120,20 @@ class Recording:
         """All that the console printed during the recording, without replaying it."""
         return self._file.output()
 
-    def replay(self, scheduler: Scheduler | None = None) -> Machine:
+    def replay(self, scheduler: Scheduler | None = None, *, rom: RomSource | None = None) -> Machine:
         """A machine in play mode that stands at the recording's start.
 
         Args:
             scheduler: How its `run` runs unless told otherwise; a recording made under either replays under both.
+            rom: The images that the machine was recorded with, as `Machine` takes them; needed only for a recording
+                that was made with `embed_roms=False`.
+
+        Raises:
+            MismatchError: The images are not the recorded ones, or are not in the file and not given.
         """
         if scheduler not in (None, "threads", "inline"):
             raise ArgumentError(f"there is no scheduler {scheduler!r}: use 'threads' or 'inline'")
-        return Machine._from_session(self._file.replay(), scheduler)
+        return Machine._from_session(self._file.replay(resolve_images(rom)), scheduler)
 
     def verify(
         self,

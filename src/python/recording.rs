@@ -4,7 +4,7 @@ use super::board::PyBoard;
 use super::callbacks::Callbacks;
 use super::errors::{OrRaise, named};
 use super::event::{Names, PyEventIterator};
-use super::session::{PySession, scheduler};
+use super::session::{Image, PySession, images, scheduler};
 use super::values::PyVerification;
 use crate::engine::Scheduler;
 use crate::log::EventKind;
@@ -128,8 +128,9 @@ impl PyRecordingFile {
         Ok(PyBytes::new(py, &output))
     }
 
-    fn replay(&self, py: Python<'_>) -> PyResult<PySession> {
-        py.detach(|| self.recording.replay()).or_raise(py).map(PySession::new)
+    fn replay(&self, py: Python<'_>, images: Vec<Image>) -> PyResult<PySession> {
+        let images = self::images(images);
+        py.detach(|| self.recording.replay_with(&images)).or_raise(py).map(PySession::new)
     }
 
     #[pyo3(signature = (scheduler, progress))]

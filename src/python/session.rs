@@ -28,9 +28,26 @@ pub struct PySession {
     hooks: Mutex<BTreeMap<u64, HookId>>,
 }
 
+/// An image as Python gives it: where it goes (None: the board's main region), what errors call it, its bytes.
+pub type Image = (Option<Place>, String, Vec<u8>);
+
+/// The images as the engine takes them.
+pub fn images(images: Vec<Image>) -> Vec<ImageInput> {
+    let image = |(place, name, bytes): Image| {
+        let target = match place {
+            None => Target::Main,
+            Some(Place::Region(region)) => Target::Region(region),
+            Some(Place::Address(address)) => Target::Address(address),
+        };
+        let format = Format::detect(Some(&name), &bytes);
+        ImageInput { target, name, bytes, format }
+    };
+    images.into_iter().map(image).collect()
+}
+
 /// Where an image goes.
 #[derive(FromPyObject)]
-enum Place {
+pub enum Place {
     Address(u16),
     Region(String),
 }
@@ -72,21 +89,8 @@ pub fn scheduler(py: Python<'_>, name: Option<&str>) -> PyResult<Option<Schedule
 #[pymethods]
 impl PySession {
     #[new]
-    fn make(
-        py: Python<'_>,
-        board: &Bound<'_, PyBoard>,
-        images: Vec<(Option<Place>, String, Vec<u8>)>,
-    ) -> PyResult<Self> {
-        let image = |(place, name, bytes): (Option<Place>, String, Vec<u8>)| {
-            let target = match place {
-                None => Target::Main,
-                Some(Place::Region(region)) => Target::Region(region),
-                Some(Place::Address(address)) => Target::Address(address),
-            };
-            let format = Format::detect(Some(&name), &bytes);
-            ImageInput { target, name, bytes, format }
-        };
-        let images = images.into_iter().map(image).collect();
+    fn make(py: Python<'_>, board: &Bound<'_, PyBoard>, images: Vec<Image>) -> PyResult<Self> {
+        let images = self::images(images);
         let board = board.get().board.clone();
         Ok(Self::new(py.detach(|| Session::new(board, images)).or_raise(py)?))
     }
