@@ -58,6 +58,8 @@ pub struct PyInstruction {
     mnemonic: String,
     /// The operand as an assembler writes it; empty without one.
     operand: String,
+    /// Where a branch, or a JMP or JSR with an address, goes; None for all others.
+    target: Option<u16>,
     /// Mnemonic and operand.
     text: String,
 }
@@ -216,13 +218,9 @@ impl PyVerification {
 }
 
 impl From<Instruction> for PyInstruction {
-    fn from(_instruction: Instruction) -> Self {
-        Self {
-            address: 0,
-            bytes: Vec::new(),
-            mnemonic: String::new(),
-            operand: String::new(),
-            text: String::new(),
-        }
+    fn from(instruction: Instruction) -> Self {
+        let Instruction { address, bytes, mnemonic, operand, target, .. } = instruction;
+        let text = if operand.is_empty() { mnemonic.clone() } else { format!("{mnemonic} {operand}") };
+        Self { address, bytes, mnemonic, operand, target, text }
     }
 }

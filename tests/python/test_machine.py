@@ -109,7 +109,8 @@ def test_memory_slices_keep_their_length(make: Make) -> None:
 def test_disassembly(make: Make) -> None:
     first, second, *_ = make(ECHO).disassemble(START, 4)
     assert (first.address, first.mnemonic, first.bytes) == (START, "LDA", ECHO[:3])
-    assert second.mnemonic == "BEQ"
+    assert (second.mnemonic, second.target) == ("BEQ", START)
+    assert (first.operand, first.text, first.target) == ("$F004", "LDA $F004", None)
     assert str(first) == first.text
     assert make(ECHO).disassemble() == [first]
 
