@@ -168,19 +168,20 @@ impl Recording {
         Session::play(open_reader(&self.path, self.salvage)?, images)
     }
 
-    /// Replays everything and compares every event and digest. `progress` is told the icount now and then; `false`
-    /// stops.
+    /// Replays everything and compares every event and digest. `images` are as for
+    /// [`replay_with`](Recording::replay_with). `progress` is told the icount now and then; `false` stops.
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, or [`Error::State`] when `progress` stopped it.
     pub fn verify(
         &self,
         scheduler: Scheduler,
+        images: &[ImageInput],
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Verification, Error> {
         let mut clock = crate::host::RunningClock::default();
         clock.start();
-        let session = self.replay()?;
+        let session = self.replay_with(images)?;
         let mut icount = self.start().icount;
         loop {
             let request = RunRequest {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +12,10 @@ from ._core import Board
 from .errors import BoardError, RomError
 
 BoardSource: TypeAlias = str | os.PathLike[str] | Board | Mapping[str, Any]
-"""A preset's name, the path of a `.toml` file, a board, or a mapping shaped like that file."""
+"""A preset's name, the path of a `.toml` file, a board, or a mapping shaped like that file.
+
+A mapping may have a key "preset": what else it says is laid over that preset, and its "cpu" may be a mere name.
+"""
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview
 """The path of an image, or its bytes."""
@@ -38,7 +42,7 @@ def resolve_board(source: BoardSource) -> Board:
     if isinstance(source, Board):
         return source
     if isinstance(source, Mapping):
-        return Board.from_toml(to_toml(source))
+        return Board.from_toml(to_toml(_laid_over_preset(source)))
     if isinstance(source, str) and not source.endswith(".toml") and os.sep not in source:
         return Board.preset(source)
     path = Path(source)
@@ -58,6 +62,26 @@ def resolve_board(source: BoardSource) -> Board:
         raise BoardError(f"the board file {path} is not UTF-8 text (byte {error.start})") from None
     except BoardError as error:
         raise BoardError(f"{path}: {error}") from None
+
+
+def _laid_over_preset(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`source`, or, if it names a preset, that preset with the rest of `source` laid over it."""
+    if "preset" not in source:
+        return source
+    name = source["preset"]
+    if not isinstance(name, str):
+        raise BoardError(f"a preset is named by a string, not by {type(name).__name__}")
+    board: dict[str, Any] = tomllib.loads(Board.preset(name).to_toml())
+    for key, value in source.items():
+        if key == "preset":
+            continue
+        if key == "cpu" and isinstance(value, str):
+            board["cpu"] |= {"kind": value}
+        elif isinstance(value, Mapping) and isinstance(board.get(key), dict):
+            board[key] |= value
+        else:
+            board[key] = value
+    return board
 
 
 def resolve_images(source: RomSource | None) -> list[CoreImage]:

@@ -73,12 +73,14 @@ def _parser() -> argparse.ArgumentParser:
 
     replay = commands.add_parser("replay", help="play a recording; its console goes to standard output")
     _recording_option(replay)
+    _replay_rom_option(replay)
     replay.add_argument("--scheduler", choices=get_args(Scheduler), default="inline")
     replay.add_argument("--instructions", type=int, metavar="N", help="stop after N instructions")
     replay.set_defaults(command=_replay)
 
     verify = commands.add_parser("verify", help="replay a recording and compare every event and digest")
     _recording_option(verify)
+    _replay_rom_option(verify)
     verify.add_argument(
         "--scheduler", choices=[*get_args(Scheduler), "both"], default="inline", help="(default: inline)"
     )
@@ -115,6 +117,7 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
         metavar="[PLACE=]FILE",
         help="image for the main ROM, or for a region or load address (0x8000=image.bin); may be repeated",
     )
+    parser.add_argument("--cpu", metavar="CPU", help="another processor: 6502 (NMOS) or 65c02")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S virtual seconds")
     parser.add_argument("--instructions", type=int, metavar="N", help="stop after N instructions")
     parser.add_argument("--until", metavar="TEXT", help="stop when the console has printed TEXT")
@@ -123,6 +126,16 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
 def _recording_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, help="an rreplay recording")
     parser.add_argument("--salvage", action="store_true", help="open what is left of a damaged file")
+
+
+def _replay_rom_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rom",
+        action="append",
+        default=[],
+        metavar="[PLACE=]FILE",
+        help="the recorded image, for a recording that holds only its hash; another image is refused",
+    )
 
 
 def _rom(options: Sequence[str]) -> RomSource | None:
@@ -150,7 +163,7 @@ def _place(text: str) -> str | int:
 
 
 def _machine(options: argparse.Namespace) -> Machine:
-    return Machine(options.board, rom=_rom(options.rom))
+    return Machine(options.board, rom=_rom(options.rom), cpu=options.cpu)
 
 
 def _converse(machine: Machine, options: argparse.Namespace) -> None:
@@ -187,15 +200,14 @@ def _open(options: argparse.Namespace) -> Recording:
 
 def _replay(options: argparse.Namespace) -> int:
     recording = _open(options)
-    machine = recording.replay(options.scheduler)
-    end = recording.icount
-    if options.instructions is not None:
-        end = min(end, machine.icount + options.instructions)
-    while machine.icount < end:
-        stop = machine.run(instructions=min(end - machine.icount, 1_000_000))
+    machine = recording.replay(options.scheduler, rom=_rom(options.rom))
+    left: int | None = options.instructions
+    reason = "budget"
+    while reason == "budget" and left != 0:
+        portion = 1_000_000 if left is None else min(left, 1_000_000)
+        reason = machine.run(instructions=portion).reason
+        left = None if left is None else left - portion
         write_bytes(machine.console.read())
-        if stop.reason != "budget":
-            break
     return SUCCESS
 
 
@@ -207,7 +219,7 @@ def _verify(options: argparse.Namespace) -> int:
     for scheduler in schedulers:
         try:
             with Progress(f"verifying ({scheduler})") as progress:
-                results[scheduler] = recording.verify(progress=progress, scheduler=scheduler)
+                results[scheduler] = recording.verify(progress=progress, scheduler=scheduler, rom=_rom(options.rom))
         except Divergence as divergence:
             if not options.json:
                 raise
@@ -217,9 +229,10 @@ def _verify(options: argparse.Namespace) -> int:
         print(json.dumps({"ok": True, "schedulers": {name: _attributes(v) for name, v in results.items()}}))
         return SUCCESS
     for scheduler, result in results.items():
+        verdict = "ok" if result.ok else "agrees as far as it goes"
         print(
-            f"{recording.path}: ok, {scheduler}: {count(result.icount)} instructions, {count(result.events)} events, "
-            f"{count(result.digests)} digests agree, {result.wall_seconds:.2f} s"
+            f"{recording.path}: {verdict}, {scheduler}: {count(result.icount)} instructions, "
+            f"{count(result.events)} events, {count(result.digests)} digests agree, {result.wall_seconds:.2f} s"
         )
     return SUCCESS
 

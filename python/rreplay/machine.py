@@ -138,9 +138,10 @@ class Machine:
 
     Args:
         board: A preset's name (`rreplay.boards()` lists them), the path of a `.toml` file, a `Board`, or a mapping
-            shaped like such a file.
+            shaped like such a file; with a key "preset", what else it says is laid over that preset.
         rom: The path or the bytes of the main ROM, or a mapping from region name or load address to such; None for
             the board's own default ROM, if it has one. Formats: .bin, .hex, .s19, .prg, .o65.
+        cpu: Takes the place of the board's processor: "6502" for the NMOS chip, "65c02" for the W65C02.
 
     Raises:
         BoardError: The board cannot be found or built.
@@ -160,8 +161,13 @@ class Machine:
     devices: Devices
     """The board's devices by name."""
 
-    def __init__(self, board: BoardSource = "breadboard", *, rom: RomSource | None = None) -> None:
-        self._adopt(_core.Session(resolve_board(board), resolve_images(rom)), None)
+    def __init__(
+        self, board: BoardSource = "breadboard", *, rom: RomSource | None = None, cpu: str | None = None
+    ) -> None:
+        description = resolve_board(board)
+        if cpu is not None:
+            description = description.with_cpu(cpu)
+        self._adopt(_core.Session(description, resolve_images(rom)), None)
 
     @classmethod
     def _from_session(cls, session: _core.Session, scheduler: Scheduler | None) -> Machine:

@@ -141,6 +141,7 @@ class Recording:
         progress: Callable[[int, int], object] | None = None,
         *,
         scheduler: Scheduler = "inline",
+        rom: RomSource | None = None,
     ) -> Verification:
         """Replays all of it and compares every event and every digest.
 
@@ -148,6 +149,7 @@ class Recording:
             jobs: How many segments to check at a time, at most. A recording without snapshots is one segment.
             progress: Called now and then with the instructions checked so far and the instructions in all.
             scheduler: "threads" or "inline", as in `Machine.run`.
+            rom: As for `replay`.
 
         Raises:
             Divergence: The replay does not do what the recording says; the error says where and how.
@@ -157,7 +159,7 @@ class Recording:
             raise ArgumentError(f"jobs is how many segments are checked at a time, at least 1, and {jobs} is not")
         start, end = self.start_icount, self.icount
         report = None if progress is None else (lambda icount: progress(icount - start, end - start))
-        return self._file.verify(scheduler, report)
+        return self._file.verify(scheduler, resolve_images(rom), report)
 
 
 class LiveRecording(Recording):

@@ -248,16 +248,9 @@ impl<G: Guest> World<G> {
             self.replay.account_executed(self.guest.position())?;
         }
         match self.replay.logged_shutdown()? {
-            // The mark that a recording ended without any shutdown.
-            Some(ShutdownCause::None) => {
-                // The final digest and `end` follow at the same place.
-                if self.replay.digest_due()? {
-                    let digests = self.guest.digests();
-                    self.replay.digest(digests)?;
-                }
-            }
+            // The mark that a recording ended without any shutdown; its final digest and `end` follow.
+            Some(ShutdownCause::None) | None => {}
             Some(cause) => return Ok(Some(StopReason::Shutdown(cause))),
-            None => {}
         }
         Ok(self.replay.at_end()?.then_some(StopReason::End))
     }
@@ -308,11 +301,9 @@ impl<G: Guest> World<G> {
     fn idle(&mut self) -> Result<Next, ReplayError> {
         let here = self.guest.position();
         let first_time = self.warp_start.is_none();
-        if first_time && self.replay.checkpoint(Checkpoint::ClockWarpStart)? {
-            if self.sleeps_here()? {
-                let now = self.read_virtual_rt()?;
-                self.warp_start = Some(now);
-            }
+        if first_time && self.replay.checkpoint(Checkpoint::ClockWarpStart)? && self.sleeps_here()? {
+            let now = self.read_virtual_rt()?;
+            self.warp_start = Some(now);
         }
         if self.warp_start.is_some() && self.replay.mode() == ReplayMode::Play {
             // The log holds how long the sleep took; it is accounted at the next turn.

@@ -61,7 +61,7 @@ impl Outlet for SystemHost {
             Ok(()) => 0,
             Err(error) => {
                 buffer.fill(0);
-                -error.raw_os_error().map_or(EIO, |number| number as i32)
+                -error.raw_os_error().unwrap_or(EIO)
             }
         }
     }

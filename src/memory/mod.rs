@@ -312,8 +312,8 @@ impl Memory {
         let write_slow =
             kind != PageKind::Ram || info & (INFO_IO | INFO_WATCH_WRITE) != 0 || info & INFO_DIRTY == 0;
         let code_slow = self.flags[usize::from(page)] & CODE_SLOW;
-        self.flags[usize::from(page)] =
-            code_slow | u8::from(read_slow) * READ_SLOW | u8::from(write_slow) * WRITE_SLOW;
+        let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+        self.flags[usize::from(page)] = code_slow | bit(read_slow, READ_SLOW) | bit(write_slow, WRITE_SLOW);
         self.mark_code(page);
         self.mark_code(page.wrapping_sub(1));
     }
@@ -321,8 +321,10 @@ impl Memory {
     fn mark_code(&mut self, page: u8) {
         let next = self.flags[usize::from(page.wrapping_add(1))];
         let flags = &mut self.flags[usize::from(page)];
-        let code_slow = (*flags | next) & READ_SLOW != 0;
-        *flags = *flags & !CODE_SLOW | u8::from(code_slow) * CODE_SLOW;
+        *flags &= !CODE_SLOW;
+        if (*flags | next) & READ_SLOW != 0 {
+            *flags |= CODE_SLOW;
+        }
     }
 
     // -- Snapshots ----------------------------------------------------------------------------------------------

@@ -25,18 +25,37 @@ fn write(memory: &mut Memory, address: u16, value: u8) {
 #[test]
 fn kinds_decide_what_is_fast() {
     let mut memory = board();
-    assert_eq!(memory.flags(0x00), 0);
-    assert_eq!(memory.flags(0x10), READ_SLOW | WRITE_SLOW, "a device lies over this RAM");
-    assert_eq!(memory.flags(0x50), READ_SLOW | WRITE_SLOW, "unmapped");
-    assert_eq!(memory.flags(0x80), WRITE_SLOW, "ROM");
+    let data = |memory: &Memory, page| memory.flags(page) & (READ_SLOW | WRITE_SLOW);
+    assert_eq!(data(&memory, 0x00), 0);
+    assert_eq!(data(&memory, 0x10), READ_SLOW | WRITE_SLOW, "a device lies over this RAM");
+    assert_eq!(data(&memory, 0x50), READ_SLOW | WRITE_SLOW, "unmapped");
+    assert_eq!(data(&memory, 0x80), WRITE_SLOW, "ROM");
     memory.set_watch(0x02, true, false);
-    assert_eq!(memory.flags(0x02), READ_SLOW);
+    assert_eq!(data(&memory, 0x02), READ_SLOW);
     memory.set_watch(0x02, false, true);
-    assert_eq!(memory.flags(0x02), WRITE_SLOW);
+    assert_eq!(data(&memory, 0x02), WRITE_SLOW);
     memory.set_watch(0x02, false, false);
-    assert_eq!(memory.flags(0x02), 0);
+    assert_eq!(data(&memory, 0x02), 0);
     memory.set_io(0x10, false);
-    assert_eq!(memory.flags(0x10), 0);
+    assert_eq!(data(&memory, 0x10), 0);
+}
+
+#[test]
+fn code_is_plain_where_no_byte_of_an_instruction_is_slow_to_read() {
+    let mut memory = board();
+    assert!(memory.is_plain_code(0x0200) && memory.is_plain_code(0x8000));
+    assert!(!memory.is_plain_code(0x10FF), "a device");
+    assert!(
+        !memory.is_plain_code(0x0F00),
+        "an instruction at the end of this page reaches into the device's"
+    );
+    assert!(memory.is_plain_code(0x1100));
+    memory.set_io(0x10, false);
+    assert!(memory.is_plain_code(0x0F00) && memory.is_plain_code(0x1000));
+    memory.set_watch(0x00, true, false);
+    assert!(!memory.is_plain_code(0xFFFF), "the address space is a ring");
+    memory.set_watch(0x00, false, false);
+    assert!(memory.is_plain_code(0xFFFF));
 }
 
 #[test]

@@ -35,6 +35,12 @@ impl PyBoard {
         Ok(Self { board })
     }
 
+    /// This board with another processor: "6502" (also "nmos6502", "mos6502") or "w65c02" (also "65c02"). Raises BoardError.
+    fn with_cpu(&self, py: Python<'_>, kind: &str) -> PyResult<Self> {
+        let board = self.board.clone().with_cpu(kind).map_err(Error::from).or_raise(py)?;
+        Ok(Self { board })
+    }
+
     /// The description as TOML text; `from_toml` of it gives an equal board.
     fn to_toml(&self) -> String {
         self.board.to_toml()
@@ -44,6 +50,12 @@ impl PyBoard {
     #[getter]
     fn name(&self) -> &str {
         &self.board.name
+    }
+
+    /// The processor: "6502" or "w65c02".
+    #[getter]
+    fn cpu(&self) -> &'static str {
+        self.board.cpu.kind.name()
     }
 
     /// The processor's clock in hertz.

@@ -133,17 +133,19 @@ impl PyRecordingFile {
         py.detach(|| self.recording.replay_with(&images)).or_raise(py).map(PySession::new)
     }
 
-    #[pyo3(signature = (scheduler, progress))]
+    #[pyo3(signature = (scheduler, images, progress))]
     fn verify(
         &self,
         py: Python<'_>,
         scheduler: &str,
+        images: Vec<Image>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<PyVerification> {
         let scheduler = self::scheduler(py, Some(scheduler))?.unwrap_or(Scheduler::Inline);
+        let images = self::images(images);
         let callbacks = Arc::new(Callbacks::default());
         let mut report = |icount: u64| callbacks.progress(progress.as_ref(), icount);
-        let verified = py.detach(|| self.recording.verify(scheduler, &mut report));
+        let verified = py.detach(|| self.recording.verify(scheduler, &images, &mut report));
         callbacks.outcome()?;
         verified.or_raise(py).map(PyVerification::from)
     }

@@ -140,7 +140,8 @@ impl PySession {
 
     fn trace_bus(&self, py: Python<'_>, instructions: u64) -> PyResult<Vec<PyBusCycle>> {
         self.callbacks.begin();
-        let cycles = self.ask(py, |session| session.trace_bus(instructions));
+        *lock(&self.stop) = false;
+        let cycles = self.ask(py, |session| session.trace_bus(instructions, &mut || self.interrupted()));
         self.callbacks.outcome()?;
         Ok(cycles.or_raise(py)?.into_iter().map(PyBusCycle::from).collect())
     }

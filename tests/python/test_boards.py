@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,41 @@ def test_boards_compare_by_what_they_describe() -> None:
     assert rr.Board.preset("breadboard") == rr.Board.preset("breadboard")
     assert rr.Board.preset("breadboard") != rr.Board.preset("py65mon")
     assert len({rr.Board.preset("breadboard"), rr.Board.preset("breadboard")}) == 1
+
+
+BRANCH_OR_NOP = {0x0200: bytes([0x80, 2, 0, 0]), 0xFFFC: b"\x00\x02"}
+"""Opcode 80 branches on a W65C02 and is a NOP of two bytes on the NMOS chip."""
+
+
+@pytest.mark.parametrize(
+    ("make", "pc"),
+    [
+        (lambda: rr.Machine("py65mon", rom=BRANCH_OR_NOP), 0x0204),
+        (lambda: rr.Machine("py65mon", rom=BRANCH_OR_NOP, cpu="65c02"), 0x0204),
+        (lambda: rr.Machine("py65mon", rom=BRANCH_OR_NOP, cpu="6502"), 0x0202),
+        (lambda: rr.Machine(rr.Board.preset("py65mon").with_cpu("nmos6502"), rom=BRANCH_OR_NOP), 0x0202),
+        (lambda: rr.Machine({"preset": "py65mon", "cpu": "6502"}, rom=BRANCH_OR_NOP), 0x0202),
+        (lambda: rr.Machine({"preset": "py65mon", "cpu": {"kind": "6502"}}, rom=BRANCH_OR_NOP), 0x0202),
+    ],
+)
+def test_the_processor_can_be_chosen(make: Callable[[], rr.Machine], pc: int) -> None:
+    m = make()
+    m.step()
+    assert m.cpu.pc == pc
+    assert m.board.cpu == ("w65c02" if pc == 0x0204 else "6502")
+
+
+def test_a_mapping_over_a_preset() -> None:
+    board = rr.Machine({"preset": "breadboard", "name": "fast", "cpu": {"clock_hz": 4_000_000}}).board
+    assert (board.name, board.clock_hz, board.cpu) == ("fast", 4_000_000, "w65c02")
+
+
+@pytest.mark.parametrize("bad", [{"preset": 1}, {"preset": "none such"}, {"preset": "breadboard", "colour": "red"}])
+def test_a_wrong_mapping_over_a_preset(bad: dict[str, object]) -> None:
+    with pytest.raises(rr.BoardError):
+        rr.Machine(bad)
+
+
+def test_an_unknown_processor() -> None:
+    with pytest.raises(rr.BoardError, match="z80.*known are"):
+        rr.Machine("breadboard", cpu="z80")
