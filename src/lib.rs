@@ -22,3 +22,6 @@ pub mod snapshot;
 pub mod error;
 pub mod recording;
 pub mod session;
+
+#[cfg(feature = "testing")]
+pub mod testing;

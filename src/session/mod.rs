@@ -74,7 +74,7 @@ impl Session {
         }
     }
 
-    fn world(&self) -> ReplayGuard<'_, World<Machine>> {
+    pub(crate) fn world(&self) -> ReplayGuard<'_, World<Machine>> {
         self.engine.lock("session")
     }
 
