@@ -114,9 +114,8 @@ impl State {
 /// What did not agree, with the scenario and the recording.
 pub fn check_record_replay(scenario: &Scenario) -> Result<Report, Box<Failure>> {
     let disk = SmallDisk::default();
-    check(scenario, &disk).map_err(|what| {
-        Box::new(Failure { what, scenario: scenario.clone(), recording: disk.contents() })
-    })
+    check(scenario, &disk)
+        .map_err(|what| Box::new(Failure { what, scenario: scenario.clone(), recording: disk.contents() }))
 }
 
 fn check(scenario: &Scenario, disk: &SmallDisk) -> Result<Report, String> {
@@ -125,7 +124,11 @@ fn check(scenario: &Scenario, disk: &SmallDisk) -> Result<Report, String> {
     let log_bytes = bytes.len() as u64;
     let recording = Recording::from_bytes(bytes, false).map_err(|error| format!("reopening: {error}"))?;
     if recording.end() != recorded.position {
-        return Err(format!("the recording ends at {}, its machine at {}", recording.end(), recorded.position));
+        return Err(format!(
+            "the recording ends at {}, its machine at {}",
+            recording.end(),
+            recorded.position
+        ));
     }
     let output = recording.output().map_err(|error| format!("its transcript: {error}"))?;
     if output != recorded.output {
@@ -319,10 +322,15 @@ fn check_stop(
     let cycles_end = start.cycles.saturating_add(cycles);
     let at = stop.position;
     if at != session.position() || at < start {
-        return Err(format!("the run from {start} says that it ended at {at}, and is at {}", session.position()));
+        return Err(format!(
+            "the run from {start} says that it ended at {at}, and is at {}",
+            session.position()
+        ));
     }
     if at.icount > icount_end || at.cycles >= cycles_end + CYCLES_PER_INSTRUCTION_MAX {
-        return Err(format!("the run from {start} for {instructions} instructions, {cycles} cycles ended at {at}"));
+        return Err(format!(
+            "the run from {start} for {instructions} instructions, {cycles} cycles ended at {at}"
+        ));
     }
     if stop.reason == "budget" && at.icount < icount_end && at.cycles < cycles_end {
         return Err(format!("the run from {start} ended at {at}, before its {instructions} instructions"));
