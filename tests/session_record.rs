@@ -231,3 +231,20 @@ fn a_fault_is_recorded_around_and_replayed() {
     assert_eq!(reason(&replaying, RunRequest::default()), "end");
     assert_eq!(replaying.digests(), session.digests());
 }
+
+#[test]
+fn rom_that_was_written_before_recording_is_what_is_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.rreplay");
+    let session = machine(&[0xAD, 0x00, 0xFF, 0x4C, 0x00, 0x04]);
+    let before = session.snapshot();
+    session.write_memory(0xFF00, &[0x5A]).unwrap();
+    record(&session, &path);
+    run(&session, instructions(10)).unwrap();
+    assert_eq!(session.registers().a, 0x5A);
+    session.finish().unwrap();
+    check_replays(&path, &session);
+    assert_eq!(refused(session.restore(&before)).0, "MismatchError");
+    session.write_memory(0xFF00, &[0xEA]).unwrap();
+    session.restore(&before).unwrap();
+}

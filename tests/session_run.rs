@@ -23,7 +23,10 @@ fn instructions_are_exact_and_cycles_pass_by_less_than_one() {
         let before = session.position().cycles;
         let request = RunRequest { cycles: Some(cycles), ..RunRequest::default() };
         let after = run(&session, request).unwrap().position.cycles;
-        assert!((before + cycles..before + cycles + 3).contains(&after), "{cycles} cycles: {before} to {after}");
+        assert!(
+            (before + cycles..before + cycles + 3).contains(&after),
+            "{cycles} cycles: {before} to {after}"
+        );
     }
 }
 
@@ -107,7 +110,8 @@ fn irq_and_nmi_reach_the_program() {
     assert_eq!(session.input_pending(), 0);
     // VIA timer 1, once: ACR 0, IER C0, counter 0100; then a loop.
     let program = [
-        0xA9, 0xC0, 0x8D, 0x1E, 0xA0, 0xA9, 0x00, 0x8D, 0x14, 0xA0, 0xA9, 0x01, 0x8D, 0x15, 0xA0, 0x4C, 0x0F, 0x04,
+        0xA9, 0xC0, 0x8D, 0x1E, 0xA0, 0xA9, 0x00, 0x8D, 0x14, 0xA0, 0xA9, 0x01, 0x8D, 0x15, 0xA0, 0x4C, 0x0F,
+        0x04,
     ];
     let session = machine(&program);
     run(&session, instructions(1000)).unwrap();
@@ -191,7 +195,8 @@ fn trace_bus_shows_every_cycle_dummies_too() {
         let trace = session.trace_bus(count).unwrap();
         trace.iter().map(|cycle| (cycle.address, cycle.value, cycle.write)).collect()
     };
-    let inc = [(0x400, 0xE6, false), (0x401, 0x10, false), (0x10, 0, false), (0x10, 0, true), (0x10, 1, true)];
+    let inc =
+        [(0x400, 0xE6, false), (0x401, 0x10, false), (0x10, 0, false), (0x10, 0, true), (0x10, 1, true)];
     assert_eq!(cycles(1), inc);
     let ldx_sta = [
         (0x402, 0xA2, false),

@@ -5,8 +5,10 @@
 //! and FB00 (NMI).
 
 use super::boards::{Chip, Place, places};
+use super::scenario::many;
 use crate::machine::board::{Board, ImageInput, Target};
 use crate::machine::rom::Format;
+use arbitrary::{Arbitrary, Unstructured};
 use proptest::collection::vec;
 use proptest::prelude::any;
 
@@ -22,7 +24,7 @@ const PROGRAM_BYTES_MAX: usize = 0x0C00;
 const HANDLER_BYTES_MAX: usize = 0x80;
 
 /// What the guest runs.
-#[derive(Clone, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub struct Program {
     /// Whether it lies in RAM.
     pub in_ram: bool,
@@ -37,18 +39,26 @@ pub struct Program {
 }
 
 /// A program proper.
-#[derive(Clone, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub enum Body {
     /// Instructions that mean something.
     #[proptest(weight = 9)]
-    Instructions(#[proptest(strategy = "vec(any::<Instruction>(), 0..48)")] Vec<Instruction>),
+    Instructions(
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, 48))]
+        #[proptest(strategy = "vec(any::<Instruction>(), 0..48)")]
+        Vec<Instruction>,
+    ),
     /// Whatever the bytes are.
     #[proptest(weight = 1)]
-    Bytes(#[proptest(strategy = "vec(any::<u8>(), 0..256)")] Vec<u8>),
+    Bytes(
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, 255))]
+        #[proptest(strategy = "vec(any::<u8>(), 0..256)")]
+        Vec<u8>,
+    ),
 }
 
 /// What the boot code does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub struct Setup {
     /// The serial chips interrupt when they have received.
     pub serial_interrupts: bool,
@@ -59,7 +69,7 @@ pub struct Setup {
 }
 
 /// An interrupt handler.
-#[derive(Clone, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub enum Handler {
     /// Takes the interrupts of all chips away and counts.
     Acknowledge,
@@ -68,11 +78,15 @@ pub enum Handler {
     /// Only RTI: a line that is held interrupts again.
     Return,
     /// Raw bytes, then RTI.
-    Bytes(#[proptest(strategy = "vec(any::<u8>(), 0..16)")] Vec<u8>),
+    Bytes(
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, 15))]
+        #[proptest(strategy = "vec(any::<u8>(), 0..16)")]
+        Vec<u8>,
+    ),
 }
 
 /// One or a few instructions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub enum Instruction {
     /// Reads a chip's register, by one of several instructions: dummy accesses included.
     ReadRegister(u8, u8),

@@ -4,18 +4,21 @@ use super::boards::{BoardChoice, CpuChoice};
 use super::program::Program;
 use crate::error::Error;
 use crate::session::Session;
+use arbitrary::{Arbitrary, Unstructured};
 use proptest::collection::vec;
 use proptest::prelude::any;
 
 /// Operations of the host that are looked at; a fuzzer may give more.
 const OPERATIONS_MAX: usize = 12;
+/// Bytes that are typed at once.
+const TYPED_MAX: usize = 6;
 /// The longest run of a scenario.
 const INSTRUCTIONS_MAX: u16 = 3000;
 /// What an instruction takes at most, with an interrupt sequence and then some.
 pub(super) const CYCLES_PER_INSTRUCTION_MAX: u64 = 20;
 
 /// Everything that a recording depends on, except the clock of the host.
-#[derive(Clone, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub struct Scenario {
     /// The board.
     pub board: BoardChoice,
@@ -24,16 +27,17 @@ pub struct Scenario {
     /// What the guest runs.
     pub program: Program,
     /// What the host does, in order.
+    #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, OPERATIONS_MAX))]
     #[proptest(strategy = "vec(any::<HostOperation>(), 1..8)")]
     pub host: Vec<HostOperation>,
-    /// Instructions between digests, less one, modulo 1024.
+    /// Modulo 1024, and taken from 1024: instructions between digests.
     pub digest_every: u16,
-    /// Instructions, modulo 128 and 0 for 1, of the slices in which one replay is made.
+    /// Modulo 128, and taken from 128: instructions of the slices in which one replay is made.
     pub replay_slice: u8,
 }
 
 /// How far to run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub enum Extent {
     /// So many instructions, modulo 3000, and at most 20 times as many cycles.
     Instructions(u16),
@@ -46,7 +50,7 @@ pub enum Extent {
 }
 
 /// What the host does.
-#[derive(Clone, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub enum HostOperation {
     /// Runs the machine.
     Run {
@@ -56,12 +60,17 @@ pub enum HostOperation {
         threads: bool,
     },
     /// Types bytes that arrive in the next run.
-    Type(#[proptest(strategy = "vec(any::<u8>(), 1..6)")] Vec<u8>),
+    Type(
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
+        #[proptest(strategy = "vec(any::<u8>(), 1..6)")]
+        Vec<u8>,
+    ),
     /// Runs, and types each time the guest comes to an address of the program's first page, as often as there are bytes.
     TypeAt {
         /// Low byte of the address.
         address: u8,
         /// The bytes, one at a time.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
         #[proptest(strategy = "vec(any::<u8>(), 1..6)")]
         bytes: Vec<u8>,
         /// How far.
@@ -70,6 +79,7 @@ pub enum HostOperation {
     /// Runs on two threads while a third types.
     Race {
         /// The bytes, one at a time.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
         #[proptest(strategy = "vec(any::<u8>(), 1..6)")]
         bytes: Vec<u8>,
         /// How far.
@@ -86,6 +96,12 @@ pub enum HostOperation {
         /// The page.
         page: u8,
     },
+}
+
+/// Up to `max` of them. A vector of its own making would be short: it tosses a coin after each element.
+pub(super) fn many<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>, max: usize) -> arbitrary::Result<Vec<T>> {
+    let count = u.int_in_range(0..=max)?;
+    (0..count).map(|_| u.arbitrary()).collect()
 }
 
 impl Scenario {
@@ -106,12 +122,12 @@ impl Scenario {
 
     /// Instructions between digests.
     pub(super) fn digest_every(&self) -> u64 {
-        u64::from(self.digest_every % 1024) + 1
+        1024 - u64::from(self.digest_every % 1024)
     }
 
     /// Instructions of the slices of one replay.
     pub(super) fn replay_slice(&self) -> u64 {
-        u64::from(self.replay_slice % 128).max(1)
+        128 - u64::from(self.replay_slice % 128)
     }
 
     /// Whether the recording is the same each time: nothing is typed while two threads run.

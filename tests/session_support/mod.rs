@@ -57,8 +57,10 @@ pub fn machine(program: &[u8]) -> Session {
 }
 
 pub fn machine_on(board: &str, program: &[u8]) -> Session {
-    let images =
-        vec![bin("rom", Target::Region("rom".into()), &rom()), bin("program", Target::Address(0x0400), program)];
+    let images = vec![
+        bin("rom", Target::Region("rom".into()), &rom()),
+        bin("program", Target::Address(0x0400), program),
+    ];
     Session::new(Board::from_toml(board).unwrap(), images).unwrap()
 }
 
