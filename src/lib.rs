@@ -54,6 +54,9 @@ pub mod error;
 pub mod recording;
 pub mod session;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 // The Python module links against an interpreter; nothing in Rust needs it.
 #[cfg(feature = "python")]
 mod python;

@@ -6,6 +6,7 @@ use crate::log::{Damage, Event, EventKind, Header, LogInfo, LogReader, StampedEv
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
 use crate::session::{RunRequest, Session};
+use crate::sync::Shared;
 use crate::units::Position;
 use std::path::{Path, PathBuf};
 
@@ -15,10 +16,17 @@ const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
 /// A recording file, opened for reading. Opening it executes nothing.
 #[derive(Debug)]
 pub struct Recording {
-    path: PathBuf,
+    origin: Origin,
     salvage: bool,
     reader: LogReader,
     board: Board,
+}
+
+/// Where a recording is read from, as often as somebody needs it from the start.
+#[derive(Debug)]
+enum Origin {
+    File(PathBuf),
+    Memory(Shared<Vec<u8>>),
 }
 
 /// What a verification has found.
@@ -44,14 +52,26 @@ impl Recording {
     /// # Errors
     /// A file that is missing, no recording, of a later version, or (without `salvage`) damaged.
     pub fn open(path: &Path, salvage: bool) -> Result<Recording, Error> {
-        let reader = open_reader(path, salvage)?;
-        let board = Board::from_toml(&reader.header().board_toml)?;
-        Ok(Self { path: path.to_owned(), salvage, reader, board })
+        Self::open_origin(Origin::File(path.to_owned()), salvage)
     }
 
-    /// The file.
+    /// As [`open`](Recording::open), for a recording in memory.
+    ///
+    /// # Errors
+    /// As for [`open`](Recording::open).
+    pub fn from_bytes(bytes: Vec<u8>, salvage: bool) -> Result<Recording, Error> {
+        Self::open_origin(Origin::Memory(Shared::new(bytes)), salvage)
+    }
+
+    fn open_origin(origin: Origin, salvage: bool) -> Result<Recording, Error> {
+        let reader = origin.open(salvage)?;
+        let board = Board::from_toml(&reader.header().board_toml)?;
+        Ok(Self { origin, salvage, reader, board })
+    }
+
+    /// The file; `<memory>` for a recording in memory.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.reader.path()
     }
 
     /// The board it was made on.
@@ -115,7 +135,7 @@ impl Recording {
         start: Option<u64>,
         stop: Option<u64>,
     ) -> Result<impl Iterator<Item = Result<StampedEvent, Error>> + Send + use<>, Error> {
-        let mut cursor = open_reader(&self.path, self.salvage)?.into_cursor();
+        let mut cursor = self.origin.open(self.salvage)?.into_cursor();
         if let Some(start) = start {
             cursor.seek_icount(start)?;
         }
@@ -165,7 +185,7 @@ impl Recording {
     /// # Errors
     /// [`Error::Mismatch`] names both sides when they are not.
     pub fn replay_with(&self, images: &[ImageInput]) -> Result<Session, Error> {
-        Session::play(open_reader(&self.path, self.salvage)?, images)
+        Session::play(self.origin.open(self.salvage)?, images)
     }
 
     /// Replays everything and compares every event and digest. `images` are as for
@@ -213,6 +233,13 @@ impl Recording {
     }
 }
 
-fn open_reader(path: &Path, salvage: bool) -> Result<LogReader, Error> {
-    Ok(if salvage { LogReader::open_salvage(path)? } else { LogReader::open(path)? })
+impl Origin {
+    fn open(&self, salvage: bool) -> Result<LogReader, Error> {
+        Ok(match (self, salvage) {
+            (Origin::File(path), false) => LogReader::open(path)?,
+            (Origin::File(path), true) => LogReader::open_salvage(path)?,
+            (Origin::Memory(bytes), false) => LogReader::from_bytes(bytes.to_vec())?,
+            (Origin::Memory(bytes), true) => LogReader::salvage_bytes(bytes.to_vec())?,
+        })
+    }
 }

@@ -15,13 +15,13 @@ use crate::cpu::{Instruction, disassemble};
 use crate::engine::{Engine, ReplayGuard, World};
 use crate::error::Error;
 use crate::host::{HostInput, InputGate, SystemHost};
-use crate::machine::board::Board;
+use crate::machine::board::{Board, Region, RegionKind};
 use crate::machine::{BusCycle, HookId, Machine};
 use crate::nondet::CharId;
 use crate::persist::{Digest, Value};
 use crate::replay::{Checkpoint, Replay, ReplayMode};
 use crate::snapshot::Snapshot;
-use crate::sync::{Arc, Kick, Mutex, Shared};
+use crate::sync::{Arc, Kick, Mutex, Shared, lock};
 use crate::units::Position;
 use std::collections::BTreeMap;
 
@@ -40,8 +40,8 @@ pub struct Registers {
 /// A machine that can be run, looked into, recorded and replayed.
 pub struct Session {
     board: Shared<Board>,
-    /// Hash of board and ROM: what a snapshot must have been taken from.
-    identity: Digest,
+    /// Hash of board and ROM: what a snapshot must have been taken from. Changes when somebody writes into ROM.
+    identity: Mutex<Digest>,
     engine: Engine<Machine>,
     input: Arc<HostInput>,
     chars: Vec<String>,
@@ -64,7 +64,7 @@ impl Session {
         let world = World::new(machine, replay, Box::new(SystemHost::default()));
         Self {
             board,
-            identity,
+            identity: Mutex::new(identity),
             engine: Engine::with_kick(world, main.clone()),
             input: Arc::new(HostInput::new(main)),
             chars,
@@ -74,7 +74,7 @@ impl Session {
         }
     }
 
-    fn world(&self) -> ReplayGuard<'_, World<Machine>> {
+    pub(crate) fn world(&self) -> ReplayGuard<'_, World<Machine>> {
         self.engine.lock("session")
     }
 
@@ -163,7 +163,19 @@ impl Session {
     pub fn write_memory(&self, start: u16, bytes: &[u8]) -> Result<(), Error> {
         let mut world = self.world();
         require_free(&world, "memory")?;
-        Ok(world.guest.poke(start, bytes)?)
+        world.guest.poke(start, bytes)?;
+        let last = usize::from(start) + bytes.len().saturating_sub(1);
+        let writes_into = |region: &Region| {
+            usize::from(region.start) <= last && start <= region.end && region.kind == RegionKind::Rom
+        };
+        if self.board.regions.iter().any(writes_into) {
+            *lock(&self.identity) = build::identity(&self.board, &world.guest);
+        }
+        Ok(())
+    }
+
+    fn identity(&self) -> Digest {
+        *lock(&self.identity)
     }
 
     /// The devices' names and kinds, in board order.
@@ -248,7 +260,7 @@ impl Session {
         use crate::guest::Guest;
         let mut world = self.world();
         let sections = world.guest.save();
-        Snapshot::new(self.identity, world.guest.position(), sections)
+        Snapshot::new(self.identity(), world.guest.position(), sections)
     }
 
     /// Makes the machine what it was when the snapshot was taken.
@@ -256,12 +268,12 @@ impl Session {
     /// # Errors
     /// A snapshot of another board or ROM, or a machine that is recorded or replayed.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        if snapshot.identity() != self.identity {
+        if snapshot.identity() != self.identity() {
             return Err(Error::Mismatch(format!(
                 "the snapshot was taken on another board or ROM (identity {}) than this machine's ({}): restore it \
                  on a machine made from the same board and images",
                 snapshot.identity(),
-                self.identity
+                self.identity()
             )));
         }
         let mut world = self.world();
@@ -277,15 +289,16 @@ impl Session {
             let world = self.world();
             (world.guest.clone_without_hooks(), world.transcripts.clone())
         };
-        let copy = Self::assemble(self.board.clone(), self.identity, machine, Replay::none());
+        let copy = Self::assemble(self.board.clone(), self.identity(), machine, Replay::none());
         copy.world().transcripts = transcripts;
         copy
     }
 
-    /// The hash of the whole machine state.
+    /// The hash of the whole machine: its state, its board and its ROM.
     pub fn digest(&self) -> Digest {
-        let all: Vec<u8> = self.digests().into_iter().flat_map(|(_, digest)| digest.0).collect();
-        Digest::of(&all)
+        let identity = *lock(&self.identity);
+        let parts = self.digests().into_iter().flat_map(|(_, digest)| digest.0);
+        Digest::of(&identity.0.into_iter().chain(parts).collect::<Vec<u8>>())
     }
 
     /// The hash of each subsystem, by name.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
-from rreplay._sources import BoardSource, to_toml
+from rreplay._sources import BoardSource, ImageSource, to_toml
 
 
 def test_presets_are_listed_and_can_be_built() -> None:
@@ -51,7 +51,7 @@ def test_boards_compare_by_what_they_describe() -> None:
     assert len({rr.Board.preset("breadboard"), rr.Board.preset("breadboard")}) == 1
 
 
-BRANCH_OR_NOP = {0x0200: bytes([0x80, 2, 0, 0]), 0xFFFC: b"\x00\x02"}
+BRANCH_OR_NOP: dict[str | int, ImageSource] = {0x0200: bytes([0x80, 2, 0, 0]), 0xFFFC: b"\x00\x02"}
 """Opcode 80 branches on a W65C02 and is a NOP of two bytes on the NMOS chip."""
 
 

@@ -1,0 +1,101 @@
+//! The boards that scenarios run on, and what a program must know of them.
+
+use crate::error::Error;
+use crate::machine::board::{Board, CpuKind, Unmapped};
+
+/// A board of a scenario.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum BoardChoice {
+    /// The preset `breadboard`.
+    Breadboard,
+    /// The preset `sbc6850`.
+    Sbc6850,
+    /// The preset `py65mon`.
+    Py65mon,
+    /// Every chip there is, with the VIA on NMI; `strict`: unmapped addresses end the run.
+    Workshop {
+        /// Whether unmapped addresses end the run.
+        strict: bool,
+    },
+}
+
+/// The processor of a scenario.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+pub enum CpuChoice {
+    /// The W65C02.
+    W65c02,
+    /// The NMOS 6502.
+    Mos6502,
+}
+
+/// A chip that a program talks to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Chip {
+    Mos6551,
+    Mc6850,
+    Via6522,
+    Py65Console,
+}
+
+/// A chip in its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub chip: Chip,
+    pub at: u16,
+}
+
+const WORKSHOP: &str = include_str!("workshop.toml");
+
+impl BoardChoice {
+    /// The board with that processor.
+    ///
+    /// # Errors
+    /// None, unless a preset does not hold.
+    pub fn board(self, cpu: CpuChoice) -> Result<Board, Error> {
+        let mut board = match self {
+            BoardChoice::Breadboard => Board::preset("breadboard")?,
+            BoardChoice::Sbc6850 => Board::preset("sbc6850")?,
+            BoardChoice::Py65mon => Board::preset("py65mon")?,
+            BoardChoice::Workshop { strict } => {
+                let mut board = Board::from_toml(WORKSHOP)?;
+                if strict {
+                    board.unmapped = Unmapped::Error;
+                }
+                board
+            }
+        };
+        board.cpu.kind = match cpu {
+            CpuChoice::W65c02 => CpuKind::W65c02,
+            CpuChoice::Mos6502 => CpuKind::Mos6502,
+        };
+        Ok(board)
+    }
+}
+
+/// The chips of a board that programs know how to use, the console first.
+pub(super) fn places(board: &Board) -> Vec<Place> {
+    let known = board.devices.iter().filter_map(|device| {
+        let chip = match device.kind.as_str() {
+            "mos6551" => Chip::Mos6551,
+            "mc6850" => Chip::Mc6850,
+            "via6522" => Chip::Via6522,
+            "py65_console" => Chip::Py65Console,
+            _ => return None,
+        };
+        Some((board.console.as_ref() != Some(&device.name), Place { chip, at: device.at }))
+    });
+    let mut places: Vec<_> = known.collect();
+    places.sort_by_key(|(behind, place)| (*behind, place.at));
+    places.into_iter().map(|(_, place)| place).collect()
+}
+
+impl Chip {
+    /// Number of register addresses.
+    pub const fn registers(self) -> u16 {
+        match self {
+            Chip::Mc6850 => 2,
+            Chip::Mos6551 | Chip::Py65Console => 4,
+            Chip::Via6522 => 16,
+        }
+    }
+}
