@@ -104,7 +104,7 @@ fn outcome(session: &Session) -> Outcome {
 fn record_conversation(seed: u64, disk: &SmallDisk) -> Outcome {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let typed = conversation(&mut random);
-    let sleep = seed % SLEEPING_EVERY == 0;
+    let sleep = seed.is_multiple_of(SLEEPING_EVERY);
     let session = Session::new(Board::preset("breadboard").unwrap(), vec![]).unwrap();
     let options = RecordOptions { digest_every: Some(1000 + random.below(9000)), ..RecordOptions::default() };
     let sink = Box::new(disk.clone());

@@ -94,7 +94,7 @@ fn without_a_planted_bug_nothing_diverges() {
     for (program, typed) in [(&COUNTER[..], &b""[..]), (&PRINTER, b""), (&LISTENER, b"abc")] {
         let recording = record(program, typed);
         for scheduler in [Scheduler::Inline, Scheduler::Threads] {
-            assert!(recording.verify(scheduler, &mut |_| true).unwrap().ok);
+            assert!(recording.verify(scheduler, &[], &mut |_| true).unwrap().ok);
         }
     }
 }

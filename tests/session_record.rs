@@ -30,7 +30,7 @@ fn check_replays(path: &Path, recorded: &Session) {
         let request = RunRequest { scheduler: Some(scheduler), ..RunRequest::default() };
         assert_eq!(reason(&session, request), "end");
         assert!(state(&session) == state(recorded), "{scheduler:?}");
-        let verification = recording.verify(scheduler, &mut |_| true).unwrap();
+        let verification = recording.verify(scheduler, &[], &mut |_| true).unwrap();
         assert!(verification.ok && verification.icount == recorded.position().icount);
     }
 }

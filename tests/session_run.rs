@@ -192,7 +192,7 @@ fn trace_bus_shows_every_cycle_dummies_too() {
     // INC $10: fetch, operand, read, dummy, write. STA $04FF,X crosses a page.
     let session = machine_on(&BOARD.replace("w65c02", "6502"), &[0xE6, 0x10, 0xA2, 0x01, 0x9D, 0xFF, 0x04]);
     let cycles = |count| -> Vec<(u16, u8, bool)> {
-        let trace = session.trace_bus(count).unwrap();
+        let trace = session.trace_bus(count, &mut || false).unwrap();
         trace.iter().map(|cycle| (cycle.address, cycle.value, cycle.write)).collect()
     };
     let inc =
@@ -209,7 +209,7 @@ fn trace_bus_shows_every_cycle_dummies_too() {
     ];
     assert_eq!(cycles(2), ldx_sta);
     assert_eq!(session.position().icount, 3);
-    assert!(session.trace_bus(0).unwrap().is_empty());
+    assert!(session.trace_bus(0, &mut || false).unwrap().is_empty());
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn drive(session: &Shared<Session>, scenario: &Scenario) -> Result<Stops, String
             HostOperation::Reset => session.reset().map_err(|error| error.to_string())?,
             HostOperation::Look => look_at(session),
             HostOperation::Trace(count) => {
-                match session.trace_bus(u64::from(*count % 32)) {
+                match session.trace_bus(u64::from(*count % 32), &mut || false) {
                     Ok(_) => stops.push(("traced", session.position())),
                     Err(Error::Fault(_)) => stops.push(("fault", session.position())),
                     Err(error) => return Err(error.to_string()),

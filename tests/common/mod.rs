@@ -218,11 +218,11 @@ impl Outlet for NoisyHost {
 
     fn random(&mut self, buffer: &mut [u8]) -> i32 {
         buffer.iter_mut().for_each(|byte| *byte = self.next() as u8);
-        if self.next() % 5 == 0 { -5 } else { 0 }
+        if self.next().is_multiple_of(5) { -5 } else { 0 }
     }
 
     fn char_write(&mut self, _device: CharId, bytes: &[u8]) -> CharWritten {
-        if self.next() % 4 == 0 {
+        if self.next().is_multiple_of(4) {
             CharWritten { result: -11, offset: 0 }
         } else {
             CharWritten { result: bytes.len() as i32, offset: bytes.len() as u32 }
