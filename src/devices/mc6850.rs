@@ -383,6 +383,12 @@ impl Device for Mc6850 {
     }
 
     #[inline]
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
+        let quiet = offset & 1 == 0 && now < self.next_change && !self.registers.dcd_interrupt;
+        (quiet && !self.registers.dcd_status_read).then_some(self.registers.status)
+    }
+
+    #[inline]
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8 {
         let now = context.at.cycles;
         if now >= self.next_change {

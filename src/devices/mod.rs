@@ -84,6 +84,12 @@ pub trait Device: Persist + Send {
     /// A CPU read of register `offset` (less than `register_count`), with its side effects.
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8;
 
+    /// What [`Device::read`] would give at cycle `now`, where that read changes nothing, so that nothing needs to be asked
+    /// afterwards; `None` where it might. For the registers that programs poll: to override only for speed.
+    fn quiet_read(&self, _offset: u16, _now: u64) -> Option<u8> {
+        None
+    }
+
     /// A CPU write of register `offset`, with its side effects.
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>);
 
@@ -105,6 +111,11 @@ pub trait Device: Persist + Send {
 
     /// The cycle since which the device holds its interrupt line low, or `None` while it is released.
     fn irq(&self) -> Option<u64>;
+
+    /// [`Device::irq`] and [`Device::next_timer`] in one call: a machine asks for both after every access.
+    fn outputs(&self) -> (Option<u64>, Option<u64>) {
+        (self.irq(), self.next_timer())
+    }
 
     /// The RESB pin, at a cycle. A chip without that pin ignores it.
     fn reset(&mut self, now: u64);

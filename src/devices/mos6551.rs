@@ -471,6 +471,13 @@ impl Device for Mos6551 {
     }
 
     #[inline]
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
+        let status = self.registers.status;
+        let quiet = offset & 3 == 1 && now < self.next_change && status & status::IRQ == 0;
+        (quiet && !self.registers.modem_change).then_some(status)
+    }
+
+    #[inline]
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8 {
         let now = context.at.cycles;
         if now >= self.next_change {

@@ -56,6 +56,10 @@ impl Device for Py65Console {
         offset == if write { PUTC } else { GETC }
     }
 
+    fn quiet_read(&self, offset: u16, _now: u64) -> Option<u8> {
+        (offset == GETC && self.getc.is_empty()).then_some(0)
+    }
+
     fn read(&mut self, offset: u16, _context: &mut Context<'_>) -> u8 {
         if offset == GETC { self.getc.pop_front().unwrap_or(0) } else { 0 }
     }

@@ -564,6 +564,11 @@ impl Device for Via6522 {
     }
 
     #[inline]
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
+        (offset & 15 == register::IFR && now < self.next_change).then(|| self.state.ifr())
+    }
+
+    #[inline]
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8 {
         let now = context.at.cycles;
         if offset & 15 == register::IFR && now < self.next_change {

@@ -73,7 +73,7 @@ impl<G: Guest> Shared<G> {
 
     fn vcpu_loop(&self) -> Outcome {
         loop {
-            let next = self.lock.lock("vCPU").vcpu_turn();
+            let next = self.lock.lock("vCPU").vcpu_hold();
             match next {
                 Next::Continue => {}
                 Next::Rest(Some(limit)) => self.vcpu.wait_at_most(limit),
@@ -141,7 +141,7 @@ impl<G: Guest + 'static> Engine<G> {
     fn run_inline(&self, inlet: &mut dyn Inlet) -> Outcome {
         loop {
             self.shared.main_turn(inlet);
-            let next = self.shared.lock.lock("vCPU").vcpu_turn();
+            let next = self.shared.lock.lock("vCPU").vcpu_hold();
             match next {
                 Next::Continue => {}
                 Next::Rest(limit) => match limit {

@@ -14,6 +14,10 @@ use std::time::Duration;
 /// keeps the cost of a turn out of sight.
 const SLICE_INSTRUCTIONS: u64 = 50_000;
 
+/// Turns that the vCPU takes under one hold of the lock, within the instructions of one slice. A transmitter ends a
+/// slice every few dozen instructions; to let go of the lock and poll the hosts each time would cost more than they do.
+const TURNS_PER_HOLD: u32 = 64;
+
 /// Why a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum StopReason {
@@ -95,6 +99,8 @@ pub struct World<G> {
     pub timing: Timing,
     /// Whether a host may bring more by itself.
     pub may_deliver: bool,
+    /// Turns under one hold of the lock; 1 lets a model checker see every place where the threads can meet.
+    pub turns_per_hold: u32,
     /// Set from either side to end the run.
     pub stop_request: Option<StopReason>,
     /// Why the run ends at the top of the next turn.
@@ -117,6 +123,7 @@ impl<G: Guest> World<G> {
             limits: Limits::NONE,
             timing: Timing::Jump,
             may_deliver: false,
+            turns_per_hold: TURNS_PER_HOLD,
             stop_request: None,
             ending: None,
             warp_start: None,
@@ -183,12 +190,18 @@ impl<G: Guest> World<G> {
 
     // ---- the vCPU's half ----
 
-    /// One turn of the vCPU: flush, warp, timers, digest, budget, one slice.
-    pub fn vcpu_turn(&mut self) -> Next {
-        match self.turn() {
-            Ok(next) => next,
-            Err(error) => Next::Done(Err(self.explain(error))),
+    /// What the vCPU does under one hold of the lock: some turns, each of them flush, warp, timers, digest, budget, and a
+    /// slice or idle time.
+    pub fn vcpu_hold(&mut self) -> Next {
+        let until = self.guest.position().icount.saturating_add(SLICE_INSTRUCTIONS);
+        for _ in 1..self.turns_per_hold {
+            match self.turn() {
+                Ok(Next::Continue) if self.guest.position().icount < until => {}
+                Ok(next) => return next,
+                Err(error) => return Next::Done(Err(self.explain(error))),
+            }
         }
+        self.turn().unwrap_or_else(|error| Next::Done(Err(self.explain(error))))
     }
 
     fn turn(&mut self) -> Result<Next, ReplayError> {

@@ -44,26 +44,37 @@ pub(super) struct MachineBus<'a, const TRACED: bool> {
 }
 
 impl<const TRACED: bool> MachineBus<'_, TRACED> {
-    #[cold]
+    /// Out of line but not `#[cold]`: a program that polls a chip comes here every few instructions.
     #[inline(never)]
     fn read_slow(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
         let value = match self.slots.at(address, false) {
-            Some((slot, register)) => self.read_device(slot, register, at),
-            None => match self.memory.read_beneath(address) {
+            Some((slot, register)) => match self.slots[slot].device.quiet_read(register, at.cycles) {
                 Some(value) => value,
-                None => {
-                    self.unmapped(address, false, at, purpose);
-                    open_bus(address)
-                }
+                None => self.read_device(slot, register, at),
             },
+            None => self.read_no_device(address, at, purpose),
         };
-        if purpose == Purpose::Data && self.hooks.access(HookKind::Read, address, value, at) {
+        if purpose == Purpose::Data
+            && self.hooks.any()
+            && self.hooks.access(HookKind::Read, address, value, at)
+        {
             self.deadline = 0;
         }
         value
     }
 
     #[cold]
+    #[inline(never)]
+    fn read_no_device(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
+        match self.memory.read_beneath(address) {
+            Some(value) => value,
+            None => {
+                self.unmapped(address, false, at, purpose);
+                open_bus(address)
+            }
+        }
+    }
+
     #[inline(never)]
     fn write_slow(&mut self, address: u16, value: u8, at: Position, purpose: Purpose) {
         match self.slots.at(address, true) {
@@ -74,7 +85,10 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
                 }
             }
         }
-        if purpose == Purpose::Data && self.hooks.access(HookKind::Write, address, value, at) {
+        if purpose == Purpose::Data
+            && self.hooks.any()
+            && self.hooks.access(HookKind::Write, address, value, at)
+        {
             self.deadline = 0;
         }
     }

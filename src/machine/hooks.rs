@@ -97,6 +97,10 @@ impl Hooks {
         (watches(HookKind::Read), watches(HookKind::Write))
     }
 
+    pub(super) fn any(&self) -> bool {
+        !self.hooks.is_empty()
+    }
+
     pub(super) fn has_hits(&self) -> bool {
         !self.hits.is_empty()
     }

@@ -32,13 +32,18 @@ pub struct Slot {
     pub(super) irq: Option<u64>,
     /// [`Device::next_timer`] as of the last call that could change it; `u64::MAX` for none.
     timer: u64,
+    /// Whether the device leaves some of its addresses to what lies beneath.
+    has_gaps: bool,
 }
 
 impl Slot {
     /// A device whose first register is at `first`.
     pub fn new(name: &str, first: u16, wire: Wire, device: Box<dyn Device>) -> Self {
-        let (irq, timer) = (device.irq(), device.next_timer().unwrap_or(u64::MAX));
-        Self { name: name.to_owned(), first, wire, char_id: None, device, irq, timer }
+        let (irq, timer) = device.outputs();
+        let timer = timer.unwrap_or(u64::MAX);
+        let has_gaps = (0..device.register_count())
+            .any(|offset| !device.claims(offset, false) || !device.claims(offset, true));
+        Self { name: name.to_owned(), first, wire, char_id: None, device, irq, timer, has_gaps }
     }
 
     fn last(&self) -> u16 {
@@ -106,7 +111,8 @@ impl Slots {
             if address <= last {
                 let offset = address - first;
                 let index = usize::from(slot);
-                return self.slots[index].device.claims(offset, write).then_some((index, offset));
+                let slot = &self.slots[index];
+                return (!slot.has_gaps || slot.device.claims(offset, write)).then_some((index, offset));
             }
             window += 1;
         }
@@ -148,8 +154,8 @@ impl Slots {
     #[inline]
     pub fn refresh(&mut self, index: usize) -> bool {
         let slot = &mut self.slots[index];
-        let irq = slot.device.irq();
-        let timer = slot.device.next_timer().unwrap_or(u64::MAX);
+        let (irq, timer) = slot.device.outputs();
+        let timer = timer.unwrap_or(u64::MAX);
         let changed = irq != slot.irq;
         slot.irq = irq;
         if timer != slot.timer {

@@ -309,6 +309,9 @@ pub fn record_with(
     for &limit in limits {
         engine.lock("test").begin_run(limit);
         engine.lock("test").timing = timing;
+        if cfg!(loom) {
+            engine.lock("test").turns_per_hold = 1;
+        }
         engine.run(scheduler, script).expect("recording does not fail");
     }
     let result = {
@@ -329,6 +332,9 @@ pub fn play(toy: Toy, events: Vec<StampedEvent>, scheduler: Scheduler) -> Result
     // Input of the host while playing must be dropped.
     let mut script = Script::typing(&[b"not from the log"]);
     engine.lock("test").begin_run(rreplay::engine::Limits::NONE);
+    if cfg!(loom) {
+        engine.lock("test").turns_per_hold = 1;
+    }
     let reason = engine.run(scheduler, &mut script)?;
     assert_eq!(reason, StopReason::End, "a replay runs to the end of its log");
     Ok(outcome(&engine))

@@ -68,7 +68,9 @@ CALLS = {
 """The call, and how another thread knows that it is under way."""
 
 INTERRUPTED = """
-import tempfile, threading
+import signal, tempfile, threading
+# Whoever started the tests in the background may have told all its children to ignore the signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import rreplay as rr
 m = rr.Machine("py65mon", rom={{0x1000: bytes.fromhex("E8D0FDC84C0010"), 0xFFFC: b"\\x00\\x10"}})
 b = rr.Machine("breadboard")
@@ -104,7 +106,10 @@ def test_control_c_ends_a_long_call(call: str, scheduler: str) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.send_signal(signal.SIGINT)
-        out, _ = child.communicate(timeout=60)
+        try:
+            out, _ = child.communicate(timeout=60)
+        finally:
+            child.kill()
     assert (out, child.returncode) == ("interrupted\n", 0)
 
 

@@ -72,8 +72,14 @@ impl Bench {
 
     fn read(&mut self, cycle: u64, register: u16) -> u8 {
         let peeked = self.device.peek(register, cycle);
+        let quiet = self.device.quiet_read(register, cycle);
+        let before = (self.saved(), self.device.outputs());
         let value = self.with(cycle, |device, context| device.read(register, context));
         assert_eq!(peeked, value, "peek of register {register} at cycle {cycle}");
+        if let Some(quiet) = quiet {
+            assert_eq!(quiet, value, "quiet read of register {register} at cycle {cycle}");
+            assert!(before == (self.saved(), self.device.outputs()), "a quiet read changes nothing");
+        }
         value
     }
 
