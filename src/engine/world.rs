@@ -105,6 +105,13 @@ pub struct World<G> {
     last_progress: Option<(Position, u64)>,
 }
 
+/// Whether a replay has come to the end of a log that was cut off, as a killed recorder leaves it: a finished log has
+/// `end` as its last event, which is never taken out. The cut may lie between two events of one instruction, so the
+/// guest is the first to notice.
+fn is_torn_end(error: &ReplayError) -> bool {
+    matches!(error, ReplayError::Divergence(divergence) if divergence.expected.is_none())
+}
+
 impl<G: Guest> World<G> {
     /// A world in which nothing has happened yet.
     pub fn new(guest: G, replay: Replay, outlet: Box<dyn Outlet>) -> Self {
@@ -147,6 +154,11 @@ impl<G: Guest> World<G> {
         )
     }
 
+    /// A sleep that a run was stopped in is not accounted for: the machine has been put into another state.
+    pub fn forget_sleep(&mut self) {
+        self.warp_start = None;
+    }
+
     /// Ends recording or playing here. What was still queued is delivered unlogged.
     ///
     /// # Errors
@@ -187,6 +199,7 @@ impl<G: Guest> World<G> {
     pub fn vcpu_turn(&mut self) -> Next {
         match self.turn() {
             Ok(next) => next,
+            Err(error) if is_torn_end(&error) => Next::Done(Ok(StopReason::End)),
             Err(error) => Next::Done(Err(self.explain(error))),
         }
     }

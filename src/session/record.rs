@@ -164,7 +164,8 @@ impl Session {
             world.replay.register_char(name)?;
         }
         world.replay.start()?;
-        if !world.replay.checkpoint(Checkpoint::Init)? {
+        // A recorder that was killed at once leaves a log without any event: it ends where it starts.
+        if world.replay.peek()?.is_some() && !world.replay.checkpoint(Checkpoint::Init)? {
             return Err(world.replay.diverged(Found::Event("the checkpoint init".to_owned())));
         }
         Ok(())

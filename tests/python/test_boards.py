@@ -48,3 +48,18 @@ def test_boards_compare_by_what_they_describe() -> None:
     assert rr.Board.preset("breadboard") == rr.Board.preset("breadboard")
     assert rr.Board.preset("breadboard") != rr.Board.preset("py65mon")
     assert len({rr.Board.preset("breadboard"), rr.Board.preset("breadboard")}) == 1
+
+
+def test_a_board_with_more_devices_than_the_bus_can_number() -> None:
+    devices = [{"name": f"c{i}", "kind": "mc6850", "at": 0x7000 + 2 * i} for i in range(300)]
+    board = {
+        "name": "crowded",
+        "cpu": {"kind": "6502", "clock_hz": 1},
+        "region": [{"name": "ram", "kind": "ram", "start": 0, "end": 0xFFFF}],
+        "device": devices,
+    }
+    with pytest.raises(rr.BoardError, match="300 devices"):
+        rr.Machine(board, rom=b"\xea")
+    board["device"] = devices[:200]
+    machine = rr.Machine(board)
+    assert len(machine.devices) == 200
