@@ -212,7 +212,11 @@ impl Recording {
             let stop = session.run(request, &mut || !progress(icount))?;
             icount = stop.position.icount;
             match stop.reason {
-                "end" => break,
+                "end" => {
+                    // A short recording is through before anybody was asked.
+                    progress(icount);
+                    break;
+                }
                 "interrupted" => {
                     return Err(Error::State("the verification was stopped before its end".into()));
                 }

@@ -230,11 +230,11 @@ class Machine:
             raise DeviceError(f"the board {self.board.name} has no character device, so there is no console")
         return self._console
 
-    def disassemble(self, address: int | None = None, count: int = 1) -> list[Instruction]:
-        """`count` instructions from `address`, or from the program counter."""
-        whole_number("address", address, most=0xFFFF)
+    def disassemble(self, addr: int | None = None, count: int = 1) -> list[Instruction]:
+        """`count` instructions from `addr`, or from the program counter."""
+        whole_number("addr", addr, most=0xFFFF)
         whole_number("count", count, most=0x10000)
-        return self._session.disassemble(address, count)
+        return self._session.disassemble(addr, count)
 
     # -- going on
 

@@ -167,7 +167,8 @@ class LiveRecording(Recording):
 
     def __init__(self, session: _core.Session, path: str | os.PathLike[str]) -> None:
         self._session = session
-        self._path = Path(path)
+        # Absolute, so that it is still found when the program has gone to another directory.
+        self._path = Path(path).absolute()
         self._finished = False
         self._opened = None
 

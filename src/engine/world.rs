@@ -111,6 +111,13 @@ pub struct World<G> {
     last_progress: Option<(Position, u64)>,
 }
 
+/// Whether a replay has come to the end of a log that was cut off, as a killed recorder leaves it: a finished log has
+/// `end` as its last event, which is never taken out. The cut may lie between two events of one instruction, so the
+/// guest is the first to notice.
+fn is_torn_end(error: &ReplayError) -> bool {
+    matches!(error, ReplayError::Divergence(divergence) if divergence.expected.is_none())
+}
+
 impl<G: Guest> World<G> {
     /// A world in which nothing has happened yet.
     pub fn new(guest: G, replay: Replay, outlet: Box<dyn Outlet>) -> Self {
@@ -152,6 +159,11 @@ impl<G: Guest> World<G> {
                 watch: &mut self.watch,
             },
         )
+    }
+
+    /// A sleep that a run was stopped in is not accounted for: the machine has been put into another state.
+    pub fn forget_sleep(&mut self) {
+        self.warp_start = None;
     }
 
     /// Ends recording or playing here. What was still queued is delivered unlogged.
@@ -197,11 +209,19 @@ impl<G: Guest> World<G> {
         for _ in 1..self.turns_per_hold {
             match self.turn() {
                 Ok(Next::Continue) if self.guest.position().icount < until => {}
-                Ok(next) => return next,
-                Err(error) => return Next::Done(Err(self.explain(error))),
+                result => return self.conclude(result),
             }
         }
-        self.turn().unwrap_or_else(|error| Next::Done(Err(self.explain(error))))
+        let last = self.turn();
+        self.conclude(last)
+    }
+
+    fn conclude(&self, result: Result<Next, ReplayError>) -> Next {
+        match result {
+            Ok(next) => next,
+            Err(error) if is_torn_end(&error) => Next::Done(Ok(StopReason::End)),
+            Err(error) => Next::Done(Err(self.explain(error))),
+        }
     }
 
     fn turn(&mut self) -> Result<Next, ReplayError> {

@@ -35,6 +35,30 @@ impl RunningClock {
     }
 }
 
+/// Says when so much real time has passed since it last said so; at first at once.
+#[derive(Debug)]
+pub struct Interval {
+    length: Duration,
+    last: Option<Instant>,
+}
+
+impl Interval {
+    /// An interval of that length.
+    pub fn new(length: Duration) -> Self {
+        Self { length, last: None }
+    }
+
+    /// Whether it has passed; it then begins anew.
+    #[allow(clippy::disallowed_methods, reason = "paces work on the host's side; no guest sees it")]
+    pub fn has_passed(&mut self) -> bool {
+        let passed = self.last.is_none_or(|last| last.elapsed() >= self.length);
+        if passed {
+            self.last = Some(Instant::now());
+        }
+        passed
+    }
+}
+
 /// The operating system's clock and entropy. Output goes to `tee`, where there is one; the transcript has it anyway.
 #[derive(Default)]
 pub struct SystemHost {

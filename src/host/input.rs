@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How often a run looks whether the user wants to stop: well within the 50 ms that Ctrl-C may take.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The most bytes that one event carries: far below what a log allows, far above what is typed at once.
+const LONGEST_PIECE: usize = 64 << 10;
+
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Vec<(CharId, Vec<u8>)>,
@@ -29,9 +32,10 @@ impl HostInput {
         Self { waiting: Mutex::new(Waiting::default()), main }
     }
 
-    /// Adds bytes for a character device.
+    /// Adds bytes for a character device. What is long becomes several events, for one of a log has a bound.
     pub fn send(&self, device: CharId, bytes: &[u8]) {
-        lock(&self.waiting).bytes.push((device, bytes.to_vec()));
+        let pieces = bytes.chunks(LONGEST_PIECE).map(|piece| (device, piece.to_vec()));
+        lock(&self.waiting).bytes.extend(pieces);
         self.main.kick();
     }
 

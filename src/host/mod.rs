@@ -3,5 +3,5 @@
 mod clock;
 mod input;
 
-pub use clock::{RunningClock, SystemHost};
+pub use clock::{Interval, RunningClock, SystemHost};
 pub use input::{HostInput, InputGate, SessionInlet};

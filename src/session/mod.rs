@@ -14,7 +14,7 @@ pub use run::{HookCallback, HookEvent, RunRequest, Stop};
 use crate::cpu::{Instruction, disassemble};
 use crate::engine::{Engine, ReplayGuard, World};
 use crate::error::Error;
-use crate::host::{HostInput, InputGate, SystemHost};
+use crate::host::{HostInput, InputGate, Interval, SystemHost};
 use crate::machine::board::{Board, Region, RegionKind};
 use crate::machine::{BusCycle, HookId, Machine};
 use crate::nondet::CharId;
@@ -24,6 +24,7 @@ use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Kick, Mutex, Shared, lock};
 use crate::units::Position;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The CPU's registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +38,9 @@ pub struct Registers {
     pub pc: u16,
 }
 
+/// What a recorder that is killed may lose. Shorter costs size: what is flushed is compressed on its own.
+const LOG_FLUSH_INTERVAL: Duration = Duration::from_millis(500);
+
 /// A machine that can be run, looked into, recorded and replayed.
 pub struct Session {
     board: Shared<Board>,
@@ -49,6 +53,8 @@ pub struct Session {
     /// Held by the thread that runs the machine.
     running: Mutex<bool>,
     hooks: Mutex<BTreeMap<HookId, Shared<Mutex<HookCallback>>>>,
+    /// When the recording is next handed to the operating system.
+    log_flush: Mutex<Interval>,
 }
 
 impl Session {
@@ -71,6 +77,7 @@ impl Session {
             console,
             running: Mutex::new(false),
             hooks: Mutex::new(BTreeMap::new()),
+            log_flush: Mutex::new(Interval::new(LOG_FLUSH_INTERVAL)),
         }
     }
 
@@ -280,6 +287,7 @@ impl Session {
         require_free(&world, "the whole state")?;
         world.guest.restore(snapshot.sections())?;
         world.replay = Replay::none();
+        world.forget_sleep();
         Ok(())
     }
 
@@ -347,6 +355,14 @@ impl Session {
         let result = self.run(request, interrupted);
         let trace = self.world().guest.take_trace();
         result.map(|_| trace)
+    }
+}
+
+impl Drop for Session {
+    /// A machine that goes away ends its recording there.
+    fn drop(&mut self) {
+        // Nobody is left to hear of an error; the log's prefix stays usable.
+        let _ = self.finish();
     }
 }
 

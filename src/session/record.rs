@@ -164,7 +164,7 @@ impl Session {
             world.replay.register_char(name)?;
         }
         world.replay.start()?;
-        // A recording of which only the header is left has nothing to play.
+        // A recorder that was killed at once leaves a log without any event: it ends where it starts.
         if world.replay.peek()?.is_some() && !world.replay.checkpoint(Checkpoint::Init)? {
             return Err(world.replay.diverged(Found::Event("the checkpoint init".to_owned())));
         }

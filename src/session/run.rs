@@ -102,6 +102,7 @@ impl Session {
         }
         let gate = request.wait_for_input.then(|| HostInput::open_gate(&self.input));
         let result = self.run_with_hooks(limits, scheduler, interrupted);
+        self.flush_recording();
         drop(gate);
         let mut world = self.world();
         world.watch.output = None;
@@ -136,9 +137,14 @@ impl Session {
         scheduler: Scheduler,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Stop, Error> {
+        // Asked now and then, on the main loop's side and without the lock.
+        let mut interrupted = || {
+            self.flush_recording();
+            interrupted()
+        };
         loop {
             self.world().begin_run(limits);
-            let mut inlet = SessionInlet::new(&self.input, interrupted);
+            let mut inlet = SessionInlet::new(&self.input, &mut interrupted);
             let reason = match self.engine.run(scheduler, &mut inlet) {
                 Ok(reason) => reason,
                 Err(error) => {
@@ -186,6 +192,14 @@ impl Session {
         let mut world = self.world();
         if matches!(error, Error::Log(_)) && world.replay.mode() == ReplayMode::Record {
             world.replay = Replay::none();
+        }
+    }
+
+    /// Every now and then what was recorded goes to the operating system, where it survives a kill.
+    fn flush_recording(&self) {
+        if lock(&self.log_flush).has_passed() {
+            // An error stays with the log, which gives it again to the next event.
+            let _ = self.world().replay.flush_log();
         }
     }
 

@@ -87,3 +87,18 @@ def test_a_wrong_mapping_over_a_preset(bad: dict[str, object]) -> None:
 def test_an_unknown_processor() -> None:
     with pytest.raises(rr.BoardError, match="z80.*known are"):
         rr.Machine("breadboard", cpu="z80")
+
+
+def test_a_board_with_more_devices_than_the_bus_can_number() -> None:
+    devices = [{"name": f"c{i}", "kind": "mc6850", "at": 0x7000 + 2 * i} for i in range(300)]
+    board = {
+        "name": "crowded",
+        "cpu": {"kind": "6502", "clock_hz": 1},
+        "region": [{"name": "ram", "kind": "ram", "start": 0, "end": 0xFFFF}],
+        "device": devices,
+    }
+    with pytest.raises(rr.BoardError, match="300 devices"):
+        rr.Machine(board, rom=b"\xea")
+    board["device"] = devices[:200]
+    machine = rr.Machine(board)
+    assert len(machine.devices) == 200

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import gc
 import random
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -255,3 +259,82 @@ def test_many_machines_record_and_replay_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+KILLED_RECORDER = """
+import os, signal, sys
+import rreplay as rr
+
+machine = rr.Machine("breadboard")
+recording = machine.record(sys.argv[1], digest_every=1000)
+machine.console.expect(b"> ")
+for _ in range(int(sys.argv[2])):
+    machine.console.send(b"help\\r")
+    machine.run(seconds=1.0)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("rounds", [0, 40])
+def test_a_killed_recorder_leaves_what_replays(tmp_path: Path, rounds: int) -> None:
+    """However the last chunk was cut, the replay ends where the file does."""
+    path = tmp_path / "killed.rreplay"
+    killed = subprocess.run([sys.executable, "-c", KILLED_RECORDER, str(path), str(rounds)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(rr.DamagedLog):
+        rr.open(path)
+    left = rr.open(path, salvage=True)
+    assert left.icount > 0, "what an earlier run recorded is in the file"
+    for scheduler in SCHEDULERS:
+        again = left.replay(scheduler)
+        assert again.run().reason == "end"
+        assert again.icount >= left.icount
+        assert again.run(instructions=5).reason == "end"
+        assert again.console.output.startswith(left.output)
+    assert not left.verify().ok
+
+
+def test_a_recorder_that_is_killed_at_once_leaves_the_start(tmp_path: Path, recorded: Recorded) -> None:
+    _, recording = recorded
+    path = tmp_path / "header.rreplay"
+    path.write_bytes(recording.path.read_bytes()[: recording.info()["header_bytes"]])
+    left = rr.open(path, salvage=True)
+    assert left.icount == 0
+    assert left.replay().run().reason == "end"
+
+
+def test_a_long_paste_is_recorded_in_pieces(tmp_path: Path) -> None:
+    machine = rr.Machine("breadboard")
+    with machine.record(tmp_path / "run.rreplay") as recording:
+        machine.console.send(bytes(3_000_000))
+        machine.run(instructions=1000)
+    assert sum(len(event.payload["data"]) for event in recording.events(kind="char_read")) == 3_000_000
+    assert recording.verify().ok
+
+
+def test_a_machine_that_goes_away_finishes_its_recording(tmp_path: Path) -> None:
+    machine = rr.Machine("breadboard")
+    machine.record(tmp_path / "run.rreplay")
+    machine.run(instructions=500)
+    del machine
+    gc.collect()
+    recording = rr.open(tmp_path / "run.rreplay")
+    assert recording.complete
+    assert recording.icount == 500
+
+
+def test_progress_is_told_the_end_of_a_short_recording(recorded: Recorded) -> None:
+    _, recording = recorded
+    seen: list[tuple[int, int]] = []
+    recording.verify(progress=lambda done, total: seen.append((done, total)))
+    length = recording.icount - recording.start_icount
+    assert seen[-1] == (length, length)
+
+
+def test_a_recording_is_found_from_another_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with rr.Machine("breadboard").record("run.rreplay") as recording:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+    assert recording.path == tmp_path / "run.rreplay"
+    assert recording.verify().ok

@@ -38,6 +38,9 @@ pub struct Window {
     pub last: u16,
 }
 
+/// Devices on one board: the bus numbers them with a byte, and a recording hashes each beside the machine's own parts.
+const MAX_DEVICES: usize = 200;
+
 impl Board {
     /// Checks all that can be checked without knowing the device models. [`Board::from_toml`] has done so already.
     pub fn check(&self) -> Result<(), BoardError> {
@@ -51,6 +54,10 @@ impl Board {
         &self,
         mut create: impl FnMut(&str, &toml::Table) -> Result<Box<dyn Device>, E>,
     ) -> Result<Vec<Box<dyn Device>>, BoardError> {
+        if self.devices.len() > MAX_DEVICES {
+            let count = self.devices.len();
+            return Err(BoardProblem::TooManyDevices { count, limit: MAX_DEVICES }.into());
+        }
         let mut devices = Vec::with_capacity(self.devices.len());
         for DeviceSpec { name, kind, options, .. } in &self.devices {
             devices.push(create(kind, options).map_err(|error| BoardProblem::Device {

@@ -110,6 +110,9 @@ pub enum BoardProblem {
     /// A console that cannot carry characters.
     #[error("the console is to be \"{console}\", a {kind}, which carries no characters: name a serial chip")]
     ConsoleKind { console: String, kind: String },
+    /// More devices than the bus can tell apart.
+    #[error("the board has {count} devices and may have {limit}: leave some out")]
+    TooManyDevices { count: usize, limit: usize },
     /// A device kind or option that the device model refuses.
     #[error("device \"{name}\" ({kind}): {reason}")]
     Device { name: String, kind: String, reason: String },
