@@ -245,6 +245,8 @@ class Machine:
 
     def step(self, n: int = 1) -> Stop:
         """Executes `n` instructions."""
+        if n is None:
+            raise ArgumentError("n is how many instructions to execute, a whole number from 0 on, and None is not")
         whole_number("n", n)
         return self.run(instructions=n)
 

@@ -172,8 +172,12 @@ impl<G: Guest> World<G> {
     /// When the log cannot be written; its prefix stays usable.
     pub fn finish(&mut self) -> Result<(), ReplayError> {
         self.replay.account_executed(self.guest.position())?;
+        // What came in after the last turn is the recording's last input: delivered behind it, the machine would not
+        // be in the state that the recording ends with. If it cannot be logged, the end cannot either.
+        let flushed = if self.replay.mode() == ReplayMode::Record { self.flush() } else { Ok(()) };
         let guest = &mut self.guest;
         let queued = self.replay.finish(|| guest.digests())?;
+        flushed?;
         self.warp_start = None;
         for event in &queued {
             let (guest, mut outside) = self.split();
@@ -233,10 +237,14 @@ impl<G: Guest> World<G> {
             let digests = self.guest.digests();
             self.replay.digest(digests)?;
         }
+        // Before what the log ends or asks for here: a hook or a fault of the last instruction is not lost to it.
+        if let Some(reason) = self.ending.take() {
+            return Ok(Next::Done(Ok(reason)));
+        }
         if let Some(reason) = self.played_requests()? {
             return Ok(Next::Done(Ok(reason)));
         }
-        if let Some(reason) = self.ending.take().or_else(|| self.stop_request.take()) {
+        if let Some(reason) = self.stop_request.take() {
             return Ok(Next::Done(Ok(reason)));
         }
         if self.limits.reached(self.guest.position()) {

@@ -338,3 +338,57 @@ def test_a_recording_is_found_from_another_directory(tmp_path: Path, monkeypatch
         monkeypatch.chdir(tmp_path / "elsewhere")
     assert recording.path == tmp_path / "run.rreplay"
     assert recording.verify().ok
+
+
+def test_a_run_into_a_fault_replays_and_verifies(tmp_path: Path) -> None:
+    """LDA 4800; JMP 1000 on a board that forbids it: the recorded run went on after each error."""
+    text = rr.Board.preset("breadboard").to_toml().replace("open_bus", "error")
+    machine = rr.Machine(rr.Board.from_toml(text), rom=image(bytes.fromhex("AD0048 4C0010")))
+    with machine.record(tmp_path / "run.rreplay") as recording:
+        for _ in range(3):
+            with pytest.raises(rr.FaultError):
+                machine.run()
+    assert recording.verify().ok
+    again = recording.replay()
+    for _ in range(3):
+        with pytest.raises(rr.FaultError):
+            again.run()
+    assert again.run().reason == "end"
+    assert again.digest() == machine.digest()
+
+
+def test_input_that_comes_with_the_end_is_in_the_recording(tmp_path: Path) -> None:
+    """A typist never pauses, so that now and then a byte is taken in when the last run is through."""
+    for attempt in range(60):
+        machine = rr.Machine("breadboard")
+        done = threading.Event()
+
+        def type_on(machine: rr.Machine = machine, done: threading.Event = done) -> None:
+            while not done.is_set():
+                machine.console.send(b"x")
+
+        typist = threading.Thread(target=type_on)
+        with machine.record(tmp_path / "run.rreplay") as recording:
+            typist.start()
+            machine.run(instructions=50 + attempt, scheduler="threads")
+            done.set()
+            typist.join()
+        again = recording.replay()
+        assert again.run().reason == "end"
+        assert again.digests() == machine.digests()
+
+
+def test_a_hook_on_the_last_instruction_is_called_in_a_replay_too(tmp_path: Path, make: Make) -> None:
+    """LDA #41; STA F001; JMP 1000, recorded up to the STA."""
+    machine = make(bytes.fromhex("A941 8D01F0 4C0010"))
+    with machine.record(tmp_path / "run.rreplay") as recording:
+        machine.run(instructions=2)
+    again = recording.replay()
+    written: list[int | None] = []
+
+    @again.on_write(0xF001)
+    def _(event: rr.HookEvent) -> None:
+        written.append(event.value)
+
+    assert again.run().reason == "end"
+    assert written == [0x41]
