@@ -2,13 +2,13 @@
 
 use crate::engine::Scheduler;
 use crate::error::Error;
-use crate::log::{Damage, Event, EventKind, Header, LogInfo, LogReader, StampedEvent};
+use crate::log::{Damage, Event, EventCursor, EventKind, Header, LogInfo, LogReader, StampedEvent};
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
 use crate::session::{RunRequest, Session};
 use crate::sync::Shared;
 use crate::units::Position;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Instructions that a verification runs between two reports of its progress.
 const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
@@ -16,17 +16,9 @@ const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
 /// A recording file, opened for reading. Opening it executes nothing.
 #[derive(Debug)]
 pub struct Recording {
-    origin: Origin,
-    salvage: bool,
-    reader: LogReader,
+    /// Shared with every replay and iterator: all read the file that was opened, even if another takes its path.
+    reader: Shared<LogReader>,
     board: Board,
-}
-
-/// Where a recording is read from, as often as somebody needs it from the start.
-#[derive(Debug)]
-enum Origin {
-    File(PathBuf),
-    Memory(Shared<Vec<u8>>),
 }
 
 /// What a verification has found.
@@ -52,7 +44,7 @@ impl Recording {
     /// # Errors
     /// A file that is missing, no recording, of a later version, or (without `salvage`) damaged.
     pub fn open(path: &Path, salvage: bool) -> Result<Recording, Error> {
-        Self::open_origin(Origin::File(path.to_owned()), salvage)
+        Self::from_reader(if salvage { LogReader::open_salvage(path)? } else { LogReader::open(path)? })
     }
 
     /// As [`open`](Recording::open), for a recording in memory.
@@ -60,13 +52,16 @@ impl Recording {
     /// # Errors
     /// As for [`open`](Recording::open).
     pub fn from_bytes(bytes: Vec<u8>, salvage: bool) -> Result<Recording, Error> {
-        Self::open_origin(Origin::Memory(Shared::new(bytes)), salvage)
+        Self::from_reader(if salvage {
+            LogReader::salvage_bytes(bytes)?
+        } else {
+            LogReader::from_bytes(bytes)?
+        })
     }
 
-    fn open_origin(origin: Origin, salvage: bool) -> Result<Recording, Error> {
-        let reader = origin.open(salvage)?;
+    fn from_reader(reader: LogReader) -> Result<Recording, Error> {
         let board = Board::from_toml(&reader.header().board_toml)?;
-        Ok(Self { origin, salvage, reader, board })
+        Ok(Self { reader: Shared::new(reader), board })
     }
 
     /// The file; `<memory>` for a recording in memory.
@@ -128,14 +123,14 @@ impl Recording {
     /// needs.
     ///
     /// # Errors
-    /// When the file cannot be opened a second time.
+    /// When the file cannot be read at `start`.
     pub fn events(
         &self,
         kind: Option<EventKind>,
         start: Option<u64>,
         stop: Option<u64>,
     ) -> Result<impl Iterator<Item = Result<StampedEvent, Error>> + Send + use<>, Error> {
-        let mut cursor = self.origin.open(self.salvage)?.into_cursor();
+        let mut cursor = EventCursor::new(self.reader.clone());
         if let Some(start) = start {
             cursor.seek_icount(start)?;
         }
@@ -185,7 +180,7 @@ impl Recording {
     /// # Errors
     /// [`Error::Mismatch`] names both sides when they are not.
     pub fn replay_with(&self, images: &[ImageInput]) -> Result<Session, Error> {
-        Session::play(self.origin.open(self.salvage)?, images)
+        Session::play(self.reader.clone(), images)
     }
 
     /// Replays everything and compares every event and digest. `images` are as for
@@ -237,17 +232,6 @@ impl Recording {
             events: info.events,
             digests: digests.map_or(0, |(_, total)| total.events),
             wall_seconds: clock.nanoseconds() as f64 / 1e9,
-        })
-    }
-}
-
-impl Origin {
-    fn open(&self, salvage: bool) -> Result<LogReader, Error> {
-        Ok(match (self, salvage) {
-            (Origin::File(path), false) => LogReader::open(path)?,
-            (Origin::File(path), true) => LogReader::open_salvage(path)?,
-            (Origin::Memory(bytes), false) => LogReader::from_bytes(bytes.to_vec())?,
-            (Origin::Memory(bytes), true) => LogReader::salvage_bytes(bytes.to_vec())?,
         })
     }
 }

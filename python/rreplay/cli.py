@@ -38,10 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads the output has gone; nothing more can be said there, not even by the interpreter's exit.
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # Whoever reads the output has gone; nothing more can be said there, not even by the interpreter's exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return SUCCESS
+        _say(f"cannot write the output: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return SUCCESS
+        return BAD_INPUT
     return status
 
 

@@ -363,6 +363,8 @@ class Machine:
         first, last = _address_range(address)
 
         def attach(callback: HookCallback) -> Hook:
+            if not callable(callback):
+                raise ArgumentError(f"a hook is a function that takes a HookEvent, and {callback!r} cannot be called")
             return Hook(self._session, self._session.add_hook(kind, first, last, callback), callback)
 
         return attach

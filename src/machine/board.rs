@@ -138,7 +138,9 @@ pub enum IrqLine {
 impl Board {
     /// Reads and checks a description.
     pub fn from_toml(text: &str) -> Result<Self, BoardError> {
-        parse::board(text)
+        let board = parse::board(text)?;
+        board.check_devices()?;
+        Ok(board)
     }
 
     /// Checks a description that is a table already: a Python mapping, a part of a larger file.

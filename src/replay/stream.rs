@@ -1,7 +1,7 @@
 //! Where events go to and come from.
 
 use crate::log::event::{Event, StampedEvent};
-use crate::log::{EventCursor, LogError, LogWriter};
+use crate::log::{EventCursor, LogError, LogReader, LogWriter};
 use crate::sync::{Arc, Mutex, lock};
 use crate::units::{EventOrdinal, Position};
 
@@ -118,7 +118,7 @@ impl EventSink for LogWriter {
     }
 }
 
-impl EventSource for EventCursor {
+impl<R: std::borrow::Borrow<LogReader> + Send> EventSource for EventCursor<R> {
     fn peek(&mut self, ahead: usize) -> Result<Option<&StampedEvent>, LogError> {
         // Asked twice because a found event would stay borrowed on the way to the failure.
         if self.peek_nth(ahead).is_none()

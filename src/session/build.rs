@@ -6,7 +6,9 @@ use crate::devices;
 use crate::engine::{Outside, Transcripts, Watch};
 use crate::error::Error;
 use crate::host::SystemHost;
-use crate::machine::board::{Board, CpuKind, ImageInput, IrqLine, MemoryImage, RegionKind, Target, Unmapped};
+use crate::machine::board::{
+    Board, BoardError, CpuKind, ImageInput, IrqLine, MemoryImage, RegionKind, Target, Unmapped,
+};
 use crate::machine::rom::Format;
 use crate::machine::{self, Machine, Slot, Wire, number_char_devices};
 use crate::persist::Digest;
@@ -45,10 +47,7 @@ impl Session {
 fn built_in(board: &Board) -> Result<Option<ImageInput>, Error> {
     let Some(name) = &board.rom else { return Ok(None) };
     let Some(bytes) = default_rom(name) else {
-        return Err(Error::Argument(format!(
-            "the board {} names the built-in ROM {name:?}; there is only \"monitor\"",
-            board.name
-        )));
+        return Err(Error::Board(BoardError::unknown(name, ["monitor"])));
     };
     Ok(Some(ImageInput {
         target: Target::Main,

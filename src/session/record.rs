@@ -127,7 +127,7 @@ impl Session {
     ///
     /// # Errors
     /// A recording that needs other ROM than is given, or whose board this version does not know.
-    pub(crate) fn play(reader: LogReader, images: &[ImageInput]) -> Result<Session, Error> {
+    pub(crate) fn play(reader: Shared<LogReader>, images: &[ImageInput]) -> Result<Session, Error> {
         let header = reader.header().clone();
         let board = Board::from_toml(&header.board_toml)?;
         let mut machine = build_machine(&board, &MemoryImage::default())?;

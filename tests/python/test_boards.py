@@ -102,3 +102,20 @@ def test_a_board_with_more_devices_than_the_bus_can_number() -> None:
     board["device"] = devices[:200]
     machine = rr.Machine(board)
     assert len(machine.devices) == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ('kind = "mos6551"|kind = "mos6552"', "mos6552"),
+        ("at = 0x6000|at = 0x5002", "acia.*via"),
+        ('console = "acia"|console = "via"', "via"),
+        ("at = 0x6000|at = 0x6000\ncolour = 3", "colour"),
+    ],
+)
+def test_a_board_is_checked_when_it_is_read(change: str, says: str) -> None:
+    text = rr.Board.preset("breadboard").to_toml()
+    old, new = change.split("|")
+    assert old in text
+    with pytest.raises(rr.BoardError, match=says):
+        rr.Board.from_toml(text.replace(old, new))

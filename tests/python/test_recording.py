@@ -392,3 +392,18 @@ def test_a_hook_on_the_last_instruction_is_called_in_a_replay_too(tmp_path: Path
 
     assert again.run().reason == "end"
     assert written == [0x41]
+
+
+def test_an_open_recording_stays_the_one_that_was_opened(tmp_path: Path, make: Make) -> None:
+    path = tmp_path / "run.rreplay"
+
+    def recorded(instructions: int) -> rr.Recording:
+        machine = make(COUNT)
+        with machine.record(path):
+            machine.run(instructions=instructions)
+        return rr.open(path)
+
+    first, second = recorded(100), recorded(1000)
+    assert [recording.icount for recording in (first, second)] == [100, 1000]
+    assert [list(recording.events())[-1].icount for recording in (first, second)] == [100, 1000]
+    assert first.verify().icount == 100

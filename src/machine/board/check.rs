@@ -47,6 +47,14 @@ impl Board {
         self.find_problem().map_or(Ok(()), |(_, problem)| Err(problem.into()))
     }
 
+    /// Checks the devices with their models: kinds, options, windows, console.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn check_devices(&self) -> Result<(), BoardError> {
+        self.create_devices(|kind, options| crate::devices::create(kind, options.clone())).map(|_| ())
+    }
+
     /// Makes all devices, in the board's order, and checks what depends on them: kinds, options, windows, console.
     ///
     /// `create` makes a device of a kind from its options; its refusal is part of the error.

@@ -22,6 +22,14 @@ impl fmt::Display for BoardError {
     }
 }
 
+impl BoardError {
+    /// A word that means nothing here, and those that do.
+    pub fn unknown(word: &str, known: impl IntoIterator<Item = &'static str> + Clone) -> Self {
+        let suggestion = suggestion(word, known.clone());
+        BoardProblem::Unknown { word: word.to_owned(), suggestion, known: list(known) }.into()
+    }
+}
+
 impl From<BoardProblem> for BoardError {
     fn from(problem: BoardProblem) -> Self {
         Self { line: None, problem }

@@ -227,11 +227,6 @@ pub(super) fn cpu_kind(name: &str) -> Result<CpuKind, BoardError> {
     let word: StrDeserializer<'_, Error> = name.into_deserializer();
     CpuKind::deserialize(word).map_err(|_| {
         let known = ["w65c02", "65c02", "6502", "mos6502", "nmos6502"];
-        BoardProblem::Unknown {
-            word: name.to_owned(),
-            suggestion: super::error::suggestion(name, known),
-            known: super::error::list(known),
-        }
-        .into()
+        BoardError::unknown(name, known)
     })
 }
