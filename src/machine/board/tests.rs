@@ -111,6 +111,20 @@ fn the_example_of_the_manual_is_a_board() {
     assert_eq!(board.devices[1].irq, IrqLine::Nmi);
 }
 
+#[test]
+fn the_examples_of_the_device_pages_are_devices() {
+    for page in [
+        include_str!("../../../docs/devices/mc6850.md"),
+        include_str!("../../../docs/devices/mos6551.md"),
+        include_str!("../../../docs/devices/py65_console.md"),
+        include_str!("../../../docs/devices/via6522.md"),
+    ] {
+        let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let board = Board::from_toml(&format!("{MINIMAL}\n{example}")).unwrap();
+        assert_eq!(board.devices.len(), 1);
+    }
+}
+
 // -- Texts --------------------------------------------------------------------------------------------------------
 
 #[test]
