@@ -166,7 +166,7 @@ impl<G: Guest> World<G> {
         self.warp_start = None;
     }
 
-    /// Ends recording or playing here. What was still queued is delivered unlogged.
+    /// Ends recording or playing here. What was still queued becomes the recording's last input.
     ///
     /// # Errors
     /// When the log cannot be written; its prefix stays usable.

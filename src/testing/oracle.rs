@@ -164,10 +164,9 @@ fn record(scenario: &Scenario, disk: &SmallDisk) -> Result<(State, Stops), Strin
         .record_with(options, |header| LogWriter::with_sink(sink, "<memory>", header, Options::default()))
         .map_err(|error| format!("starting to record: {error}"))?;
     let stops = drive(&session, scenario).map_err(|what| format!("recording: {what}"))?;
-    // What came in too late for a run is given to the machine unrecorded by `finish`.
-    let state = State::of(&session);
+    // What came in too late for a run is the recording's last input.
     session.finish().map_err(|error| format!("finishing: {error}"))?;
-    Ok((state, stops))
+    Ok((State::of(&session), stops))
 }
 
 fn run_unrecorded(scenario: &Scenario) -> Result<(State, Stops), String> {
