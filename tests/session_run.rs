@@ -165,6 +165,15 @@ fn hooks_see_and_stop_and_are_not_seen() {
     assert_eq!(reason(&watched, instructions(100)), "budget");
 }
 
+/// A hook that is hit at every instruction ends a slice each time; the user is asked all the same.
+#[test]
+fn a_run_can_be_stopped_however_often_its_hooks_are_hit() {
+    let session = machine(&COUNTER);
+    session.add_hook(HookKind::Execute, 0x0000, 0xFFFF, Box::new(|_| true));
+    let stop = session.run(instructions(3_000_000), &mut || true).unwrap();
+    assert_eq!(stop.reason, "interrupted");
+}
+
 #[test]
 fn a_hook_may_remove_itself_and_may_not_run_the_machine() {
     let session = Arc::new(machine(&[0xA5, 0x33, 0x4C, 0x00, 0x04]));

@@ -142,9 +142,10 @@ impl Session {
             self.flush_recording();
             interrupted()
         };
+        // Once for all stretches between hooks: a request to stop, and the time since the user was asked, outlive them.
+        self.world().begin_run(limits);
+        let mut inlet = SessionInlet::new(&self.input, &mut interrupted);
         loop {
-            self.world().begin_run(limits);
-            let mut inlet = SessionInlet::new(&self.input, &mut interrupted);
             let reason = match self.engine.run(scheduler, &mut inlet) {
                 Ok(reason) => reason,
                 Err(error) => {
