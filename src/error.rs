@@ -88,8 +88,12 @@ impl From<ReplayError> for Error {
         match error {
             ReplayError::Divergence(divergence) => Error::Divergence(divergence),
             ReplayError::Log(error) => Error::Log(error),
-            ReplayError::Blocked { .. } => Error::State(error.to_string()),
+            ReplayError::Blocked { .. } | ReplayError::NotRecording { .. } => Error::State(error.to_string()),
             ReplayError::CharDevice { .. } => Error::Mismatch(error.to_string()),
+            ReplayError::TooManyDevices { .. }
+            | ReplayError::NoSuchNet { .. }
+            | ReplayError::NoSuchBlock { .. } => Error::Argument(error.to_string()),
+            ReplayError::BadState { .. } => Error::Snapshot(SnapshotError::Damaged(error.to_string())),
         }
     }
 }

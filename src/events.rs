@@ -1,6 +1,6 @@
 //! What comes to a machine from outside, and the checkpoints at which its two halves agree on an order.
 
-use crate::nondet::CharId;
+use crate::nondet::{CharId, Owner};
 
 /// Where the main loop and the vCPU loop agree on an order. The number is the one the log carries.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,6 +36,29 @@ pub enum AsyncEvent {
     Block { id: u64, result: i32, data: Vec<u8> },
     /// A packet from the host side of a network device.
     Net { device: u16, flags: u32, bytes: Vec<u8> },
+}
+
+impl AsyncEvent {
+    /// Whether the machine itself asked for it, so that in play it waits for the log to name it, while what comes from
+    /// the host by itself is dropped.
+    pub fn was_requested(&self) -> bool {
+        matches!(self, AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } | AsyncEvent::Block { .. })
+    }
+}
+
+/// An async event on its way to the guest.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// What comes.
+    pub event: AsyncEvent,
+    /// Who asked for it; `None` for what comes by itself.
+    pub owner: Option<Owner>,
+}
+
+impl From<AsyncEvent> for Delivery {
+    fn from(event: AsyncEvent) -> Self {
+        Self { event, owner: None }
+    }
 }
 
 /// One input event.

@@ -1,8 +1,8 @@
 //! What runs: a machine as the engine sees it.
 
-use crate::events::AsyncEvent;
-use crate::nondet::Nondet;
-use crate::persist::Digest;
+use crate::events::Delivery;
+use crate::nondet::{ClockKind, Nondet};
+use crate::persist::{Digest, Sections};
 use crate::units::Position;
 
 /// How far a guest may run.
@@ -58,11 +58,23 @@ pub trait Guest: Send {
     /// Runs the callback of the earliest timer, which is due.
     fn run_timer(&mut self, outside: &mut dyn Nondet);
 
-    /// Delivers an event from outside, at the current instruction boundary.
-    fn deliver(&mut self, event: &AsyncEvent, outside: &mut dyn Nondet);
+    /// The reading of a host clock, in nanoseconds, at which the earliest timer on that clock is due. `None` when no
+    /// timer is active on it.
+    fn next_clock_timer(&self, _clock: ClockKind) -> Option<i64> {
+        None
+    }
+
+    /// Runs the callbacks of all timers on a host clock that are due at its reading `now`, the earliest first.
+    fn run_clock_timers(&mut self, _clock: ClockKind, _now: i64, _outside: &mut dyn Nondet) {}
+
+    /// Delivers an event from outside, or the answer to a request, at the current instruction boundary.
+    fn deliver(&mut self, delivery: &Delivery, outside: &mut dyn Nondet);
 
     /// Whether the CPU waits and no line would wake it, so that only time or an event can.
     fn is_idle(&self) -> bool;
+
+    /// The guest's request to be suspended is granted: it is idle until a line or a delivery wakes it.
+    fn suspend(&mut self) {}
 
     /// Lets time pass for a CPU that waits: the clock goes to `cycles`.
     fn advance_idle(&mut self, cycles: u64);
@@ -75,6 +87,15 @@ pub trait Guest: Send {
 
     /// Names of the subsystems of [`digests`](Guest::digests).
     fn subsystems(&self) -> Vec<String>;
+
+    /// Everything that the run depends on, in named sections. Brings lazily computed state up to date.
+    fn save(&mut self) -> Sections;
+
+    /// Becomes what [`save`](Guest::save) saw on a guest of the same make.
+    ///
+    /// # Errors
+    /// Says what does not fit; the guest is then as it was.
+    fn restore(&mut self, sections: &[(String, Vec<u8>)]) -> Result<(), String>;
 
     /// Address of the next instruction, for reports.
     fn pc(&self) -> Option<u16> {

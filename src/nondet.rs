@@ -35,6 +35,18 @@ pub enum ShutdownCause {
     SnapshotLoad = 10,
 }
 
+impl ShutdownCause {
+    /// Whether the guest itself asks: it comes to that by itself in play too.
+    pub const fn is_of_guest(self) -> bool {
+        matches!(self, Self::GuestShutdown | Self::GuestReset | Self::GuestPanic)
+    }
+
+    /// Whether the machine is reset and goes on, instead of being shut down.
+    pub const fn is_reset(self) -> bool {
+        matches!(self, Self::HostReset | Self::GuestReset | Self::SubsystemReset)
+    }
+}
+
 /// A character device, by its order of registration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CharId(pub u16);
@@ -48,6 +60,54 @@ pub struct CharWritten {
     pub offset: u32,
 }
 
+/// A network device, by its order of registration.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NetId(pub u16);
+
+/// Who inside the machine asked for something that is answered later (a deferred call, a block request): a number that
+/// means something to the guest and to nobody else.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Owner(pub u16);
+
+/// What an audio input gave.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct AudioRead {
+    /// Frames recorded into the caller's buffer.
+    pub recorded: u32,
+    /// Where the host's ring buffer is written next.
+    pub write_position: u32,
+}
+
+/// What a block device is asked for. Sectors have 512 bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BlockRequest {
+    /// Reads `count` sectors.
+    Read {
+        /// First sector.
+        sector: u64,
+        /// Number of sectors.
+        count: u32,
+    },
+    /// Writes whole sectors.
+    Write {
+        /// First sector.
+        sector: u64,
+        /// Their bytes.
+        data: Vec<u8>,
+    },
+    /// Waits until everything written is safe.
+    Flush,
+}
+
+/// How a block request ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockResult {
+    /// Bytes transferred, or a negative errno.
+    pub result: i32,
+    /// What was read; empty for the other requests.
+    pub data: Vec<u8>,
+}
+
 /// What the guest side of the machine may ask of the outside, each question with the position it is asked at.
 pub trait Nondet {
     /// Reads a host clock, in nanoseconds.
@@ -59,6 +119,31 @@ pub trait Nondet {
 
     /// Sends bytes of a character device to its host.
     fn char_write(&mut self, at: Position, device: CharId, bytes: &[u8]) -> CharWritten;
+
+    /// Fills `buffer` from the host side of a character device, now: the number of bytes, or a negative errno.
+    fn char_read_all(&mut self, at: Position, device: CharId, buffer: &mut [u8]) -> i32;
+
+    /// Plays samples (16 bits, one channel) and gives the number of frames that the host took.
+    fn audio_out(&mut self, at: Position, samples: &[i16]) -> u32;
+
+    /// Records samples (16 bits, one channel) into `samples`.
+    fn audio_in(&mut self, at: Position, samples: &mut [i16]) -> AudioRead;
+
+    /// Sends a packet to the host side of a network device. Nothing comes back, so nothing is logged.
+    fn net_send(&mut self, at: Position, device: NetId, flags: u32, packet: &[u8]);
+
+    /// Starts a block request and gives its number. Its completion is delivered to `owner`, at an instruction boundary.
+    fn block(&mut self, at: Position, owner: Owner, request: BlockRequest) -> u64;
+
+    /// Asks to be called back (an [`AsyncEvent::Bh`](crate::events::AsyncEvent) for `owner`) at the next instruction
+    /// boundary, outside of the access that is going on.
+    fn schedule_bh(&mut self, at: Position, owner: Owner);
+
+    /// As [`schedule_bh`](Nondet::schedule_bh), for a call that is made once and belongs to no lasting object.
+    fn schedule_bh_oneshot(&mut self, at: Position, owner: Owner);
+
+    /// The guest asks to be suspended: it stands still until an interrupt line or something from outside wakes it.
+    fn suspend_request(&mut self, at: Position);
 
     /// The CPU is about to accept an interrupt; `false` (play only) means that the log does not have it here.
     fn interrupt(&mut self, at: Position, interrupt: Interrupt) -> bool;

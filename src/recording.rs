@@ -6,6 +6,7 @@ use crate::log::{Damage, Event, EventCursor, EventKind, Header, LogInfo, LogRead
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
 use crate::session::{RunRequest, Session};
+use crate::snapshot::Snapshot;
 use crate::sync::Shared;
 use crate::units::Position;
 use std::path::Path;
@@ -181,6 +182,23 @@ impl Recording {
     /// [`Error::Mismatch`] names both sides when they are not.
     pub fn replay_with(&self, images: &[ImageInput]) -> Result<Session, Error> {
         Session::play(self.reader.clone(), images)
+    }
+
+    /// Where the snapshots in the recording were taken; a snapshot's number is its place.
+    pub fn snapshots(&self) -> Vec<Position> {
+        self.reader.snapshots().map(|chunk| chunk.first).collect()
+    }
+
+    /// A machine in play mode at a snapshot, which goes on with the events behind it. `images` are as for
+    /// [`replay_with`](Recording::replay_with).
+    ///
+    /// # Errors
+    /// No snapshot of that number, or one that cannot be read or is of another machine.
+    pub fn replay_from(&self, number: u64, images: &[ImageInput]) -> Result<Session, Error> {
+        let snapshot = Snapshot::from_bytes(&self.reader.read_snapshot(number)?)?;
+        let session = self.replay_with(images)?;
+        session.resume(&snapshot)?;
+        Ok(session)
     }
 
     /// Replays everything and compares every event and digest. `images` are as for

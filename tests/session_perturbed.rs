@@ -41,7 +41,7 @@ fn diverge(recording: &Recording, icount: u64, bug: Perturbation, scheduler: Sch
 
 fn subsystems(divergence: &Divergence) -> &[String] {
     match &divergence.found {
-        Found::State { subsystems } => subsystems,
+        Found::State { subsystems, .. } => subsystems,
         other => panic!("{other:?}: {divergence}"),
     }
 }

@@ -58,7 +58,7 @@ fn input_interrupts_and_a_reset_replay() {
     assert!(recording.complete() && recording.damage().is_none());
     assert_eq!(recording.start().icount, 4);
     let resets = recording.events(Some(EventKind::Checkpoint), None, None).unwrap();
-    let resets = resets.filter(|event| event.as_ref().unwrap().event.to_string().contains("reset"));
+    let resets = resets.filter(|event| event.as_ref().unwrap().event.to_string().contains("reset_requested"));
     assert_eq!(resets.count(), 1);
     // The machine goes on after the recording, and can be recorded again over the same file.
     run(&session, instructions(1)).unwrap();

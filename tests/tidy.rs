@@ -16,12 +16,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("replay", &["log"]),
     ("snapshot", &[]),
     // Third floor. The engine knows no machine; hosts are the only module that touches the operating system.
-    ("engine", &["replay", "log"]),
+    ("engine", &["replay", "log", "snapshot"]),
     ("host", &["engine"]),
     // Top floor.
     ("error", &["engine", "log", "machine", "memory", "replay", "snapshot"]),
     ("session", &["cpu", "devices", "engine", "error", "host", "log", "machine", "replay", "snapshot"]),
-    ("recording", &["engine", "error", "host", "log", "machine", "session", "replay"]),
+    ("recording", &["engine", "error", "host", "log", "machine", "session", "replay", "snapshot"]),
     // Shells.
     (
         "python",

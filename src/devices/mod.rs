@@ -37,7 +37,8 @@ pub mod via6522;
 #[cfg(test)]
 mod tests;
 
-use crate::nondet::{CharId, Nondet};
+use crate::events::InputEvent;
+use crate::nondet::{CharId, ClockKind, NetId, Nondet, Owner};
 use crate::persist::Persist;
 use crate::units::Position;
 
@@ -49,6 +50,10 @@ pub struct Context<'a> {
     pub clock_hz: u64,
     /// The device's own number as a character device; without meaning for others.
     pub char_id: CharId,
+    /// The device's own number as a network device; without meaning for others.
+    pub net_id: NetId,
+    /// The device itself, as the owner of calls and block requests that it asks for.
+    pub owner: Owner,
     /// The outside, behind the record/replay state machine.
     pub outside: &'a mut dyn Nondet,
 }
@@ -123,6 +128,36 @@ pub trait Device: Persist + Send {
     /// Bytes from the host side of a character device, delivered at an instruction boundary. Only called on devices
     /// for which [`Device::is_char`] holds.
     fn receive(&mut self, _bytes: &[u8], _context: &mut Context<'_>) {}
+
+    /// Whether the device has a network side (and so a [`NetId`]).
+    fn is_net(&self) -> bool {
+        false
+    }
+
+    /// A packet from the network, delivered at an instruction boundary. Only called on devices for which
+    /// [`Device::is_net`] holds.
+    fn packet(&mut self, _flags: u32, _bytes: &[u8], _context: &mut Context<'_>) {}
+
+    /// A key, button or movement of the user, at an instruction boundary. Every device is told; those without a user
+    /// take no notice.
+    fn input(&mut self, _event: InputEvent, _context: &mut Context<'_>) {}
+
+    /// The end of a packet of input events: they belong together.
+    fn input_sync(&mut self, _context: &mut Context<'_>) {}
+
+    /// The call that the device asked for with [`Nondet::schedule_bh`] or [`Nondet::schedule_bh_oneshot`].
+    fn deferred_call(&mut self, _context: &mut Context<'_>) {}
+
+    /// A block request of the device has completed with a result (bytes, or a negative errno) and what was read.
+    fn block_completed(&mut self, _id: u64, _result: i32, _data: &[u8], _context: &mut Context<'_>) {}
+
+    /// The reading of a host clock, in nanoseconds, at which the device's timer on that clock is due.
+    fn next_clock_timer(&self, _clock: ClockKind) -> Option<i64> {
+        None
+    }
+
+    /// Does what is due on a host clock that reads `now`; the timer is then off, or later.
+    fn run_clock_timer(&mut self, _clock: ClockKind, _now: i64, _context: &mut Context<'_>) {}
 
     /// The external input pins that [`Device::set_line`] can set, by their data-sheet names in lower case.
     fn lines(&self) -> &'static [&'static str] {

@@ -1,9 +1,14 @@
 //! What the engine needs of the hosts around a machine.
 
 use crate::events::AsyncEvent;
-use crate::nondet::{CharId, CharWritten, ClockKind};
+use crate::nondet::{
+    AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind, NetId, ShutdownCause,
+};
 use crate::sync::Kick;
 use std::time::Duration;
+
+/// errno ENXIO: no such device.
+const NOTHING_ATTACHED: i32 = 6;
 
 /// The hosts as the vCPU thread sees them: calls that must be answered at once.
 pub trait Outlet: Send {
@@ -16,6 +21,32 @@ pub trait Outlet: Send {
     /// Takes bytes from a character device.
     fn char_write(&mut self, device: CharId, bytes: &[u8]) -> CharWritten;
 
+    /// Fills `buffer` from a character device: the number of bytes, or a negative errno. Nothing is attached unless said
+    /// otherwise.
+    fn char_read_all(&mut self, _device: CharId, _buffer: &mut [u8]) -> i32 {
+        -NOTHING_ATTACHED
+    }
+
+    /// Plays samples and gives the number of frames taken. Without a sound card they are taken, and nobody hears them.
+    fn audio_out(&mut self, samples: &[i16]) -> u32 {
+        samples.len() as u32
+    }
+
+    /// Records samples. Without a sound card there is silence.
+    fn audio_in(&mut self, samples: &mut [i16]) -> AudioRead {
+        samples.fill(0);
+        AudioRead { recorded: samples.len() as u32, write_position: 0 }
+    }
+
+    /// Sends a packet. Without a network it is lost.
+    fn net_send(&mut self, _device: NetId, _flags: u32, _packet: &[u8]) {}
+
+    /// Starts a block request. `Some` when it is through at once; else the [`Inlet`] brings an
+    /// [`AsyncEvent::Block`] with this `id`, later and in any order.
+    fn block(&mut self, _id: u64, _request: &BlockRequest) -> Option<BlockResult> {
+        Some(BlockResult { result: -NOTHING_ATTACHED, data: Vec::new() })
+    }
+
     /// A run begins: the clock of running time goes on.
     fn run_starts(&mut self) {}
 
@@ -27,6 +58,11 @@ pub trait Outlet: Send {
 pub trait Inlet {
     /// Events that came in since the last call. Called without the replay lock.
     fn poll(&mut self) -> Vec<AsyncEvent>;
+
+    /// A shutdown or reset that the host has asked for since the last call.
+    fn shutdown_request(&mut self) -> Option<ShutdownCause> {
+        None
+    }
 
     /// Whether more may come by itself: a terminal that is open, a script that still types. While this holds, a
     /// machine that waits for input keeps waiting; else it is halted. A source that ends on another thread kicks the

@@ -14,4 +14,4 @@ pub use hosts::{Inlet, Outlet};
 pub use lock::{ReplayGuard, ReplayLock};
 pub use outside::{OutputMatcher, Outside, Transcripts, Watch};
 pub use schedule::{Engine, RunError, Scheduler};
-pub use world::{Limits, Next, StopReason, Timing, World};
+pub use world::{Arrivals, Limits, Next, REPLAY_SECTION, StopReason, TIMERS, Timing, World};

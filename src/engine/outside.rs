@@ -2,8 +2,11 @@
 
 use super::hosts::Outlet;
 use crate::bus::{Exception, Interrupt};
-use crate::nondet::{CharId, CharWritten, ClockKind, Nondet, ShutdownCause};
-use crate::replay::{Replay, ReplayError};
+use crate::events::Delivery;
+use crate::nondet::{
+    AudioRead, BlockRequest, CharId, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
+};
+use crate::replay::{Replay, ReplayError, ReplayMode};
 use crate::units::Position;
 
 /// A text that a run waits for: given all that the console has printed, whether it is there. Called after each byte,
@@ -41,6 +44,12 @@ pub struct Watch {
     pub output_seen: bool,
     /// Set when the guest has asked for a shutdown.
     pub shutdown: Option<ShutdownCause>,
+    /// Set when the guest has asked to be suspended.
+    pub suspend: bool,
+    /// What the guest has asked for and is to be given at the next instruction boundary, because nothing is recorded.
+    pub given_back: Vec<Delivery>,
+    /// Set when the guest has asked for something that the loop should look at before the next instruction.
+    pub wants_turn: bool,
     /// The first error of the state machine; the run ends with it.
     pub failure: Option<ReplayError>,
 }
@@ -72,6 +81,12 @@ impl Outside<'_> {
             self.watch.failure = Some(self.replay.unexpected(at, what()));
         }
         passed
+    }
+
+    /// A call or completion that comes at the next instruction boundary, whoever brings it there.
+    fn soon(&mut self, given_back: Option<Delivery>) {
+        self.watch.given_back.extend(given_back);
+        self.watch.wants_turn = true;
     }
 }
 
@@ -110,6 +125,57 @@ impl Nondet for Outside<'_> {
         written
     }
 
+    fn char_read_all(&mut self, at: Position, device: CharId, buffer: &mut [u8]) -> i32 {
+        let outlet = &mut *self.outlet;
+        let read = |buffer: &mut [u8]| outlet.char_read_all(device, buffer);
+        let result = self.replay.char_read_all(at, device, buffer, read);
+        self.keep(result, 0)
+    }
+
+    fn audio_out(&mut self, at: Position, samples: &[i16]) -> u32 {
+        let outlet = &mut *self.outlet;
+        let played = self.replay.audio_out(at, || outlet.audio_out(samples));
+        self.keep(played, 0)
+    }
+
+    fn audio_in(&mut self, at: Position, samples: &mut [i16]) -> AudioRead {
+        let outlet = &mut *self.outlet;
+        let read = self.replay.audio_in(at, samples, |samples| outlet.audio_in(samples));
+        self.keep(read, AudioRead { recorded: 0, write_position: 0 })
+    }
+
+    fn net_send(&mut self, _at: Position, device: NetId, flags: u32, packet: &[u8]) {
+        let outlet = &mut *self.outlet;
+        self.replay.net_send(device, || outlet.net_send(device, flags, packet));
+    }
+
+    fn block(&mut self, _at: Position, owner: Owner, request: BlockRequest) -> u64 {
+        let id = self.replay.next_block_id(owner);
+        if self.replay.mode() != ReplayMode::Play
+            && let Some(completion) = self.outlet.block(id, &request)
+        {
+            let given_back = self.replay.block(id, completion);
+            let given_back = self.keep(given_back, None);
+            self.soon(given_back);
+        }
+        id
+    }
+
+    fn schedule_bh(&mut self, at: Position, owner: Owner) {
+        let given_back = self.replay.schedule_bh(at, owner);
+        self.soon(given_back);
+    }
+
+    fn schedule_bh_oneshot(&mut self, at: Position, owner: Owner) {
+        let given_back = self.replay.schedule_bh_oneshot(at, owner);
+        self.soon(given_back);
+    }
+
+    fn suspend_request(&mut self, _at: Position) {
+        self.watch.suspend = true;
+        self.watch.wants_turn = true;
+    }
+
     fn interrupt(&mut self, at: Position, interrupt: Interrupt) -> bool {
         let accepted = self.replay.interrupt(at, interrupt);
         let accepted = self.keep(accepted, false);
@@ -131,6 +197,9 @@ impl Nondet for Outside<'_> {
     }
 
     fn wants_break(&self) -> bool {
-        self.watch.failure.is_some() || self.watch.output_seen || self.watch.shutdown.is_some()
+        self.watch.failure.is_some()
+            || self.watch.output_seen
+            || self.watch.wants_turn
+            || self.watch.shutdown.is_some()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::hosts::Inlet;
 use super::lock::{ReplayGuard, ReplayLock};
-use super::world::{Next, StopReason, World};
+use super::world::{Arrivals, Next, StopReason, World};
 use crate::guest::Guest;
 use crate::replay::ReplayError;
 use crate::sync::{Arc, Kick, Mutex, lock, spawn};
@@ -62,9 +62,13 @@ impl<G: Guest> Shared<G> {
     fn main_turn(&self, inlet: &mut dyn Inlet) -> bool {
         // Asked before the poll: what a source gave before it ended is then in this poll.
         let may_deliver = inlet.may_deliver();
-        let events = inlet.poll();
-        let interrupted = inlet.interrupted();
-        let wake = self.lock.lock("main loop").main_turn(events, may_deliver, interrupted);
+        let arrivals = Arrivals {
+            events: inlet.poll(),
+            may_deliver,
+            interrupted: inlet.interrupted(),
+            shutdown: inlet.shutdown_request(),
+        };
+        let wake = self.lock.lock("main loop").main_turn(arrivals);
         if wake {
             self.vcpu.kick();
         }

@@ -3,10 +3,12 @@
 
 use super::hosts::Outlet;
 use super::outside::{Outside, Transcripts, Watch};
-use crate::events::AsyncEvent;
+use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
 use crate::nondet::{ClockKind, Nondet, ShutdownCause};
+use crate::persist::{Digest, Field};
 use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
+use crate::snapshot::Snapshot;
 use crate::units::{Cycles, Position, VirtualNs};
 use std::time::Duration;
 
@@ -17,6 +19,19 @@ const SLICE_INSTRUCTIONS: u64 = 50_000;
 /// Turns that the vCPU takes under one hold of the lock, within the instructions of one slice. A transmitter ends a
 /// slice every few dozen instructions; to let go of the lock and poll the hosts each time would cost more than they do.
 const TURNS_PER_HOLD: u32 = 64;
+
+/// The subsystem that the loop adds to those of the guest: when the earliest timer of each clock is due.
+pub const TIMERS: &str = "timers";
+
+/// The section of a snapshot that holds the state machine's part.
+pub const REPLAY_SECTION: &str = "replay";
+
+/// Rounds of deferred calls at the end of a recording: each may ask for another.
+const LAST_ROUNDS: u32 = 64;
+
+/// The timer lists on host clocks, with the checkpoint that each passes before it is processed.
+const CLOCK_LISTS: [(ClockKind, Checkpoint); 2] =
+    [(ClockKind::Host, Checkpoint::ClockHost), (ClockKind::VirtualRt, Checkpoint::ClockVirtualRt)];
 
 /// Why a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -81,6 +96,19 @@ pub enum Next {
     Done(Result<StopReason, ReplayError>),
 }
 
+/// What one look at the hosts has brought.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    /// Events, in order.
+    pub events: Vec<AsyncEvent>,
+    /// Whether more may come by itself.
+    pub may_deliver: bool,
+    /// Whether the user wants to stop.
+    pub interrupted: bool,
+    /// A shutdown or reset that a host has asked for.
+    pub shutdown: Option<ShutdownCause>,
+}
+
 /// Everything that a run touches, owned by whoever holds the replay lock.
 pub struct World<G> {
     /// The machine.
@@ -101,10 +129,18 @@ pub struct World<G> {
     pub may_deliver: bool,
     /// Turns under one hold of the lock; 1 lets a model checker see every place where the threads can meet.
     pub turns_per_hold: u32,
+    /// The hash of board and ROM, for the snapshots in a recording.
+    pub identity: Digest,
     /// Set from either side to end the run.
     pub stop_request: Option<StopReason>,
     /// Why the run ends at the top of the next turn.
     ending: Option<StopReason>,
+    /// A shutdown or reset that a host has asked for.
+    host_shutdown: Option<ShutdownCause>,
+    /// Whether the guest has asked for a reset that is not done yet.
+    reset_requested: bool,
+    /// Recorder: where the CPU was last seen to go to sleep, so that it is logged once.
+    idle_since: Option<Position>,
     /// The reading of the virtual_rt clock at which an idle CPU went to sleep.
     warp_start: Option<i64>,
     /// Player: the position after the last turn, to catch a turn that moves nothing.
@@ -131,8 +167,12 @@ impl<G: Guest> World<G> {
             timing: Timing::Jump,
             may_deliver: false,
             turns_per_hold: TURNS_PER_HOLD,
+            identity: Digest([0; 16]),
             stop_request: None,
             ending: None,
+            host_shutdown: None,
+            reset_requested: false,
+            idle_since: None,
             warp_start: None,
             last_progress: None,
         }
@@ -145,6 +185,7 @@ impl<G: Guest> World<G> {
         self.watch.shutdown = None;
         self.stop_request = None;
         self.ending = None;
+        self.idle_since = None;
         self.last_progress = None;
     }
 
@@ -164,6 +205,73 @@ impl<G: Guest> World<G> {
     /// A sleep that a run was stopped in is not accounted for: the machine has been put into another state.
     pub fn forget_sleep(&mut self) {
         self.warp_start = None;
+        self.idle_since = None;
+        self.watch.given_back.retain(|delivery| delivery.owner.is_none());
+        self.watch.suspend = false;
+        self.reset_requested = false;
+    }
+
+    /// Bytes from hosts that have come in and were not delivered yet.
+    pub fn undelivered_bytes(&self) -> usize {
+        let given_back = self.watch.given_back.iter().map(|delivery| match &delivery.event {
+            AsyncEvent::CharRead { bytes, .. } => bytes.len(),
+            _ => 0,
+        });
+        given_back.sum::<usize>() + self.replay.queued_bytes()
+    }
+
+    /// Names of the hashes of [`digests`](World::digests).
+    pub fn subsystems(&self) -> Vec<String> {
+        let mut names = self.guest.subsystems();
+        names.push(TIMERS.to_owned());
+        names
+    }
+
+    /// One hash a subsystem of the guest, and that of its timers.
+    pub fn digests(&mut self) -> Vec<Digest> {
+        let mut digests = self.guest.digests();
+        // The first recordings did not have it.
+        if self.replay.mode() != ReplayMode::Play || self.replay.has_subsystem(TIMERS) {
+            let mut due = Vec::new();
+            self.guest.next_timer().put(&mut due);
+            for (clock, _) in CLOCK_LISTS {
+                self.guest.next_clock_timer(clock).map(i64::cast_unsigned).put(&mut due);
+            }
+            digests.push(Digest::of(&due));
+        }
+        digests
+    }
+
+    /// The state of the guest and of the state machine, to go on from in play.
+    pub fn save(&mut self) -> Snapshot {
+        let saved = self.replay.save();
+        self.container(saved)
+    }
+
+    fn container(&mut self, replay: Vec<u8>) -> Snapshot {
+        let mut sections = self.guest.save();
+        sections.push((REPLAY_SECTION.to_owned(), replay));
+        Snapshot::new(self.identity, self.guest.position(), sections)
+    }
+
+    /// Player: goes to where [`save`](World::save) was called, in this recording.
+    ///
+    /// # Errors
+    /// Says what does not fit.
+    pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), String> {
+        let Some(((name, saved), of_guest)) = snapshot.sections().split_last() else {
+            return Err("the snapshot is empty".to_owned());
+        };
+        if name != REPLAY_SECTION {
+            return Err(format!(
+                "the snapshot has no part {REPLAY_SECTION:?}: it was not taken in a recording"
+            ));
+        }
+        self.guest.restore(of_guest)?;
+        self.replay.resume(saved).map_err(|error| error.to_string())?;
+        self.forget_sleep();
+        self.last_progress = None;
+        Ok(())
     }
 
     /// Ends recording or playing here. What was still queued becomes the recording's last input.
@@ -174,32 +282,51 @@ impl<G: Guest> World<G> {
         self.replay.account_executed(self.guest.position())?;
         // What came in after the last turn is the recording's last input: delivered behind it, the machine would not
         // be in the state that the recording ends with. If it cannot be logged, the end cannot either.
-        let flushed = if self.replay.mode() == ReplayMode::Record { self.flush() } else { Ok(()) };
-        let guest = &mut self.guest;
-        let queued = self.replay.finish(|| guest.digests())?;
+        let flushed = if self.replay.mode() == ReplayMode::Record { self.last_flushes() } else { Ok(()) };
+        let digests = self.digests();
+        let queued = self.replay.finish(|| digests)?;
         flushed?;
         self.warp_start = None;
-        for event in &queued {
+        for delivery in &queued {
             let (guest, mut outside) = self.split();
-            guest.deliver(event, &mut outside);
+            guest.deliver(delivery, &mut outside);
         }
         self.check()
+    }
+
+    /// A delivery may ask for another call, which still belongs to the recording, within reason.
+    fn last_flushes(&mut self) -> Result<(), ReplayError> {
+        for _ in 0..LAST_ROUNDS {
+            self.flush()?;
+            if !self.replay.has_queued_events() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     // ---- the main loop's half ----
 
     /// One turn of the main loop: takes in what its hosts have brought. Gives whether the vCPU should be woken.
-    pub fn main_turn(&mut self, events: Vec<AsyncEvent>, may_deliver: bool, interrupted: bool) -> bool {
-        let wake = !events.is_empty() || interrupted || may_deliver != self.may_deliver;
-        self.may_deliver = may_deliver;
-        for event in events {
-            if let Some(event) = self.replay.schedule(event) {
-                let (guest, mut outside) = self.split();
-                guest.deliver(&event, &mut outside);
+    pub fn main_turn(&mut self, arrivals: Arrivals) -> bool {
+        let wake = !arrivals.events.is_empty()
+            || arrivals.interrupted
+            || arrivals.shutdown.is_some()
+            || arrivals.may_deliver != self.may_deliver;
+        self.may_deliver = arrivals.may_deliver;
+        for event in arrivals.events {
+            match self.replay.arrive(event) {
+                Ok(given_back) => self.watch.given_back.extend(given_back),
+                Err(error) => {
+                    self.watch.failure.get_or_insert(error);
+                }
             }
         }
-        if interrupted {
+        if arrivals.interrupted {
             self.stop_request.get_or_insert(StopReason::Interrupted);
+        }
+        if let Some(cause) = arrivals.shutdown {
+            self.host_shutdown.get_or_insert(cause);
         }
         wake
     }
@@ -229,38 +356,79 @@ impl<G: Guest> World<G> {
     }
 
     fn turn(&mut self) -> Result<Next, ReplayError> {
+        self.check()?;
         self.replay.account_executed(self.guest.position())?;
         self.flush()?;
         self.account_warp()?;
         self.run_timers()?;
-        if self.replay.digest_due()? {
-            let digests = self.guest.digests();
-            self.replay.digest(digests)?;
-        }
+        self.run_clock_timers()?;
+        self.keep_state()?;
         // Before what the log ends or asks for here: a hook or a fault of the last instruction is not lost to it.
         if let Some(reason) = self.ending.take() {
             return Ok(Next::Done(Ok(reason)));
         }
-        if let Some(reason) = self.played_requests()? {
+        if let Some(reason) = self.requests()? {
             return Ok(Next::Done(Ok(reason)));
         }
         if let Some(reason) = self.stop_request.take() {
             return Ok(Next::Done(Ok(reason)));
         }
+        if self.replay.take_break() {
+            return Ok(Next::Done(Ok(StopReason::Breakpoint)));
+        }
         if self.limits.reached(self.guest.position()) {
             return Ok(Next::Done(Ok(StopReason::Budget)));
+        }
+        if self.watch.wants_turn || self.reset_requested {
+            // What was delivered here has asked for more, which comes at this same boundary.
+            self.require_progress()?;
+            return Ok(Next::Continue);
         }
         if self.guest.is_idle() { self.idle() } else { self.slice() }
     }
 
     fn flush(&mut self) -> Result<(), ReplayError> {
+        self.watch.wants_turn = false;
         // The guest is delivered to while the queue is borrowed, so the events are taken out first.
-        let mut due = Vec::new();
-        self.replay.flush(|event| due.push(event))?;
-        for event in &due {
+        let mut due: Vec<Delivery> = std::mem::take(&mut self.watch.given_back);
+        self.replay.flush(|delivery| due.push(delivery))?;
+        for delivery in &due {
             let (guest, mut outside) = self.split();
-            guest.deliver(event, &mut outside);
+            guest.deliver(delivery, &mut outside);
             self.check()?;
+        }
+        Ok(())
+    }
+
+    /// The lists on host clocks. When to look at them is the host's affair and not logged; that they were looked at,
+    /// and what the clock said then, is.
+    fn run_clock_timers(&mut self) -> Result<(), ReplayError> {
+        for (clock, checkpoint) in CLOCK_LISTS {
+            let Some(due) = self.guest.next_clock_timer(clock) else { continue };
+            if self.replay.mode() != ReplayMode::Play && self.outlet.clock(clock) < due {
+                continue;
+            }
+            if !self.replay.checkpoint(checkpoint)? {
+                continue;
+            }
+            let now = self.read_clock(clock)?;
+            let (guest, mut outside) = self.split();
+            guest.run_clock_timers(clock, now, &mut outside);
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Digest and snapshot, where they are due.
+    fn keep_state(&mut self) -> Result<(), ReplayError> {
+        if self.replay.digest_due()? {
+            let digests = self.digests();
+            self.replay.digest(digests)?;
+        }
+        if self.replay.snapshot_due()? {
+            // In play it is only passed.
+            let container = (self.replay.mode() == ReplayMode::Record).then(|| self.save().to_bytes());
+            self.replay.snapshot(|_| container.unwrap_or_default())?;
         }
         Ok(())
     }
@@ -277,23 +445,55 @@ impl<G: Guest> World<G> {
         Ok(())
     }
 
-    /// Player: what the log says the hosts did here.
-    fn played_requests(&mut self) -> Result<Option<StopReason>, ReplayError> {
-        if self.replay.mode() != ReplayMode::Play {
-            return Ok(None);
+    /// Resets, suspension and shutdown, as they were asked for or, in play, as the log has them.
+    fn requests(&mut self) -> Result<Option<StopReason>, ReplayError> {
+        let played = self.replay.mode() == ReplayMode::Play;
+        if (std::mem::take(&mut self.reset_requested) || played)
+            && self.replay.checkpoint(Checkpoint::ResetRequested)?
+        {
+            self.reset()?;
         }
-        if self.replay.checkpoint(Checkpoint::ResetRequested)? {
-            let (guest, mut outside) = self.split();
-            guest.reset(&mut outside);
-            self.check()?;
-            self.replay.account_executed(self.guest.position())?;
+        if (std::mem::take(&mut self.watch.suspend) || played)
+            && self.replay.checkpoint(Checkpoint::SuspendRequested)?
+        {
+            self.guest.suspend();
+        }
+        if let Some(cause) = self.host_shutdown.take()
+            && self.replay.shutdown_request(self.guest.position(), cause)?
+        {
+            return self.shut_down(cause);
         }
         match self.replay.logged_shutdown()? {
             // The mark that a recording ended without any shutdown; its final digest and `end` follow.
             Some(ShutdownCause::None) | None => {}
-            Some(cause) => return Ok(Some(StopReason::Shutdown(cause))),
+            Some(cause) => return self.shut_down(cause),
         }
         Ok(self.replay.at_end()?.then_some(StopReason::End))
+    }
+
+    fn shut_down(&mut self, cause: ShutdownCause) -> Result<Option<StopReason>, ReplayError> {
+        if cause.is_reset() {
+            self.reset_requested = true;
+            return Ok(None);
+        }
+        Ok(Some(StopReason::Shutdown(cause)))
+    }
+
+    fn reset(&mut self) -> Result<(), ReplayError> {
+        let (guest, mut outside) = self.split();
+        guest.reset(&mut outside);
+        self.check()?;
+        self.replay.account_executed(self.guest.position())
+    }
+
+    /// The reset button, pressed between two turns: at once, and recorded.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub fn press_reset(&mut self) -> Result<(), ReplayError> {
+        self.replay.account_executed(self.guest.position())?;
+        self.replay.checkpoint(Checkpoint::ResetRequested)?;
+        self.reset()
     }
 
     fn slice(&mut self) -> Result<Next, ReplayError> {
@@ -304,9 +504,13 @@ impl<G: Guest> World<G> {
         self.replay.account_executed(self.guest.position())?;
         // A run ends at the top of the next turn, when what is due here has been done: whoever looks at the machine
         // then, or saves it, finds nothing half done.
+        let shutdown = match self.watch.shutdown.take() {
+            Some(cause) => self.shut_down(cause)?,
+            None => None,
+        };
         self.ending = match exit {
             _ if self.watch.output_seen => Some(StopReason::Output),
-            _ if self.watch.shutdown.is_some() => self.watch.shutdown.map(StopReason::Shutdown),
+            _ if shutdown.is_some() => shutdown,
             GuestExit::Breakpoint => Some(StopReason::Breakpoint),
             GuestExit::Hook => Some(StopReason::Hook),
             GuestExit::Fault => Some(StopReason::Fault),
@@ -332,7 +536,8 @@ impl<G: Guest> World<G> {
     fn budget(&mut self) -> Result<Budget, ReplayError> {
         let here = self.guest.position();
         let icount = here.icount.saturating_add(SLICE_INSTRUCTIONS).min(self.limits.icount);
-        let mut stop = Position::new(icount.min(self.replay.next_digest()), 0);
+        let icount = icount.min(self.replay.next_due()).min(self.replay.break_icount().unwrap_or(u64::MAX));
+        let mut stop = Position::new(icount, 0);
         if let Some(next) = self.replay.next_stop()? {
             stop = stop.min(next);
         }
@@ -341,11 +546,16 @@ impl<G: Guest> World<G> {
 
     fn idle(&mut self) -> Result<Next, ReplayError> {
         let here = self.guest.position();
-        let first_time = self.warp_start.is_none();
-        if first_time && self.replay.checkpoint(Checkpoint::ClockWarpStart)? && self.sleeps_here()? {
-            let now = self.read_virtual_rt()?;
+        let falls_asleep = self.replay.mode() == ReplayMode::Play || self.idle_since != Some(here);
+        if self.warp_start.is_none()
+            && falls_asleep
+            && self.replay.checkpoint(Checkpoint::ClockWarpStart)?
+            && self.sleeps_here()?
+        {
+            let now = self.read_clock(ClockKind::VirtualRt)?;
             self.warp_start = Some(now);
         }
+        self.idle_since = Some(here);
         if self.warp_start.is_some() && self.replay.mode() == ReplayMode::Play {
             // The log holds how long the sleep took; it is accounted at the next turn.
             self.require_progress()?;
@@ -357,7 +567,8 @@ impl<G: Guest> World<G> {
                 let cycles = Cycles(deadline.saturating_sub(here.cycles));
                 Duration::from_nanos(cycles.to_ns(self.guest.clock_hz()).0)
             });
-            return Ok(Next::Rest(wait));
+            let until_clock_timer = self.until_clock_timer();
+            return Ok(Next::Rest(wait.into_iter().chain(until_clock_timer).min()));
         }
         let deadline = self.clamp_to_log(deadline)?;
         if deadline == u64::MAX {
@@ -373,10 +584,21 @@ impl<G: Guest> World<G> {
         let here = self.guest.position();
         match self.replay.mode() {
             ReplayMode::Play => self.replay.has_clock(here, ClockKind::VirtualRt),
-            ReplayMode::None | ReplayMode::Record => {
-                Ok(self.timing == Timing::Sleep && (self.may_deliver || self.guest.next_timer().is_some()))
-            }
+            ReplayMode::None | ReplayMode::Record => Ok(self.timing == Timing::Sleep
+                && (self.may_deliver
+                    || self.guest.next_timer().is_some()
+                    || self.until_clock_timer().is_some())),
         }
+    }
+
+    /// Real time until the earliest timer on a host clock is due.
+    fn until_clock_timer(&mut self) -> Option<Duration> {
+        let until = |(clock, _)| {
+            let due: i64 = self.guest.next_clock_timer(clock)?;
+            let left = due.saturating_sub(self.outlet.clock(clock)).max(0);
+            Some(Duration::from_nanos(left.cast_unsigned()))
+        };
+        CLOCK_LISTS.into_iter().filter_map(until).min()
     }
 
     fn nothing_to_wait_for(&mut self) -> Result<Next, ReplayError> {
@@ -384,8 +606,12 @@ impl<G: Guest> World<G> {
             ReplayMode::Play if self.replay.peek()?.is_some() => {
                 Err(self.replay.diverged(Found::Stuck("the CPU waits, and no timer will wake it".to_owned())))
             }
-            ReplayMode::None | ReplayMode::Record if self.may_deliver => Ok(Next::Rest(None)),
-            _ => Ok(Next::Done(Ok(StopReason::Halted))),
+            ReplayMode::Play => Ok(Next::Done(Ok(StopReason::Halted))),
+            ReplayMode::None | ReplayMode::Record => Ok(match self.until_clock_timer() {
+                Some(until) => Next::Rest(Some(until)),
+                None if self.may_deliver => Next::Rest(None),
+                None => Next::Done(Ok(StopReason::Halted)),
+            }),
         }
     }
 
@@ -396,7 +622,7 @@ impl<G: Guest> World<G> {
             return Ok(());
         }
         self.warp_start = None;
-        let slept = self.read_virtual_rt()?.saturating_sub(start);
+        let slept = self.read_clock(ClockKind::VirtualRt)?.saturating_sub(start);
         let slept = VirtualNs(u64::try_from(slept).unwrap_or(0)).to_cycles(self.guest.clock_hz()).0;
         let here = self.guest.position().cycles;
         let mut target = here.saturating_add(slept);
@@ -410,10 +636,10 @@ impl<G: Guest> World<G> {
         Ok(())
     }
 
-    fn read_virtual_rt(&mut self) -> Result<i64, ReplayError> {
+    fn read_clock(&mut self, clock: ClockKind) -> Result<i64, ReplayError> {
         let here = self.guest.position();
         let (_, mut outside) = self.split();
-        let now = outside.clock(here, ClockKind::VirtualRt);
+        let now = outside.clock(here, clock);
         self.check()?;
         Ok(now)
     }
@@ -443,7 +669,7 @@ impl<G: Guest> World<G> {
         if self.replay.mode() != ReplayMode::Play {
             return Ok(());
         }
-        let now = (self.guest.position(), self.replay.events_consumed());
+        let now = (self.guest.position(), self.replay.events_passed());
         if self.last_progress == Some(now) {
             let waiting = self.replay.queued_descriptions();
             let queue = if waiting.is_empty() { "nothing".to_owned() } else { waiting.join(", ") };

@@ -2,7 +2,7 @@
 
 use crate::engine::Inlet;
 use crate::events::AsyncEvent;
-use crate::nondet::CharId;
+use crate::nondet::{CharId, ShutdownCause};
 use crate::sync::{Arc, Kick, Mutex, lock};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,8 @@ const LONGEST_PIECE: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 struct Waiting {
-    bytes: Vec<(CharId, Vec<u8>)>,
+    events: Vec<AsyncEvent>,
+    shutdown: Option<ShutdownCause>,
     /// Gates that are open: sources that may bring more by themselves.
     open_gates: usize,
 }
@@ -34,14 +35,30 @@ impl HostInput {
 
     /// Adds bytes for a character device. What is long becomes several events, for one of a log has a bound.
     pub fn send(&self, device: CharId, bytes: &[u8]) {
-        let pieces = bytes.chunks(LONGEST_PIECE).map(|piece| (device, piece.to_vec()));
-        lock(&self.waiting).bytes.extend(pieces);
+        let piece = |bytes: &[u8]| AsyncEvent::CharRead { device, bytes: bytes.to_vec() };
+        lock(&self.waiting).events.extend(bytes.chunks(LONGEST_PIECE).map(piece));
         self.main.kick();
     }
 
-    /// Bytes that the main loop has not taken yet.
+    /// Adds an event of any kind.
+    pub fn push(&self, event: AsyncEvent) {
+        lock(&self.waiting).events.push(event);
+        self.main.kick();
+    }
+
+    /// Asks for a shutdown or a reset. Of several before the machine looks, the first counts.
+    pub fn shut_down(&self, cause: ShutdownCause) {
+        lock(&self.waiting).shutdown.get_or_insert(cause);
+        self.main.kick();
+    }
+
+    /// Bytes for character devices that the main loop has not taken yet.
     pub fn waiting(&self) -> usize {
-        lock(&self.waiting).bytes.iter().map(|(_, bytes)| bytes.len()).sum()
+        let bytes = |event: &AsyncEvent| match event {
+            AsyncEvent::CharRead { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        lock(&self.waiting).events.iter().map(bytes).sum()
     }
 
     /// Opens a gate: while it is open, a machine that waits for input keeps waiting.
@@ -50,8 +67,8 @@ impl HostInput {
         InputGate(input.clone())
     }
 
-    fn take(&self) -> Vec<(CharId, Vec<u8>)> {
-        std::mem::take(&mut lock(&self.waiting).bytes)
+    fn take(&self) -> Vec<AsyncEvent> {
+        std::mem::take(&mut lock(&self.waiting).events)
     }
 
     fn is_open(&self) -> bool {
@@ -88,7 +105,11 @@ impl<'a> SessionInlet<'a> {
 
 impl Inlet for SessionInlet<'_> {
     fn poll(&mut self) -> Vec<AsyncEvent> {
-        self.input.take().into_iter().map(|(device, bytes)| AsyncEvent::CharRead { device, bytes }).collect()
+        self.input.take()
+    }
+
+    fn shutdown_request(&mut self) -> Option<ShutdownCause> {
+        lock(&self.input.waiting).shutdown.take()
     }
 
     fn may_deliver(&self) -> bool {

@@ -276,4 +276,12 @@ forward! {
     interrupt(interrupt: Interrupt) -> bool;
     exception(exception: Exception) -> bool;
     shutdown_request(cause: crate::nondet::ShutdownCause) -> ();
+    char_read_all(device: crate::nondet::CharId, buffer: &mut [u8]) -> i32;
+    audio_out(samples: &[i16]) -> u32;
+    audio_in(samples: &mut [i16]) -> crate::nondet::AudioRead;
+    net_send(device: crate::nondet::NetId, flags: u32, packet: &[u8]) -> ();
+    block(owner: crate::nondet::Owner, request: crate::nondet::BlockRequest) -> u64;
+    schedule_bh(owner: crate::nondet::Owner) -> ();
+    schedule_bh_oneshot(owner: crate::nondet::Owner) -> ();
+    suspend_request() -> ();
 }

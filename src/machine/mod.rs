@@ -20,11 +20,12 @@ pub use state::SectionError;
 
 use crate::bus::Interrupt;
 use crate::cpu::{Cpu, Exit, Variant};
-use crate::events::AsyncEvent;
+use crate::devices::{Context, Device};
+use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
 use crate::memory::Memory;
-use crate::nondet::{CharId, Nondet};
-use crate::persist::Digest;
+use crate::nondet::{CharId, ClockKind, NetId, Nondet};
+use crate::persist::{Digest, Sections};
 use crate::units::Position;
 use bus::MachineBus;
 use hooks::Hooks;
@@ -62,6 +63,8 @@ pub struct Machine {
     memory: Box<Memory>,
     slots: Slots,
     lines: Lines,
+    /// Whether the machine stands still until a line or something from outside wakes it.
+    suspended: bool,
     clock_hz: u64,
     unmapped: Unmapped,
     hooks: Hooks,
@@ -88,6 +91,7 @@ impl Machine {
             memory,
             slots,
             lines: Lines::default(),
+            suspended: false,
             clock_hz,
             unmapped,
             hooks: Hooks::default(),
@@ -206,6 +210,18 @@ impl Machine {
         body(&mut self.cpu, &mut bus)
     }
 
+    /// Something happens to a device at this instruction boundary.
+    fn with_slot(
+        &mut self,
+        slot: usize,
+        outside: &mut dyn Nondet,
+        body: impl FnOnce(&mut dyn Device, &mut Context<'_>),
+    ) {
+        self.slots.with_device(slot, self.cpu.position(), self.clock_hz, outside, body);
+        self.slots.refresh(slot);
+        self.lines.update(&self.slots);
+    }
+
     fn run_cpu(&mut self, deadline: u64, outside: &mut dyn Nondet) -> Exit {
         if self.trace.is_some() {
             self.with_bus::<true, _>(deadline, outside, |cpu, bus| cpu.run_watched(bus))
@@ -244,6 +260,12 @@ impl Guest for Machine {
     }
 
     fn run(&mut self, budget: Budget, outside: &mut dyn Nondet) -> GuestExit {
+        if self.suspended {
+            if self.is_idle() {
+                return GuestExit::Waiting;
+            }
+            self.suspended = false;
+        }
         loop {
             let here = self.cpu.position();
             let timer = self.slots.next_timer().unwrap_or(u64::MAX);
@@ -271,23 +293,84 @@ impl Guest for Machine {
 
     fn run_timer(&mut self, outside: &mut dyn Nondet) {
         let Some(slot) = self.slots.earliest() else { return };
-        let (at, clock_hz) = (self.cpu.position(), self.clock_hz);
-        self.slots.with_device(slot, at, clock_hz, outside, |device, context| device.run_timer(context));
-        self.slots.refresh(slot);
-        self.lines.update(&self.slots);
+        self.with_slot(slot, outside, |device, context| device.run_timer(context));
     }
 
-    fn deliver(&mut self, event: &AsyncEvent, outside: &mut dyn Nondet) {
-        let AsyncEvent::CharRead { device, bytes } = event else { return };
-        let Some(slot) = self.slots.of_char(*device) else { return };
-        let (at, clock_hz) = (self.cpu.position(), self.clock_hz);
-        self.slots.with_device(slot, at, clock_hz, outside, |device, context| device.receive(bytes, context));
-        self.slots.refresh(slot);
-        self.lines.update(&self.slots);
+    fn next_clock_timer(&self, clock: ClockKind) -> Option<i64> {
+        self.slots.iter().filter_map(|slot| slot.device.next_clock_timer(clock)).min()
+    }
+
+    fn run_clock_timers(&mut self, clock: ClockKind, now: i64, outside: &mut dyn Nondet) {
+        // Each device at most once a deadline: a timer that is set anew and due again comes at the next turn.
+        let mut due: Vec<(i64, usize)> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| Some((slot.device.next_clock_timer(clock)?, index)))
+            .filter(|(due, _)| *due <= now)
+            .collect();
+        due.sort_unstable();
+        for (_, slot) in due {
+            self.with_slot(slot, outside, |device, context| device.run_clock_timer(clock, now, context));
+        }
+    }
+
+    fn deliver(&mut self, delivery: &Delivery, outside: &mut dyn Nondet) {
+        self.suspended = false;
+        let owner =
+            delivery.owner.map(|owner| usize::from(owner.0)).filter(|slot| *slot < self.slots.iter().count());
+        match &delivery.event {
+            AsyncEvent::CharRead { device, bytes } => {
+                if let Some(slot) = self.slots.of_char(*device) {
+                    self.with_slot(slot, outside, |device, context| device.receive(bytes, context));
+                }
+            }
+            AsyncEvent::Net { device, flags, bytes } => {
+                if let Some(slot) = self.slots.of_net(NetId(*device)) {
+                    self.with_slot(slot, outside, |device, context| device.packet(*flags, bytes, context));
+                }
+            }
+            AsyncEvent::Input(event) => {
+                for slot in 0..self.slots.iter().count() {
+                    self.with_slot(slot, outside, |device, context| device.input(*event, context));
+                }
+            }
+            AsyncEvent::InputSync => {
+                for slot in 0..self.slots.iter().count() {
+                    self.with_slot(slot, outside, |device, context| device.input_sync(context));
+                }
+            }
+            AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } => {
+                if let Some(slot) = owner {
+                    self.with_slot(slot, outside, |device, context| device.deferred_call(context));
+                }
+            }
+            AsyncEvent::Block { id, result, data } => {
+                if let Some(slot) = owner {
+                    self.with_slot(slot, outside, |device, context| {
+                        device.block_completed(*id, *result, data, context);
+                    });
+                }
+            }
+        }
+    }
+
+    fn suspend(&mut self) {
+        self.suspended = true;
+    }
+
+    fn save(&mut self) -> Sections {
+        self.save_sections()
+    }
+
+    fn restore(&mut self, sections: &[(String, Vec<u8>)]) -> Result<(), String> {
+        self.restore_sections(sections).map_err(|error| error.to_string())
     }
 
     fn is_idle(&self) -> bool {
-        self.cpu.waiting() && !self.lines.irq_held() && !self.lines.nmi_at(self.cpu.cycles)
+        (self.cpu.waiting() || self.suspended)
+            && !self.lines.irq_held()
+            && !self.lines.nmi_at(self.cpu.cycles)
     }
 
     fn advance_idle(&mut self, cycles: u64) {
@@ -298,6 +381,7 @@ impl Guest for Machine {
         if !outside.interrupt(self.cpu.position(), Interrupt::Reset) {
             return;
         }
+        self.suspended = false;
         self.slots.reset(self.cpu.cycles);
         self.lines = Lines::default();
         self.lines.update(&self.slots);
@@ -317,7 +401,13 @@ impl Guest for Machine {
     }
 }
 
-/// A character device's number on this machine: its place among the character devices, in board order.
+/// Gives network devices their numbers: their places among the network devices, in board order.
+pub(crate) fn number_net_devices(slots: &mut [Slot]) {
+    let nets = slots.iter_mut().filter(|slot| slot.device.is_net());
+    nets.zip(0..).for_each(|(slot, number)| slot.net_id = Some(NetId(number)));
+}
+
+/// Gives character devices their numbers: their places among the character devices, in board order.
 pub(crate) fn number_char_devices(slots: &mut [Slot]) -> Vec<String> {
     let mut names = Vec::new();
     for slot in slots.iter_mut().filter(|slot| slot.device.is_char()) {

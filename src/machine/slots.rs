@@ -1,7 +1,7 @@
 //! The devices of a board: where each sits, which line it drives, and what was last heard of it.
 
 use crate::devices::{Context, Device};
-use crate::nondet::{CharId, Nondet};
+use crate::nondet::{CharId, NetId, Nondet, Owner};
 use crate::units::Position;
 
 /// The interrupt line that a device's output is wired to.
@@ -26,6 +26,8 @@ pub struct Slot {
     pub wire: Wire,
     /// Its number as a character device.
     pub char_id: Option<CharId>,
+    /// Its number as a network device.
+    pub net_id: Option<NetId>,
     /// The chip.
     pub device: Box<dyn Device>,
     /// [`Device::irq`] as of the last call that could change it.
@@ -43,7 +45,7 @@ impl Slot {
         let timer = timer.unwrap_or(u64::MAX);
         let has_gaps = (0..device.register_count())
             .any(|offset| !device.claims(offset, false) || !device.claims(offset, true));
-        Self { name: name.to_owned(), first, wire, char_id: None, device, irq, timer, has_gaps }
+        Self { name: name.to_owned(), first, wire, char_id: None, net_id: None, device, irq, timer, has_gaps }
     }
 
     fn last(&self) -> u16 {
@@ -123,6 +125,10 @@ impl Slots {
         self.slots.iter().position(|slot| slot.char_id == Some(id))
     }
 
+    pub fn of_net(&self, id: NetId) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.net_id == Some(id))
+    }
+
     pub fn next_timer(&self) -> Option<u64> {
         (self.next_timer != u64::MAX).then_some(self.next_timer)
     }
@@ -145,8 +151,14 @@ impl Slots {
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T,
     ) -> T {
         let slot = &mut self.slots[index];
-        let mut context =
-            Context { at, clock_hz, char_id: slot.char_id.unwrap_or(CharId(u16::MAX)), outside };
+        let mut context = Context {
+            at,
+            clock_hz,
+            char_id: slot.char_id.unwrap_or(CharId(u16::MAX)),
+            net_id: slot.net_id.unwrap_or(NetId(u16::MAX)),
+            owner: Owner(index as u16),
+            outside,
+        };
         body(&mut *slot.device, &mut context)
     }
 

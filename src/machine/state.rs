@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::lines::Lines;
-use crate::persist::{Digest, Persist, PersistError, Reader, Sections, Value};
+use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
 
 /// Sections that do not fit the machine they are restored to.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -27,6 +27,39 @@ pub enum SectionError {
     },
 }
 
+/// The section `lines`. A suspended machine says so at its end; one that is not says nothing, as the first version did.
+#[derive(Default)]
+struct LinesAndPower {
+    lines: Lines,
+    suspended: bool,
+}
+
+impl Persist for LinesAndPower {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.lines.save(out);
+        if self.suspended {
+            true.put(out);
+        }
+    }
+
+    fn restore(&mut self, reader: &mut Reader<'_>) -> Result<(), PersistError> {
+        self.lines.restore(reader)?;
+        if reader.remaining() > 0 {
+            self.suspended = bool::take(reader, "suspended")?;
+            if !self.suspended {
+                return Err(PersistError::Invalid("suspended"));
+            }
+        }
+        Ok(())
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = self.lines.fields();
+        fields.push(("suspended", self.suspended.value()));
+        fields
+    }
+}
+
 impl Machine {
     /// Names of the sections, in order.
     pub fn section_names(&self) -> Vec<String> {
@@ -35,14 +68,14 @@ impl Machine {
     }
 
     /// Saves everything that the run depends on.
-    pub fn save(&mut self) -> Sections {
+    pub fn save_sections(&mut self) -> Sections {
         self.slots.catch_up(self.cpu.cycles);
         let saved = |part: &dyn Persist| {
             let mut bytes = Vec::new();
             part.save(&mut bytes);
             bytes
         };
-        let mut contents = vec![saved(&self.cpu), saved(&self.lines), saved(&*self.memory)];
+        let mut contents = vec![saved(&self.cpu), saved(&self.lines_and_power()), saved(&*self.memory)];
         contents.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
         self.section_names().into_iter().zip(contents).collect()
     }
@@ -51,7 +84,7 @@ impl Machine {
     ///
     /// # Errors
     /// When the sections do not fit; the machine is then as it was before.
-    pub fn restore(&mut self, sections: &Sections) -> Result<(), SectionError> {
+    pub fn restore_sections(&mut self, sections: &[(String, Vec<u8>)]) -> Result<(), SectionError> {
         let expected = self.section_names();
         let found: Vec<String> = sections.iter().map(|(name, _)| name.clone()).collect();
         if expected != found {
@@ -67,16 +100,21 @@ impl Machine {
                 .map_err(|source| SectionError::Content { section: section.clone(), source })
         };
         next(&mut restored.cpu)?;
-        let mut lines = Lines::default();
+        let mut lines = LinesAndPower::default();
         next(&mut lines)?;
         next(&mut *restored.memory)?;
         for slot in restored.slots.devices_mut() {
             next(&mut *slot.device)?;
         }
-        restored.lines = lines;
+        restored.lines = lines.lines;
+        restored.suspended = lines.suspended;
         restored.slots.refresh_all();
         *self = restored;
         Ok(())
+    }
+
+    fn lines_and_power(&self) -> LinesAndPower {
+        LinesAndPower { lines: self.lines.clone(), suspended: self.suspended }
     }
 
     /// One hash per section, in the order of [`section_names`](Machine::section_names).
@@ -88,7 +126,7 @@ impl Machine {
             part.save(&mut bytes);
             Digest::of(&bytes)
         };
-        let mut digests = vec![hash(&self.cpu), hash(&self.lines)];
+        let mut digests = vec![hash(&self.cpu), hash(&self.lines_and_power())];
         let devices: Vec<Digest> = self.slots.iter().map(|slot| hash(&*slot.device)).collect();
         digests.push(self.memory.digest());
         digests.extend(devices);

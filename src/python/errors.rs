@@ -62,7 +62,7 @@ fn describe_divergence(exception: &Bound<'_, PyAny>, divergence: &Divergence) ->
         Found::Event(what) => (what.clone(), &[][..]),
         Found::Passed => ("the replay ran past it".to_owned(), &[][..]),
         Found::Stuck(why) => (why.clone(), &[][..]),
-        Found::State { subsystems } => {
+        Found::State { subsystems, .. } => {
             (format!("another state in {}", subsystems.join(", ")), &subsystems[..])
         }
     };

@@ -17,6 +17,54 @@ pub enum Found {
     State {
         /// Names of the subsystems that differ.
         subsystems: Vec<String>,
+        /// Names of the subsystems that agree.
+        matching: Vec<String>,
+    },
+}
+
+/// An instruction that was executed before the divergence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// Where it began.
+    pub position: Position,
+    /// Its address.
+    pub pc: u16,
+    /// The instruction, disassembled.
+    pub text: String,
+}
+
+/// A register, byte or device field that has another value than it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldDifference {
+    /// The subsystem (`cpu`, `memory`, `device/acia`).
+    pub subsystem: String,
+    /// The register, address or field.
+    pub field: String,
+    /// What a second replay has there.
+    pub expected: String,
+    /// What this replay had there.
+    pub found: String,
+}
+
+/// What replaying again has found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Narrowed {
+    /// A second replay of the same log goes another way: this is where the two first differ.
+    First {
+        /// The position at which they still agreed: just before the first differing instruction.
+        position: Position,
+        /// The instruction there, or what was delivered before it.
+        instruction: Option<Executed>,
+        /// What differs behind it.
+        differences: Vec<FieldDifference>,
+    },
+    /// A second replay of the same log diverges at the same place: the log is of another run, or was changed between
+    /// these two positions.
+    InLog {
+        /// The last place that is known to agree.
+        from: Position,
+        /// The first that is known not to.
+        to: Position,
     },
 }
 
@@ -37,6 +85,12 @@ pub struct Divergence {
     pub recent: Vec<StampedEvent>,
     /// The last position at which all digests agreed.
     pub last_matching_digest: Option<Position>,
+    /// What waits in the async queue, and block requests that have not completed.
+    pub queued: Vec<String>,
+    /// The last 16 instructions, oldest first, where there is a machine to replay.
+    pub executed: Vec<Executed>,
+    /// The first differing instruction, where it could be found by replaying.
+    pub narrowed: Option<Narrowed>,
 }
 
 impl fmt::Display for Divergence {
@@ -61,7 +115,7 @@ impl fmt::Display for Divergence {
             Found::Event(what) => write!(f, "; the replay came to: {what}"),
             Found::Passed => write!(f, "; the replay ran past it"),
             Found::Stuck(why) => write!(f, "; the replay cannot get there: {why}"),
-            Found::State { subsystems } => {
+            Found::State { subsystems, .. } => {
                 write!(f, "; the state differs in: {}", subsystems.join(", "))
             }
         }?;

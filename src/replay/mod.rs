@@ -10,16 +10,24 @@
 //! Sources and sinks of events are traits, so that the same state machine runs over a file, over memory and inside a
 //! model checker.
 
+mod chain;
+mod digest;
 mod divergence;
+mod error;
+mod guest_side;
+mod loop_side;
 mod queue;
 mod state;
 mod stream;
+mod table;
 
 pub use crate::log::event::Checkpoint;
-pub use divergence::{Divergence, Found};
+pub use divergence::{Divergence, Executed, FieldDifference, Found, Narrowed};
+pub use error::ReplayError;
 pub use queue::AsyncQueue;
-pub use state::{Replay, ReplayError};
-pub use stream::{EventSink, EventSource, MemorySink, MemorySource};
+pub use state::{OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay};
+pub use stream::{EventSink, EventSource, MemoryLog, MemorySink, MemorySource};
+pub use table::{Action, Function, mode_table_markdown};
 
 /// What the state machine does with the outside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

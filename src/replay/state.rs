@@ -1,71 +1,79 @@
-//! [`Replay`]: modes, recorder and player.
+//! [`Replay`]: its state, its life from start to finish, and where it is.
 
-use super::{AsyncQueue, Checkpoint, Divergence, EventSink, EventSource, Found, ReplayMode};
-use crate::bus::{Exception, Interrupt};
-use crate::log::LogError;
-use crate::log::event::{AsyncEvent, Event, StampedEvent};
-use crate::nondet::{CharId, CharWritten, ClockKind, ShutdownCause};
+use super::chain::EventChain;
+use super::{AsyncQueue, Divergence, EventSink, EventSource, Found, ReplayError, ReplayMode};
+use crate::events::Delivery;
+use crate::log::event::{Event, StampedEvent};
+use crate::nondet::{CharId, NetId, Owner, ShutdownCause};
 use crate::persist::Digest;
 use crate::units::Position;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How many events a divergence report looks back.
 const RECENT_EVENTS: usize = 16;
 
-/// How far the player looks ahead for the next event that ends a slice.
-const LOOKAHEAD_EVENTS: usize = 4096;
+/// Subsystems that the state machine adds to those of the guest: requests that wait, and the hash of all events so far.
+pub const OWN_SUBSYSTEMS: [&str; 2] = ["queue", "events"];
 
-/// Why the state machine cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// A replay left its recording.
-    #[error(transparent)]
-    Divergence(#[from] Box<Divergence>),
-    /// The log cannot be written or read.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// `start` while somebody said that this machine cannot be recorded.
-    #[error("recording cannot start: {}", reasons.join("; "))]
-    Blocked {
-        /// Every reason.
-        reasons: Vec<String>,
-    },
-    /// A recording names another character device under this number.
-    #[error("character device {number} is {registered:?} here but {recorded:?} in the recording")]
-    CharDevice {
-        /// Registration order, from 0.
-        number: usize,
-        /// The name being registered.
-        registered: String,
-        /// The recording's name, empty when it has none under this number.
-        recorded: String,
-    },
+/// What a recording is made with.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RecordConfig {
+    /// Where it starts.
+    pub start: Position,
+    /// Names of the guest's hashes in a digest, in their order.
+    pub subsystems: Vec<String>,
+    /// Instructions between digests; 0 leaves them to the start and the end.
+    pub digest_every: u64,
+    /// Instructions between snapshots; `None` for none but those asked for.
+    pub snapshot_every: Option<u64>,
+}
+
+/// What a recording is played with: what its header says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PlayConfig {
+    /// Where it starts.
+    pub start: Position,
+    /// Names of the hashes in the recording's digests.
+    pub subsystems: Vec<String>,
+    /// The character devices that the recording registered; `None` when it is not known.
+    pub chars: Option<Vec<String>>,
 }
 
 /// The record/replay state machine of one machine.
 pub struct Replay {
-    mode: ReplayMode,
-    position: Position,
-    sink: Option<Box<dyn EventSink>>,
-    source: Option<Box<dyn EventSource>>,
-    queue: AsyncQueue,
-    events_enabled: bool,
-    flushing: bool,
+    pub(super) mode: ReplayMode,
+    pub(super) position: Position,
+    pub(super) sink: Option<Box<dyn EventSink>>,
+    pub(super) source: Option<Box<dyn EventSource>>,
+    pub(super) queue: AsyncQueue,
+    pub(super) events_enabled: bool,
+    pub(super) flushing: bool,
     finished: bool,
-    shutdown_logged: bool,
-    cached_clocks: [i64; 2],
+    pub(super) shutdown_logged: bool,
+    pub(super) cached_clocks: [i64; 2],
     chars: Vec<String>,
-    recorded_chars: Vec<String>,
+    recorded_chars: Option<Vec<String>>,
+    nets: Vec<Option<String>>,
+    /// Block requests that have not completed, with who made them.
+    pub(super) outstanding: BTreeMap<u64, Owner>,
+    pub(super) next_block: u64,
     blockers: Vec<String>,
-    recent: VecDeque<StampedEvent>,
-    subsystems: Vec<String>,
-    digest_every: u64,
-    next_digest: u64,
-    last_matching_digest: Option<Position>,
+    pub(super) recent: VecDeque<StampedEvent>,
+    pub(super) subsystems: Vec<String>,
+    /// Whether digests have [`OWN_SUBSYSTEMS`]; the first recordings did not.
+    pub(super) hashes_events: bool,
+    pub(super) chain: EventChain,
+    pub(super) digest_every: u64,
+    pub(super) next_digest: u64,
+    pub(super) snapshot_every: Option<u64>,
+    pub(super) next_snapshot: u64,
+    pub(super) snapshot_requested: bool,
+    pub(super) last_matching_digest: Option<Position>,
     /// Player: distance from the current event to the next one that ends a slice, once looked up.
-    next_stop_ahead: Option<usize>,
+    pub(super) next_stop_ahead: Option<usize>,
     break_at: Option<u64>,
-    events_consumed: u64,
+    /// Events logged or consumed so far: the ordinal of the next.
+    pub(super) events_passed: u64,
 }
 
 impl Replay {
@@ -82,16 +90,24 @@ impl Replay {
             shutdown_logged: false,
             cached_clocks: [0; 2],
             chars: Vec::new(),
-            recorded_chars: Vec::new(),
+            recorded_chars: None,
+            nets: Vec::new(),
+            outstanding: BTreeMap::new(),
+            next_block: 0,
             blockers: Vec::new(),
             recent: VecDeque::with_capacity(RECENT_EVENTS),
             subsystems: Vec::new(),
+            hashes_events: true,
+            chain: EventChain::default(),
             digest_every: 0,
             next_digest: u64::MAX,
+            snapshot_every: None,
+            next_snapshot: u64::MAX,
+            snapshot_requested: false,
             last_matching_digest: None,
             next_stop_ahead: None,
             break_at: None,
-            events_consumed: 0,
+            events_passed: 0,
         }
     }
 
@@ -100,38 +116,42 @@ impl Replay {
         Self::new(ReplayMode::None)
     }
 
-    /// Records into `sink`, from `start` on. `digest_every` is in instructions; 0 leaves digests to the start and the
-    /// end. `subsystems` names the hashes of a digest, in their order.
-    pub fn record(
-        sink: Box<dyn EventSink>,
-        start: Position,
-        subsystems: Vec<String>,
-        digest_every: u64,
-    ) -> Self {
+    /// Records into `sink`.
+    pub fn record(sink: Box<dyn EventSink>, config: RecordConfig) -> Self {
+        let start = config.start.icount;
         Self {
             sink: Some(sink),
-            position: start,
-            subsystems,
-            digest_every,
-            next_digest: start.icount,
+            position: config.start,
+            subsystems: Self::recorded_subsystems(config.subsystems),
+            digest_every: config.digest_every,
+            next_digest: start,
+            snapshot_every: config.snapshot_every,
+            next_snapshot: config.snapshot_every.map_or(u64::MAX, |every| start.saturating_add(every)),
             ..Self::new(ReplayMode::Record)
         }
     }
 
-    /// Plays `source`, from `start` on. `chars` are the character devices that the recording registered.
-    pub fn play(
-        source: Box<dyn EventSource>,
-        start: Position,
-        subsystems: Vec<String>,
-        chars: Vec<String>,
-    ) -> Self {
+    /// The names of a recording's hashes: the guest's, and the state machine's own.
+    pub fn recorded_subsystems(mut of_guest: Vec<String>) -> Vec<String> {
+        of_guest.extend(OWN_SUBSYSTEMS.map(str::to_owned));
+        of_guest
+    }
+
+    /// Plays `source`.
+    pub fn play(source: Box<dyn EventSource>, config: PlayConfig) -> Self {
         Self {
             source: Some(source),
-            position: start,
-            subsystems,
-            recorded_chars: chars,
+            position: config.start,
+            hashes_events: config.subsystems.ends_with(&OWN_SUBSYSTEMS.map(str::to_owned)),
+            subsystems: config.subsystems,
+            recorded_chars: config.chars,
             ..Self::new(ReplayMode::Play)
         }
+    }
+
+    /// Whether the digests have a hash of that name.
+    pub fn has_subsystem(&self, name: &str) -> bool {
+        self.subsystems.iter().any(|subsystem| subsystem == name)
     }
 
     /// The current mode.
@@ -155,18 +175,51 @@ impl Replay {
     /// In play, when the recording has another device under this number.
     pub fn register_char(&mut self, name: &str) -> Result<CharId, ReplayError> {
         let number = self.chars.len();
-        if self.mode == ReplayMode::Play {
-            let recorded = self.recorded_chars.get(number);
-            if recorded.is_none_or(|recorded| recorded != name) {
-                return Err(ReplayError::CharDevice {
-                    number,
-                    registered: name.to_owned(),
-                    recorded: recorded.cloned().unwrap_or_default(),
-                });
-            }
+        if self.mode == ReplayMode::Play
+            && let Some(recorded) = &self.recorded_chars
+            && recorded.get(number).is_none_or(|recorded| recorded != name)
+        {
+            return Err(ReplayError::CharDevice {
+                number,
+                registered: name.to_owned(),
+                recorded: recorded.get(number).cloned().unwrap_or_default(),
+            });
+        }
+        if number > usize::from(u16::MAX) {
+            return Err(ReplayError::TooManyDevices { name: name.to_owned() });
         }
         self.chars.push(name.to_owned());
         Ok(CharId(number as u16))
+    }
+
+    /// The character devices registered, in order.
+    pub fn chars(&self) -> &[String] {
+        &self.chars
+    }
+
+    /// Registers a network device; numbers follow the order of registration and are not used again.
+    ///
+    /// # Errors
+    /// When there are 65,536 already.
+    pub fn register_net(&mut self, name: &str) -> Result<NetId, ReplayError> {
+        let number = u16::try_from(self.nets.len())
+            .map_err(|_| ReplayError::TooManyDevices { name: name.to_owned() })?;
+        self.nets.push(Some(name.to_owned()));
+        Ok(NetId(number))
+    }
+
+    /// Takes a network device away: its packets are dropped from now on.
+    ///
+    /// # Errors
+    /// When it was never registered, or is gone already.
+    pub fn unregister_net(&mut self, device: NetId) -> Result<(), ReplayError> {
+        let name = self.nets.get_mut(usize::from(device.0)).and_then(Option::take);
+        name.map(|_| ()).ok_or(ReplayError::NoSuchNet { number: device.0 })
+    }
+
+    /// Whether a network device is registered.
+    pub fn has_net(&self, device: NetId) -> bool {
+        self.nets.get(usize::from(device.0)).is_some_and(Option::is_some)
     }
 
     /// Remembers why this machine cannot be recorded; [`start`](Replay::start) then fails with every reason.
@@ -195,23 +248,33 @@ impl Replay {
     ///
     /// # Errors
     /// When the log cannot be written; the prefix stays usable.
-    pub fn finish(&mut self, digests: impl FnOnce() -> Vec<Digest>) -> Result<Vec<AsyncEvent>, ReplayError> {
+    pub fn finish(&mut self, digests: impl FnOnce() -> Vec<Digest>) -> Result<Vec<Delivery>, ReplayError> {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(Vec::new());
         }
-        let was = std::mem::replace(&mut self.mode, ReplayMode::None);
         self.events_enabled = false;
-        let queued = std::iter::from_fn(|| self.queue.pop()).collect();
         self.source = None;
-        if let (ReplayMode::Record, Some(mut sink)) = (was, self.sink.take()) {
-            if !self.shutdown_logged {
-                sink.append(self.position, &Event::Shutdown(ShutdownCause::None))?;
-            }
-            sink.append(self.position, &Event::Digest(digests()))?;
-            sink.append(self.position, &Event::End)?;
+        let ended = match self.mode {
+            ReplayMode::Record => self.end_log(digests),
+            ReplayMode::None | ReplayMode::Play => Ok(()),
+        };
+        self.mode = ReplayMode::None;
+        self.sink = None;
+        ended?;
+        Ok(std::iter::from_fn(|| self.queue.pop()).collect())
+    }
+
+    fn end_log(&mut self, digests: impl FnOnce() -> Vec<Digest>) -> Result<(), ReplayError> {
+        if !self.shutdown_logged {
+            self.log(self.position, Event::Shutdown(ShutdownCause::None))?;
+        }
+        let digests = self.with_own_digests(digests());
+        self.log(self.position, Event::Digest(digests))?;
+        self.log(self.position, Event::End)?;
+        if let Some(sink) = &mut self.sink {
             sink.finish()?;
         }
-        Ok(queued)
+        Ok(())
     }
 
     /// Makes everything recorded so far survive the end of this process.
@@ -240,9 +303,19 @@ impl Replay {
         Ok(next.min(until_break))
     }
 
-    /// Sets or deletes the icount at which slices end.
+    /// Sets or deletes the icount at which a run ends, once.
     pub fn break_at(&mut self, icount: Option<u64>) {
         self.break_at = icount;
+    }
+
+    /// The icount of the break, if there is one.
+    pub fn break_icount(&self) -> Option<u64> {
+        self.break_at
+    }
+
+    /// Whether the break is reached; it is then deleted.
+    pub fn take_break(&mut self) -> bool {
+        self.break_at.take_if(|at| *at <= self.position.icount).is_some()
     }
 
     /// Advances by what the guest has executed, to `position`.
@@ -262,415 +335,6 @@ impl Replay {
         Ok(())
     }
 
-    /// Player: the position of the next event that the loop and not the guest must handle (async events, checkpoints,
-    /// digests, shutdown by the host, end), or of an event before it when that is far. The guest may run up to there.
-    /// `None` in the other modes and behind the end.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn next_stop(&mut self) -> Result<Option<Position>, ReplayError> {
-        let Some(source) = &mut self.source else { return Ok(None) };
-        let mut ahead = self.next_stop_ahead.unwrap_or(0);
-        let mut found = None;
-        while let Some(event) = source.peek(ahead)? {
-            found = Some(event.position);
-            if !made_by_guest(&event.event) || ahead >= LOOKAHEAD_EVENTS {
-                break;
-            }
-            ahead += 1;
-        }
-        self.next_stop_ahead = Some(ahead);
-        Ok(found)
-    }
-
-    /// Player: the next event, whatever it is.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn peek(&mut self) -> Result<Option<&StampedEvent>, ReplayError> {
-        match &mut self.source {
-            Some(source) => Ok(source.peek(0)?),
-            None => Ok(None),
-        }
-    }
-
-    /// Player: whether the log's `end` is reached.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn at_end(&mut self) -> Result<bool, ReplayError> {
-        if self.mode != ReplayMode::Play {
-            return Ok(false);
-        }
-        Ok(self.peek()?.is_none_or(|next| next.event == Event::End) && self.next_is_here()?)
-    }
-
-    fn next_is_here(&mut self) -> Result<bool, ReplayError> {
-        let here = self.position;
-        Ok(self.peek()?.is_none_or(|next| next.position == here))
-    }
-
-    // ---- what the guest asks or does ----
-
-    /// Whether the log has an interrupt next, here. True in the other modes.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn has_interrupt(&mut self, at: Position) -> Result<bool, ReplayError> {
-        self.next_here(at, |event| matches!(event, Event::Interrupt(_)))
-    }
-
-    /// The CPU is about to accept an interrupt. Logged; in play true, and consumed, only when the log says so.
-    ///
-    /// # Errors
-    /// When the log cannot be written or read.
-    pub fn interrupt(&mut self, at: Position, interrupt: Interrupt) -> Result<bool, ReplayError> {
-        self.pass(at, Event::Interrupt(interrupt))
-    }
-
-    /// Whether the log has an exception next, here. True in the other modes.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn has_exception(&mut self, at: Position) -> Result<bool, ReplayError> {
-        self.next_here(at, |event| matches!(event, Event::Exception(_)))
-    }
-
-    /// A synchronous exception of the CPU; see [`interrupt`](Replay::interrupt).
-    ///
-    /// # Errors
-    /// When the log cannot be written or read.
-    pub fn exception(&mut self, at: Position, exception: Exception) -> Result<bool, ReplayError> {
-        self.pass(at, Event::Exception(exception))
-    }
-
-    /// Reads a host clock, in nanoseconds: every read is logged. In play the logged value if that clock is next,
-    /// else the last value of that kind.
-    ///
-    /// # Errors
-    /// When the log cannot be written or read.
-    pub fn clock(
-        &mut self,
-        at: Position,
-        kind: ClockKind,
-        read_host: impl FnOnce() -> i64,
-    ) -> Result<i64, ReplayError> {
-        let value = match self.mode {
-            ReplayMode::None => read_host(),
-            ReplayMode::Record => {
-                let value = read_host();
-                self.log(at, Event::Clock { kind, value })?;
-                value
-            }
-            ReplayMode::Play => {
-                if !self.has_clock(at, kind)? {
-                    return Ok(self.cached_clocks[kind as usize]);
-                }
-                match self.consume()? {
-                    Event::Clock { value, .. } => value,
-                    _ => unreachable!("has_clock looked at this event"),
-                }
-            }
-        };
-        self.cached_clocks[kind as usize] = value;
-        Ok(value)
-    }
-
-    /// Whether the log has a read of that clock next, here. True in the other modes.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn has_clock(&mut self, at: Position, wanted: ClockKind) -> Result<bool, ReplayError> {
-        self.next_here(at, |event| matches!(event, Event::Clock { kind, .. } if *kind == wanted))
-    }
-
-    /// Fills `buffer` from the host's entropy and gives the host call's return code.
-    ///
-    /// # Errors
-    /// When the log cannot be written or read; in play a divergence when no read of this length is next.
-    pub fn random(
-        &mut self,
-        at: Position,
-        buffer: &mut [u8],
-        read_host: impl FnOnce(&mut [u8]) -> i32,
-    ) -> Result<i32, ReplayError> {
-        match self.mode {
-            ReplayMode::None => Ok(read_host(buffer)),
-            ReplayMode::Record => {
-                let result = read_host(buffer);
-                self.log(at, Event::Random { result, bytes: buffer.to_vec() })?;
-                Ok(result)
-            }
-            ReplayMode::Play => {
-                let length = buffer.len();
-                let next = self.next_here(
-                    at,
-                    |event| matches!(event, Event::Random { bytes, .. } if bytes.len() == length),
-                )?;
-                if !next {
-                    return Err(self.unexpected(at, format!("a request for {length} random bytes")));
-                }
-                let Event::Random { result, bytes } = self.consume()? else {
-                    unreachable!("next_here looked at this event")
-                };
-                buffer.copy_from_slice(&bytes);
-                Ok(result)
-            }
-        }
-    }
-
-    /// Sends bytes of a character device to its host and gives the host's result, which may be partial or an error.
-    /// The bytes are logged too, so that a recording has its transcript.
-    ///
-    /// # Errors
-    /// When the log cannot be written or read; in play a divergence when these bytes are not what the log has next.
-    pub fn char_write(
-        &mut self,
-        at: Position,
-        device: CharId,
-        bytes: &[u8],
-        write_host: impl FnOnce(&[u8]) -> CharWritten,
-    ) -> Result<CharWritten, ReplayError> {
-        match self.mode {
-            ReplayMode::None => Ok(write_host(bytes)),
-            ReplayMode::Record => {
-                let written = write_host(bytes);
-                self.log(at, Event::CharWrite { device, bytes: bytes.to_vec(), written })?;
-                Ok(written)
-            }
-            ReplayMode::Play => {
-                let next = self.next_here(at, |event| {
-                    matches!(event, Event::CharWrite { device: logged_device, bytes: logged, .. }
-                        if *logged_device == device && logged == bytes)
-                })?;
-                if !next {
-                    let text = format!(
-                        "char_write of {:?} by device {}",
-                        bytes.escape_ascii().to_string(),
-                        device.0
-                    );
-                    return Err(self.unexpected(at, text));
-                }
-                match self.consume()? {
-                    Event::CharWrite { written, .. } => Ok(written),
-                    _ => unreachable!("next_here looked at this event"),
-                }
-            }
-        }
-    }
-
-    /// Asks for a shutdown. In none and record it acts (true); in record it is logged first. In play a request of the
-    /// guest acts when the log has it next, a request of the host is ignored.
-    ///
-    /// # Errors
-    /// When the log cannot be written or read.
-    pub fn shutdown_request(&mut self, at: Position, cause: ShutdownCause) -> Result<bool, ReplayError> {
-        let acts = self.pass(at, Event::Shutdown(cause))?;
-        self.shutdown_logged |= acts;
-        Ok(acts)
-    }
-
-    /// Player: the shutdown by the host that the log has here, consumed.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn logged_shutdown(&mut self) -> Result<Option<ShutdownCause>, ReplayError> {
-        let here = self.position;
-        if self.mode != ReplayMode::Play
-            || !self.next_here(here, |event| matches!(event, Event::Shutdown(_)))?
-        {
-            return Ok(None);
-        }
-        match self.consume()? {
-            Event::Shutdown(cause) => Ok(Some(cause)),
-            _ => unreachable!("next_here looked at this event"),
-        }
-    }
-
-    // ---- the main loop's side ----
-
-    /// Passes a checkpoint. In play true, and consumed, only when the log has it next; on false the caller leaves its
-    /// work pending.
-    ///
-    /// # Errors
-    /// When the log cannot be written or read.
-    pub fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<bool, ReplayError> {
-        self.pass(self.position, Event::Checkpoint(checkpoint))
-    }
-
-    /// Whether the log has this checkpoint next. True in the other modes.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn has_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<bool, ReplayError> {
-        self.next_here(self.position, |event| *event == Event::Checkpoint(checkpoint))
-    }
-
-    /// Whether async events are queued (and not run at once).
-    pub fn events_enabled(&self) -> bool {
-        self.events_enabled
-    }
-
-    /// From now on async events wait for the flush point.
-    pub fn enable_events(&mut self) {
-        self.events_enabled = self.mode != ReplayMode::None;
-    }
-
-    /// Flushes the queue; from then on async events run at once.
-    ///
-    /// # Errors
-    /// As for [`flush`](Replay::flush).
-    pub fn disable_events(&mut self, deliver: impl FnMut(AsyncEvent)) -> Result<(), ReplayError> {
-        self.flush(deliver)?;
-        self.events_enabled = false;
-        Ok(())
-    }
-
-    /// An event from outside. `Some` gives it back: the caller delivers it now (mode none, or events disabled). In
-    /// record it waits for the flush point. In play input of the host is dropped, for the log has its own; what the
-    /// machine itself scheduled waits for the log to name it.
-    #[must_use = "an event that is given back must be delivered"]
-    pub fn schedule(&mut self, event: AsyncEvent) -> Option<AsyncEvent> {
-        match self.mode {
-            _ if !self.events_enabled => return Some(event),
-            ReplayMode::None => return Some(event),
-            ReplayMode::Record => self.queue.push(event),
-            ReplayMode::Play => {
-                if matches!(
-                    event,
-                    AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } | AsyncEvent::Block { .. }
-                ) {
-                    self.queue.push(event);
-                }
-            }
-        }
-        None
-    }
-
-    /// Whether events wait in the queue.
-    pub fn has_queued_events(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    /// The one flush point: the top of the vCPU loop, just before warp accounting. In record logs and delivers all
-    /// that is queued, in order; in play delivers what the log has here.
-    ///
-    /// # Errors
-    /// When the log cannot be written or read.
-    ///
-    /// # Panics
-    /// When `deliver` flushes again: a programming error in every build.
-    pub fn flush(&mut self, mut deliver: impl FnMut(AsyncEvent)) -> Result<(), ReplayError> {
-        assert!(!self.flushing, "the async queue has one flush point, and it does not nest");
-        self.flushing = true;
-        let result = match self.mode {
-            ReplayMode::None => {
-                while let Some(event) = self.queue.pop() {
-                    deliver(event);
-                }
-                Ok(())
-            }
-            ReplayMode::Record => self.flush_recording(&mut deliver),
-            ReplayMode::Play => self.flush_playing(&mut deliver),
-        };
-        self.flushing = false;
-        result
-    }
-
-    fn flush_recording(&mut self, deliver: &mut dyn FnMut(AsyncEvent)) -> Result<(), ReplayError> {
-        while let Some(event) = self.queue.pop() {
-            self.log(self.position, Event::Async(event.clone()))?;
-            deliver(event);
-        }
-        Ok(())
-    }
-
-    fn flush_playing(&mut self, deliver: &mut dyn FnMut(AsyncEvent)) -> Result<(), ReplayError> {
-        loop {
-            let here = self.position;
-            let logged = match self.peek()? {
-                Some(StampedEvent { position, event: Event::Async(logged), .. }) if *position == here => {
-                    logged.clone()
-                }
-                _ => return Ok(()),
-            };
-            let scheduled_here = matches!(
-                logged,
-                AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } | AsyncEvent::Block { .. }
-            );
-            if scheduled_here && self.queue.take_matching(&logged).is_none() {
-                // The machine has not scheduled it yet: never run early.
-                return Ok(());
-            }
-            self.consume()?;
-            deliver(logged);
-        }
-    }
-
-    /// What waits in the queue, in words, for reports.
-    pub fn queued_descriptions(&self) -> Vec<String> {
-        self.queue.iter().map(|event| Event::Async(event.clone()).to_string()).collect()
-    }
-
-    /// Player: events consumed so far.
-    pub fn events_consumed(&self) -> u64 {
-        self.events_consumed
-    }
-
-    // ---- digests ----
-
-    /// Recorder: the icount at which the next digest is due, `u64::MAX` for none.
-    pub fn next_digest(&self) -> u64 {
-        if self.mode == ReplayMode::Record { self.next_digest } else { u64::MAX }
-    }
-
-    /// Whether a digest belongs here: due in record, next in the log in play.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn digest_due(&mut self) -> Result<bool, ReplayError> {
-        match self.mode {
-            ReplayMode::None => Ok(false),
-            ReplayMode::Record => Ok(self.position.icount >= self.next_digest),
-            ReplayMode::Play => self.next_here(self.position, |event| matches!(event, Event::Digest(_))),
-        }
-    }
-
-    /// Logs the digests of all subsystems, or compares them with the log's.
-    ///
-    /// # Errors
-    /// In play a divergence that names the subsystems that differ.
-    pub fn digest(&mut self, digests: Vec<Digest>) -> Result<(), ReplayError> {
-        match self.mode {
-            ReplayMode::None => Ok(()),
-            ReplayMode::Record => {
-                self.next_digest = match self.digest_every {
-                    0 => u64::MAX,
-                    every => self.position.icount - self.position.icount % every + every,
-                };
-                self.log(self.position, Event::Digest(digests))
-            }
-            ReplayMode::Play => self.compare_digests(&digests),
-        }
-    }
-
-    fn compare_digests(&mut self, found: &[Digest]) -> Result<(), ReplayError> {
-        let Some(StampedEvent { event: Event::Digest(logged), .. }) = self.peek()? else {
-            return Err(self.unexpected(self.position, "a digest".to_owned()));
-        };
-        let logged = logged.clone();
-        let subsystems: Vec<String> = (0..logged.len().max(found.len()))
-            .filter(|&index| logged.get(index) != found.get(index))
-            .map(|index| self.subsystems.get(index).cloned().unwrap_or_else(|| format!("subsystem {index}")))
-            .collect();
-        if !subsystems.is_empty() {
-            return Err(self.diverged(Found::State { subsystems }));
-        }
-        self.consume()?;
-        self.last_matching_digest = Some(self.position);
-        Ok(())
-    }
-
     // ---- divergence ----
 
     /// A divergence here: the replay found something other than the next event of the log.
@@ -685,6 +349,9 @@ impl Replay {
             pc: None,
             recent: self.recent.iter().cloned().collect(),
             last_matching_digest: self.last_matching_digest,
+            queued: self.queued_descriptions(),
+            executed: Vec::new(),
+            narrowed: None,
         }))
     }
 
@@ -696,46 +363,53 @@ impl Replay {
 
     // ---- log access ----
 
-    /// The rule of every event without an answer: true in none, logged in record, consumed in play when it is next.
-    fn pass(&mut self, at: Position, event: Event) -> Result<bool, ReplayError> {
-        match self.mode {
-            ReplayMode::None => Ok(true),
-            ReplayMode::Record => {
-                self.log(at, event)?;
-                Ok(true)
-            }
-            ReplayMode::Play => {
-                let next = self.next_here(at, |logged| *logged == event)?;
-                if next {
-                    self.consume()?;
-                }
-                Ok(next)
-            }
-        }
-    }
-
-    fn next_here(&mut self, at: Position, wanted: impl FnOnce(&Event) -> bool) -> Result<bool, ReplayError> {
+    /// Whether the log has such an event next, at `at`. True in the other modes.
+    pub(super) fn next_here(
+        &mut self,
+        at: Position,
+        wanted: impl FnOnce(&Event) -> bool,
+    ) -> Result<bool, ReplayError> {
         if self.mode != ReplayMode::Play {
             return Ok(true);
         }
         Ok(self.peek()?.is_some_and(|next| next.position == at && wanted(&next.event)))
     }
 
-    fn log(&mut self, at: Position, event: Event) -> Result<(), ReplayError> {
+    /// Player: the next event, whatever it is.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn peek(&mut self) -> Result<Option<&StampedEvent>, ReplayError> {
+        match &mut self.source {
+            Some(source) => Ok(source.peek(0)?),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn log(&mut self, at: Position, event: Event) -> Result<(), ReplayError> {
         if let Some(sink) = &mut self.sink {
             sink.append(at, &event)?;
+            self.passed(at, &event);
         }
         Ok(())
     }
 
-    fn consume(&mut self) -> Result<Event, ReplayError> {
+    /// An event is in the log, or taken from it.
+    pub(super) fn passed(&mut self, at: Position, event: &Event) {
+        if self.hashes_events {
+            self.chain.add(at, event);
+        }
+        self.events_passed += 1;
+    }
+
+    pub(super) fn consume(&mut self) -> Result<Event, ReplayError> {
         let Some(next) = self.peek()?.cloned() else {
             return Err(self.diverged(Found::Event("an event behind the end of the log".to_owned())));
         };
         if let Some(source) = &mut self.source {
             source.advance();
         }
-        self.events_consumed += 1;
+        self.passed(next.position, &next.event);
         self.next_stop_ahead = self.next_stop_ahead.and_then(|ahead| ahead.checked_sub(1));
         if self.recent.len() == RECENT_EVENTS {
             self.recent.pop_front();
@@ -744,26 +418,9 @@ impl Replay {
         self.recent.push_back(next);
         Ok(event)
     }
-}
 
-/// Whether the running guest itself comes to this event, so that a slice need not end before it.
-fn made_by_guest(event: &Event) -> bool {
-    match event {
-        Event::Interrupt(_)
-        | Event::Exception(_)
-        | Event::CharWrite { .. }
-        | Event::CharReadAll { .. }
-        | Event::CharReadAllError { .. }
-        | Event::AudioOut { .. }
-        | Event::AudioIn { .. }
-        | Event::Random { .. }
-        | Event::Clock { .. } => true,
-        Event::Shutdown(cause) => matches!(
-            cause,
-            ShutdownCause::GuestShutdown | ShutdownCause::GuestReset | ShutdownCause::GuestPanic
-        ),
-        Event::Async(_) | Event::Checkpoint(_) | Event::Digest(_) | Event::Snapshot { .. } | Event::End => {
-            false
-        }
+    /// Events logged, or consumed, so far: the ordinal of the next.
+    pub fn events_passed(&self) -> u64 {
+        self.events_passed
     }
 }

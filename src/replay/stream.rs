@@ -13,6 +13,12 @@ pub trait EventSink: Send {
     /// When it cannot be kept (a full disk); what was appended before stays whole.
     fn append(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError>;
 
+    /// Appends a snapshot and the event that refers to it, and gives the snapshot's number.
+    ///
+    /// # Errors
+    /// As for [`append`](EventSink::append).
+    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<u64, LogError>;
+
     /// Makes everything appended so far survive the end of this process.
     ///
     /// # Errors
@@ -37,35 +43,66 @@ pub trait EventSource: Send {
     /// Goes on to the next event.
     fn advance(&mut self);
 
+    /// Goes to the event with an ordinal.
+    ///
+    /// # Errors
+    /// When there is no such event, or the log cannot be read there.
+    fn seek(&mut self, ordinal: EventOrdinal) -> Result<(), LogError>;
+
+    /// The snapshot with a number.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    fn read_snapshot(&self, number: u64) -> Result<Vec<u8>, LogError>;
+
     /// File offset at which the current event can be found (that of its chunk), for reports.
     fn byte_offset(&self) -> Option<u64>;
 }
 
-/// Keeps events in memory.
+/// A log in memory.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MemoryLog {
+    /// The events, in order.
+    pub events: Vec<StampedEvent>,
+    /// The snapshots, by number.
+    pub snapshots: Vec<Vec<u8>>,
+}
+
+/// Keeps a log in memory.
 pub struct MemorySink {
-    events: Arc<Mutex<Vec<StampedEvent>>>,
+    log: Arc<Mutex<MemoryLog>>,
 }
 
 impl Default for MemorySink {
     fn default() -> Self {
-        Self { events: Arc::new(Mutex::new(Vec::new())) }
+        Self { log: Arc::new(Mutex::new(MemoryLog::default())) }
     }
 }
 
 impl MemorySink {
-    /// A second handle on the events, to read them when the run is over.
-    pub fn events(&self) -> impl Fn() -> Vec<StampedEvent> + Send + use<> {
-        let events = self.events.clone();
-        move || lock(&events).clone()
+    /// A second handle on the log, to read it when the run is over.
+    pub fn log(&self) -> impl Fn() -> MemoryLog + Send + use<> {
+        let log = self.log.clone();
+        move || lock(&log).clone()
     }
 }
 
 impl EventSink for MemorySink {
     fn append(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError> {
-        let mut events = lock(&self.events);
+        let events = &mut lock(&self.log).events;
         let ordinal = EventOrdinal(events.len() as u64);
         events.push(StampedEvent { position, ordinal, event: event.clone() });
         Ok(ordinal)
+    }
+
+    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<u64, LogError> {
+        let number = {
+            let snapshots = &mut lock(&self.log).snapshots;
+            snapshots.push(container.to_vec());
+            snapshots.len() as u64 - 1
+        };
+        self.append(position, &Event::Snapshot { number })?;
+        Ok(number)
     }
 
     fn flush(&mut self) -> Result<(), LogError> {
@@ -77,26 +114,41 @@ impl EventSink for MemorySink {
     }
 }
 
-/// Plays events from memory.
+/// Plays a log from memory.
 pub struct MemorySource {
-    events: Vec<StampedEvent>,
+    log: MemoryLog,
     next: usize,
 }
 
 impl MemorySource {
-    /// Plays `events` from the first.
-    pub fn new(events: Vec<StampedEvent>) -> Self {
-        Self { events, next: 0 }
+    /// Plays `log` from its first event.
+    pub fn new(log: MemoryLog) -> Self {
+        Self { log, next: 0 }
     }
 }
 
 impl EventSource for MemorySource {
     fn peek(&mut self, ahead: usize) -> Result<Option<&StampedEvent>, LogError> {
-        Ok(self.events.get(self.next + ahead))
+        Ok(self.log.events.get(self.next + ahead))
     }
 
     fn advance(&mut self) {
         self.next += 1;
+    }
+
+    fn seek(&mut self, ordinal: EventOrdinal) -> Result<(), LogError> {
+        let events = self.log.events.len() as u64;
+        if ordinal.0 > events {
+            return Err(LogError::NoSuchEvent { ordinal: ordinal.0, events });
+        }
+        self.next = ordinal.0 as usize;
+        Ok(())
+    }
+
+    fn read_snapshot(&self, number: u64) -> Result<Vec<u8>, LogError> {
+        let snapshots = self.log.snapshots.len() as u64;
+        let found = usize::try_from(number).ok().and_then(|number| self.log.snapshots.get(number));
+        found.cloned().ok_or(LogError::NoSuchSnapshot { number, snapshots })
     }
 
     fn byte_offset(&self) -> Option<u64> {
@@ -107,6 +159,10 @@ impl EventSource for MemorySource {
 impl EventSink for LogWriter {
     fn append(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError> {
         LogWriter::append(self, position, event)
+    }
+
+    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<u64, LogError> {
+        LogWriter::append_snapshot(self, position, container).map(|(number, _)| number)
     }
 
     fn flush(&mut self) -> Result<(), LogError> {
@@ -131,6 +187,14 @@ impl<R: std::borrow::Borrow<LogReader> + Send> EventSource for EventCursor<R> {
 
     fn advance(&mut self) {
         self.next();
+    }
+
+    fn seek(&mut self, ordinal: EventOrdinal) -> Result<(), LogError> {
+        EventCursor::seek(self, ordinal)
+    }
+
+    fn read_snapshot(&self, number: u64) -> Result<Vec<u8>, LogError> {
+        self.reader().read_snapshot(number)
     }
 
     fn byte_offset(&self) -> Option<u64> {

@@ -10,7 +10,7 @@ use crate::machine::board::{
     Board, BoardError, CpuKind, ImageInput, IrqLine, MemoryImage, RegionKind, Target, Unmapped,
 };
 use crate::machine::rom::Format;
-use crate::machine::{self, Machine, Slot, Wire, number_char_devices};
+use crate::machine::{self, Machine, Slot, Wire, number_char_devices, number_net_devices};
 use crate::persist::Digest;
 use crate::replay::Replay;
 use crate::sync::Shared;
@@ -67,6 +67,7 @@ pub(crate) fn build_machine(board: &Board, image: &MemoryImage) -> Result<Machin
         .map(|(spec, device)| Slot::new(&spec.name, spec.at, wire(spec.irq), device))
         .collect();
     number_char_devices(&mut slots);
+    number_net_devices(&mut slots);
     let memory = Box::new(board.memory(image, &[])?);
     let variant = match board.cpu.kind {
         CpuKind::Mos6502 => Variant::Nmos6502,

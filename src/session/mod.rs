@@ -12,14 +12,15 @@ pub use record::RecordOptions;
 pub use run::{HookCallback, HookEvent, RunRequest, Stop};
 
 use crate::cpu::{Instruction, disassemble};
-use crate::engine::{Engine, ReplayGuard, World};
+use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, World};
 use crate::error::Error;
+use crate::events::AsyncEvent;
 use crate::host::{HostInput, InputGate, Interval, SystemHost};
 use crate::machine::board::{Board, Region, RegionKind};
 use crate::machine::{BusCycle, HookId, Machine};
-use crate::nondet::CharId;
+use crate::nondet::{CharId, ShutdownCause};
 use crate::persist::{Digest, Value};
-use crate::replay::{Checkpoint, Replay, ReplayMode};
+use crate::replay::{Replay, ReplayMode};
 use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Kick, Mutex, Shared, lock};
 use crate::units::Position;
@@ -49,6 +50,7 @@ pub struct Session {
     engine: Engine<Machine>,
     input: Arc<HostInput>,
     chars: Vec<String>,
+    nets: Vec<String>,
     console: Option<CharId>,
     /// Held by the thread that runs the machine.
     running: Mutex<bool>,
@@ -61,6 +63,8 @@ impl Session {
     fn assemble(board: Shared<Board>, identity: Digest, machine: Machine, replay: Replay) -> Self {
         let chars: Vec<String> =
             machine.devices().filter(|slot| slot.char_id.is_some()).map(|slot| slot.name.clone()).collect();
+        let nets: Vec<String> =
+            machine.devices().filter(|slot| slot.net_id.is_some()).map(|slot| slot.name.clone()).collect();
         let console = board
             .console
             .as_ref()
@@ -74,6 +78,7 @@ impl Session {
             engine: Engine::with_kick(world, main.clone()),
             input: Arc::new(HostInput::new(main)),
             chars,
+            nets,
             console,
             running: Mutex::new(false),
             hooks: Mutex::new(BTreeMap::new()),
@@ -223,11 +228,7 @@ impl Session {
     /// When the board has no console, or the machine replays a recording, which has its own input.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Error> {
         let console = self.console_id()?;
-        if self.mode() == ReplayMode::Play {
-            return Err(Error::State(
-                "a replay takes its input from the recording; fork it, or make a new machine, to type into it".into(),
-            ));
-        }
+        self.require_input()?;
         self.input.send(console, bytes);
         Ok(())
     }
@@ -250,8 +251,9 @@ impl Session {
 
     /// Bytes typed that the guest has not read yet.
     pub fn input_pending(&self) -> usize {
-        let in_devices: usize = self.world().guest.devices().map(|slot| slot.device.pending_input()).sum();
-        self.input.waiting() + in_devices
+        let world = self.world();
+        let in_devices: usize = world.guest.devices().map(|slot| slot.device.pending_input()).sum();
+        self.input.waiting() + world.undelivered_bytes() + in_devices
     }
 
     /// Says that more input may come from another thread: until the gate is dropped, a machine that waits for input
@@ -266,7 +268,7 @@ impl Session {
     pub fn snapshot(&self) -> Snapshot {
         use crate::guest::Guest;
         let mut world = self.world();
-        let sections = world.guest.save();
+        let sections = world.guest.save_sections();
         Snapshot::new(self.identity(), world.guest.position(), sections)
     }
 
@@ -275,20 +277,27 @@ impl Session {
     /// # Errors
     /// A snapshot of another board or ROM, or a machine that is recorded or replayed.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        if snapshot.identity() != self.identity() {
-            return Err(Error::Mismatch(format!(
-                "the snapshot was taken on another board or ROM (identity {}) than this machine's ({}): restore it \
-                 on a machine made from the same board and images",
-                snapshot.identity(),
-                self.identity()
-            )));
-        }
+        self.require_own(snapshot)?;
         let mut world = self.world();
         require_free(&world, "the whole state")?;
-        world.guest.restore(snapshot.sections())?;
-        world.replay = Replay::none();
+        // What a recording's snapshot holds of its log has no meaning here.
+        let of_machine = snapshot.sections().iter().filter(|(name, _)| name != REPLAY_SECTION);
+        world.guest.restore_sections(&of_machine.cloned().collect::<Vec<_>>())?;
+        world.replay = self.registered(Replay::none())?;
         world.forget_sleep();
         Ok(())
+    }
+
+    fn require_own(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        if snapshot.identity() == self.identity() {
+            return Ok(());
+        }
+        Err(Error::Mismatch(format!(
+            "the snapshot was taken on another board or ROM (identity {}) than this machine's ({}): restore it \
+             on a machine made from the same board and images",
+            snapshot.identity(),
+            self.identity()
+        )))
     }
 
     /// A second machine in the same state, free to go its own way. What was typed and has not arrived stays here.
@@ -316,26 +325,44 @@ impl Session {
         world.guest.section_names().into_iter().zip(digests).collect()
     }
 
+    /// Asks for a shutdown or a reset, as a host does: it comes at the next instruction boundary of the run that goes on,
+    /// or of the next one. Ignored in play.
+    pub fn shutdown(&self, cause: ShutdownCause) {
+        self.input.shut_down(cause);
+    }
+
+    /// Brings an event from the host: a key, a movement, a packet, bytes. It arrives while the machine runs.
+    ///
+    /// # Errors
+    /// When the machine replays a recording, which has its own input.
+    pub fn arrive(&self, event: AsyncEvent) -> Result<(), Error> {
+        self.require_input()?;
+        self.input.push(event);
+        Ok(())
+    }
+
+    fn require_input(&self) -> Result<(), Error> {
+        if self.mode() != ReplayMode::Play {
+            return Ok(());
+        }
+        Err(Error::State(
+            "a replay takes its input from the recording; fork it, or make a new machine, to type into it"
+                .into(),
+        ))
+    }
+
     /// Presses the reset button: recorded, and so replayed.
     ///
     /// # Errors
     /// While the machine runs, in play (the recording has its own resets), or when the log cannot be written.
     pub fn reset(&self) -> Result<(), Error> {
-        use crate::guest::Guest;
         let _running = self.start_running()?;
         {
             let mut world = self.world();
             if world.replay.mode() == ReplayMode::Play {
                 return Err(Error::State("a replay is reset where its recording was".into()));
             }
-            let position = world.guest.position();
-            world.replay.account_executed(position)?;
-            world.replay.checkpoint(Checkpoint::ResetRequested)?;
-            let (guest, mut outside) = world.split();
-            guest.reset(&mut outside);
-            if let Some(error) = world.watch.failure.take() {
-                return Err(error.into());
-            }
+            world.press_reset()?;
         }
         self.settle()
     }

@@ -2,12 +2,13 @@
 
 use super::Session;
 use super::build::{build_machine, identity, rom_contents};
+use crate::engine::TIMERS;
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{EventCursor, Header, LogReader, LogWriter, Options, RomRecord, RomTarget};
 use crate::machine::Machine;
 use crate::machine::board::{Board, ImageInput, MemoryImage};
-use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
+use crate::replay::{Checkpoint, Found, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode};
 use crate::snapshot::Snapshot;
 use crate::sync::Shared;
 use std::path::Path;
@@ -72,15 +73,41 @@ impl Session {
         let header = self.header(options);
         let writer = create(&header)?;
         let mut world = self.world();
-        let start = world.guest.position();
-        let mut replay = Replay::record(Box::new(writer), start, header.subsystems, header.digest_every);
+        let config = RecordConfig {
+            start: world.guest.position(),
+            subsystems: world.subsystems(),
+            digest_every: header.digest_every,
+            snapshot_every: header.snapshot_every,
+        };
+        let mut replay = self.registered(Replay::record(Box::new(writer), config))?;
+        replay.start()?;
+        // What is read between the two is of the start-up, and not of the run.
+        replay.checkpoint(Checkpoint::Init)?;
+        replay.checkpoint(Checkpoint::Reset)?;
+        world.identity = self.identity();
+        world.replay = replay;
+        Ok(())
+    }
+
+    /// Puts a snapshot into the recording: here, or, while something waits for the next top of the loop, there.
+    ///
+    /// # Errors
+    /// A machine that is not recorded or that runs, or a log that cannot be written.
+    pub fn request_snapshot(&self) -> Result<(), Error> {
+        let _running = self.start_running()?;
+        self.world().replay.request_snapshot()?;
+        self.settle()
+    }
+
+    /// The state machine with the machine's devices registered.
+    pub(super) fn registered(&self, mut replay: Replay) -> Result<Replay, ReplayError> {
         for name in &self.chars {
             replay.register_char(name)?;
         }
-        replay.start()?;
-        replay.checkpoint(Checkpoint::Init)?;
-        world.replay = replay;
-        Ok(())
+        for name in &self.nets {
+            replay.register_net(name)?;
+        }
+        Ok(replay)
     }
 
     fn header(&self, options: RecordOptions) -> Header {
@@ -100,7 +127,7 @@ impl Session {
                 .map(|slot| (slot.name.clone(), slot.device.kind().to_owned()))
                 .collect(),
             chars: self.chars.clone(),
-            subsystems: world.guest.section_names(),
+            subsystems: Replay::recorded_subsystems(world.subsystems()),
             start: world.guest.position(),
             initial_state: initial_state.to_bytes(),
             digest_every: options.digest_every.unwrap_or(DIGEST_EVERY),
@@ -141,35 +168,62 @@ impl Session {
                 state.identity()
             )));
         }
-        machine.restore(state.sections())?;
-        let subsystems = machine.section_names();
-        if subsystems != header.subsystems || machine.position() != header.start {
+        machine.restore_sections(state.sections())?;
+        let known = known_subsystems(&machine);
+        if !known.contains(&header.subsystems) || machine.position() != header.start {
             return Err(Error::Mismatch(format!(
-                "{}: the recorded machine has the parts {:?} at {}, this one {subsystems:?} at {}",
+                "{}: the recorded machine has the parts {:?} at {}, this one {:?} at {}",
                 reader.path().display(),
                 header.subsystems,
                 header.start,
+                known[0],
                 machine.position()
             )));
         }
-        let replay = Replay::play(Box::new(EventCursor::new(reader)), header.start, subsystems, header.chars);
+        let config =
+            PlayConfig { start: header.start, subsystems: header.subsystems, chars: Some(header.chars) };
+        let replay = Replay::play(Box::new(EventCursor::new(reader)), config);
         let session = Self::assemble(Shared::new(board), identity, machine, replay);
         session.start_playing()?;
         Ok(session)
     }
 
+    /// Player: goes to a snapshot of this recording.
+    ///
+    /// # Errors
+    /// A snapshot of another recording, board or ROM.
+    pub(crate) fn resume(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.require_own(snapshot)?;
+        self.world().resume(snapshot).map_err(|problem| {
+            Error::Mismatch(format!("the snapshot at {} cannot be restored: {problem}", snapshot.position()))
+        })
+    }
+
     fn start_playing(&self) -> Result<(), ReplayError> {
         let mut world = self.world();
-        for name in &self.chars {
-            world.replay.register_char(name)?;
-        }
+        let played = std::mem::replace(&mut world.replay, Replay::none());
+        world.replay = self.registered(played)?;
+        world.identity = self.identity();
         world.replay.start()?;
-        // A recorder that was killed at once leaves a log without any event: it ends where it starts.
-        if world.replay.peek()?.is_some() && !world.replay.checkpoint(Checkpoint::Init)? {
-            return Err(world.replay.diverged(Found::Event("the checkpoint init".to_owned())));
+        // The first recordings had no checkpoint between start-up and run.
+        let both = [Checkpoint::Init, Checkpoint::Reset];
+        let passed = if world.replay.has_subsystem(TIMERS) { &both[..] } else { &both[..1] };
+        for &checkpoint in passed {
+            // A recorder that was killed at once leaves a log without any event: it ends where it starts.
+            if world.replay.peek()?.is_some() && !world.replay.checkpoint(checkpoint)? {
+                return Err(world.replay.diverged(Found::Event(format!("the checkpoint {checkpoint}"))));
+            }
         }
         Ok(())
     }
+}
+
+/// The hashes that the digests of a recording of this machine have: today's, and those of the first recordings.
+fn known_subsystems(machine: &Machine) -> [Vec<String>; 2] {
+    let of_machine = machine.section_names();
+    let mut today = of_machine.clone();
+    today.push(TIMERS.to_owned());
+    [Replay::recorded_subsystems(today), of_machine]
 }
 
 fn load_roms(

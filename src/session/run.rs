@@ -192,7 +192,8 @@ impl Session {
     fn give_up_recording(&self, error: &Error) {
         let mut world = self.world();
         if matches!(error, Error::Log(_)) && world.replay.mode() == ReplayMode::Record {
-            world.replay = Replay::none();
+            // Nothing of the log is left to register with.
+            world.replay = self.registered(Replay::none()).unwrap_or_else(|_| Replay::none());
         }
     }
 

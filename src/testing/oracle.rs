@@ -194,7 +194,7 @@ fn replay(recording: &Recording, manner: Manner) -> Result<State, String> {
             Err(Error::Fault(_)) => "fault",
             Err(error) => return Err(error.to_string()),
         };
-        let consumed = session.world().replay.events_consumed();
+        let consumed = session.world().replay.events_passed();
         if stop == "end" {
             // `end` itself is only looked at.
             let events = recording.info().events;

@@ -54,7 +54,7 @@ impl Session {
             Perturbation::Input { device, byte } => {
                 let (guest, mut outside) = world.split();
                 guest.deliver(
-                    &AsyncEvent::CharRead { device: CharId(device), bytes: vec![byte] },
+                    &AsyncEvent::CharRead { device: CharId(device), bytes: vec![byte] }.into(),
                     &mut outside,
                 );
             }

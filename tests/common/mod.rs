@@ -5,10 +5,11 @@ use rreplay::bus::Interrupt;
 use rreplay::engine::{
     Budget, Engine, Guest, GuestExit, Inlet, Outlet, RunError, Scheduler, StopReason, Timing, World,
 };
+use rreplay::events::Delivery;
 use rreplay::log::event::{AsyncEvent, StampedEvent};
 use rreplay::nondet::{CharId, CharWritten, ClockKind, Nondet};
-use rreplay::persist::Digest;
-use rreplay::replay::{MemorySink, MemorySource, Replay};
+use rreplay::persist::{Digest, Sections};
+use rreplay::replay::{MemoryLog, MemorySink, MemorySource, PlayConfig, RecordConfig, Replay};
 use rreplay::sync::Kick;
 use rreplay::units::Position;
 use std::collections::VecDeque;
@@ -167,8 +168,8 @@ impl Guest for Toy {
         self.timer_due += self.timer_period.unwrap_or(u64::MAX);
     }
 
-    fn deliver(&mut self, event: &AsyncEvent, _outside: &mut dyn Nondet) {
-        if let AsyncEvent::CharRead { bytes, .. } = event {
+    fn deliver(&mut self, delivery: &Delivery, _outside: &mut dyn Nondet) {
+        if let AsyncEvent::CharRead { bytes, .. } = &delivery.event {
             self.received.extend(bytes);
         }
     }
@@ -198,6 +199,14 @@ impl Guest for Toy {
 
     fn subsystems(&self) -> Vec<String> {
         vec!["toy".to_owned()]
+    }
+
+    fn save(&mut self) -> Sections {
+        unimplemented!("no test takes snapshots of the toy yet")
+    }
+
+    fn restore(&mut self, _sections: &[(String, Vec<u8>)]) -> Result<(), String> {
+        unimplemented!("no test takes snapshots of the toy yet")
     }
 }
 
@@ -302,10 +311,17 @@ pub fn record_with(
     timing: Timing,
 ) -> (Vec<StampedEvent>, Outcome) {
     let sink = MemorySink::default();
-    let events = sink.events();
-    let mut replay = Replay::record(Box::new(sink), toy.position, toy.subsystems(), digest_every);
-    replay.start().expect("nothing blocks");
-    let engine = Engine::new(World::new(toy, replay, Box::new(NoisyHost(seed))));
+    let log = sink.log();
+    let mut world = World::new(toy, Replay::none(), Box::new(NoisyHost(seed)));
+    let config = RecordConfig {
+        start: world.guest.position,
+        subsystems: world.subsystems(),
+        digest_every,
+        ..RecordConfig::default()
+    };
+    world.replay = Replay::record(Box::new(sink), config);
+    world.replay.start().expect("nothing blocks");
+    let engine = Engine::new(world);
     for &limit in limits {
         engine.lock("test").begin_run(limit);
         engine.lock("test").timing = timing;
@@ -320,15 +336,21 @@ pub fn record_with(
         drop(world);
         outcome(&engine)
     };
-    (events(), result)
+    (log().events, result)
 }
 
 /// Plays events on a fresh `toy` with other hosts.
 pub fn play(toy: Toy, events: Vec<StampedEvent>, scheduler: Scheduler) -> Result<Outcome, RunError> {
-    let subsystems = toy.subsystems();
-    let mut replay = Replay::play(Box::new(MemorySource::new(events)), toy.position, subsystems, vec![]);
-    replay.start().expect("nothing blocks");
-    let engine = Engine::new(World::new(toy, replay, Box::new(NoisyHost(999))));
+    let mut world = World::new(toy, Replay::none(), Box::new(NoisyHost(999)));
+    let config = PlayConfig {
+        start: world.guest.position,
+        subsystems: Replay::recorded_subsystems(world.subsystems()),
+        chars: None,
+    };
+    let log = MemoryLog { events, snapshots: Vec::new() };
+    world.replay = Replay::play(Box::new(MemorySource::new(log)), config);
+    world.replay.start().expect("nothing blocks");
+    let engine = Engine::new(world);
     // Input of the host while playing must be dropped.
     let mut script = Script::typing(&[b"not from the log"]);
     engine.lock("test").begin_run(rreplay::engine::Limits::NONE);

@@ -11,7 +11,9 @@ mod via6522_ports;
 
 use super::{Context, Device};
 use crate::bus::{Exception, Interrupt};
-use crate::nondet::{CharId, CharWritten, ClockKind, Nondet, ShutdownCause};
+use crate::nondet::{
+    AudioRead, BlockRequest, CharId, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
+};
 use crate::persist::{Reader, Value};
 use crate::units::Position;
 
@@ -40,9 +42,38 @@ impl Nondet for Host {
         true
     }
     fn shutdown_request(&mut self, _at: Position, _cause: ShutdownCause) {}
+    fn char_read_all(&mut self, _at: Position, _device: CharId, _buffer: &mut [u8]) -> i32 {
+        unreachable!("no device here reads at once")
+    }
+    fn audio_out(&mut self, _at: Position, _samples: &[i16]) -> u32 {
+        unreachable!("no device here plays sound")
+    }
+    fn audio_in(&mut self, _at: Position, _samples: &mut [i16]) -> AudioRead {
+        unreachable!("no device here records sound")
+    }
+    fn net_send(&mut self, _at: Position, _device: NetId, _flags: u32, _packet: &[u8]) {
+        unreachable!("no device here has a network")
+    }
+    fn block(&mut self, _at: Position, _owner: Owner, _request: BlockRequest) -> u64 {
+        unreachable!("no device here has a disk")
+    }
+    fn schedule_bh(&mut self, _at: Position, _owner: Owner) {
+        unreachable!("no device here defers calls")
+    }
+    fn schedule_bh_oneshot(&mut self, _at: Position, _owner: Owner) {
+        unreachable!("no device here defers calls")
+    }
+    fn suspend_request(&mut self, _at: Position) {
+        unreachable!("no device here suspends the machine")
+    }
     fn wants_break(&self) -> bool {
         false
     }
+}
+
+/// What a device without a number of its own is given.
+fn context_at(at: Position, outside: &mut dyn Nondet) -> Context<'_> {
+    Context { at, clock_hz: 1_000_000, char_id: CharId(7), net_id: NetId(0), owner: Owner(0), outside }
 }
 
 /// A device on a bench: every call at a cycle of its own, timers run at the boundary before it as a machine does.
@@ -65,6 +96,8 @@ impl Bench {
             at: Position::new(0, cycle),
             clock_hz: self.clock_hz,
             char_id: CharId(7),
+            net_id: NetId(0),
+            owner: Owner(0),
             outside: &mut self.host,
         };
         act(self.device.as_mut(), &mut context)

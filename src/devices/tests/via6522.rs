@@ -1,9 +1,8 @@
 //! 6522 timers and shift register, from its data sheet.
 
 use super::super::via6522::{Via6522, flag, register::*};
-use super::{Bench, Host};
-use crate::devices::{Context, Device};
-use crate::nondet::CharId;
+use super::{Bench, Host, context_at};
+use crate::devices::Device;
 use crate::persist::Value;
 use crate::units::Position;
 
@@ -255,17 +254,13 @@ impl Wires {
     fn write(&mut self, cycle: u64, register: u16, value: u8) {
         let Self { via, host } = self;
         let at = Position::new(0, cycle);
-        via.write(
-            register,
-            value,
-            &mut Context { at, clock_hz: 1_000_000, char_id: CharId(7), outside: host },
-        );
+        via.write(register, value, &mut context_at(at, host));
     }
 
     fn read(&mut self, cycle: u64, register: u16) -> u8 {
         let Self { via, host } = self;
         let at = Position::new(0, cycle);
-        via.read(register, &mut Context { at, clock_hz: 1_000_000, char_id: CharId(7), outside: host })
+        via.read(register, &mut context_at(at, host))
     }
 
     /// Cycles of CB1's edges, and the byte that CB2 carries at the rising ones.

@@ -1,9 +1,8 @@
 //! 6522 ports, control lines and handshakes, from its data sheet.
 
 use super::super::via6522::{Pins, Via6522, flag, register::*};
-use super::Host;
-use crate::devices::{Context, Device};
-use crate::nondet::CharId;
+use super::{Host, context_at};
+use crate::devices::Device;
 use crate::units::Position;
 
 struct Ports {
@@ -28,17 +27,13 @@ impl Ports {
     fn write(&mut self, register: u16, value: u8) {
         let at = Position::new(0, self.next());
         let outside = &mut self.host;
-        self.via.write(
-            register,
-            value,
-            &mut Context { at, clock_hz: 1_000_000, char_id: CharId(7), outside },
-        );
+        self.via.write(register, value, &mut context_at(at, outside));
     }
 
     fn read(&mut self, register: u16) -> u8 {
         let at = Position::new(0, self.next());
         let outside = &mut self.host;
-        self.via.read(register, &mut Context { at, clock_hz: 1_000_000, char_id: CharId(7), outside })
+        self.via.read(register, &mut context_at(at, outside))
     }
 
     fn pins(&self) -> Pins {

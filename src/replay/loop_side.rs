@@ -1,0 +1,324 @@
+//! What the loop around the guest asks or does: checkpoints, the async queue and its one flush point, what the log says
+//! the hosts did.
+
+use super::table::{Action, Function};
+use super::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
+use crate::events::{AsyncEvent, Delivery, InputEvent};
+use crate::log::event::{Event, StampedEvent};
+use crate::nondet::{BlockResult, CharId, NetId, Owner, ShutdownCause};
+use crate::units::Position;
+
+/// How far the player looks ahead for the next event that ends a slice.
+const LOOKAHEAD_EVENTS: usize = 4096;
+
+impl Replay {
+    // ---- checkpoints ----
+
+    /// Passes a checkpoint. In play true, and consumed, only when the log has it next; on false the caller leaves its
+    /// work pending.
+    ///
+    /// # Errors
+    /// When the log cannot be written or read.
+    pub fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<bool, ReplayError> {
+        self.pass(Function::Checkpoint, self.position, Event::Checkpoint(checkpoint))
+    }
+
+    /// Whether the log has this checkpoint next. True in the other modes.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn has_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<bool, ReplayError> {
+        self.next_here(self.position, |event| *event == Event::Checkpoint(checkpoint))
+    }
+
+    // ---- async events ----
+
+    /// Whether async events are queued (and not run at once).
+    pub fn events_enabled(&self) -> bool {
+        self.events_enabled
+    }
+
+    /// From now on async events wait for the flush point.
+    pub fn enable_events(&mut self) {
+        self.events_enabled = self.mode != ReplayMode::None;
+    }
+
+    /// Flushes the queue; from then on async events run at once.
+    ///
+    /// # Errors
+    /// As for [`flush`](Replay::flush).
+    pub fn disable_events(&mut self, deliver: impl FnMut(Delivery)) -> Result<(), ReplayError> {
+        self.flush(deliver)?;
+        self.events_enabled = false;
+        Ok(())
+    }
+
+    /// Schedules a deferred call for `owner`. `Some` gives it back: the caller makes it now, as soon as the access that
+    /// goes on is over. Else it comes at a flush; its number is the icount here.
+    #[must_use = "a call that is given back must be made"]
+    pub fn schedule_bh(&mut self, at: Position, owner: Owner) -> Option<Delivery> {
+        self.schedule(Function::Bh, Delivery { event: AsyncEvent::Bh { id: at.icount }, owner: Some(owner) })
+    }
+
+    /// As [`schedule_bh`](Replay::schedule_bh), for a call that is made once and belongs to no lasting object.
+    #[must_use = "a call that is given back must be made"]
+    pub fn schedule_bh_oneshot(&mut self, at: Position, owner: Owner) -> Option<Delivery> {
+        let event = AsyncEvent::BhOneshot { id: at.icount };
+        self.schedule(Function::BhOneshot, Delivery { event, owner: Some(owner) })
+    }
+
+    /// An input event of the host. `Some` gives it back to be delivered now.
+    #[must_use = "an event that is given back must be delivered"]
+    pub fn input(&mut self, event: InputEvent) -> Option<Delivery> {
+        self.schedule(Function::Input, AsyncEvent::Input(event).into())
+    }
+
+    /// The end of a packet of input events. `Some` gives it back to be delivered now.
+    #[must_use = "an event that is given back must be delivered"]
+    pub fn input_sync(&mut self) -> Option<Delivery> {
+        self.schedule(Function::InputSync, AsyncEvent::InputSync.into())
+    }
+
+    /// Bytes from the host side of a character device. `Some` gives them back to be delivered now.
+    #[must_use = "bytes that are given back must be delivered"]
+    pub fn char_read(&mut self, device: CharId, bytes: Vec<u8>) -> Option<Delivery> {
+        self.schedule(Function::CharRead, AsyncEvent::CharRead { device, bytes }.into())
+    }
+
+    /// A packet from the host side of a network device, dropped unless that device is registered. `Some` gives it back
+    /// to be delivered now.
+    #[must_use = "a packet that is given back must be delivered"]
+    pub fn net_packet(&mut self, device: NetId, flags: u32, packet: Vec<u8>) -> Option<Delivery> {
+        if !self.has_net(device) {
+            return None;
+        }
+        let event = AsyncEvent::Net { device: device.0, flags, bytes: packet };
+        self.schedule(Function::NetPacket, event.into())
+    }
+
+    /// The number of the next block request; to be taken *before* its input or output, by whoever will be told of the
+    /// completion.
+    pub fn next_block_id(&mut self, owner: Owner) -> u64 {
+        let id = self.next_block;
+        self.next_block += 1;
+        self.outstanding.insert(id, owner);
+        id
+    }
+
+    /// Block requests that have not completed.
+    pub fn outstanding_blocks(&self) -> impl Iterator<Item = u64> {
+        self.outstanding.keys().copied()
+    }
+
+    /// A block request has completed on the host. `Some` gives the completion back to be delivered now. In play the
+    /// log's completion counts, with its data: the image need not be there.
+    ///
+    /// # Errors
+    /// A request that was never made, or that has completed already.
+    #[must_use = "a completion that is given back must be delivered"]
+    pub fn block(&mut self, id: u64, completion: BlockResult) -> Result<Option<Delivery>, ReplayError> {
+        if self.action(Function::Block) == Action::AwaitLog {
+            return Ok(None);
+        }
+        let queued = |event: &AsyncEvent| matches!(event, AsyncEvent::Block { id: of, .. } if *of == id);
+        if !self.outstanding.contains_key(&id)
+            || self.queue.iter().any(|queued_one| queued(&queued_one.event))
+        {
+            return Err(ReplayError::NoSuchBlock { id });
+        }
+        let BlockResult { result, data } = completion;
+        let delivery = self.with_owner(AsyncEvent::Block { id, result, data });
+        let given_back = self.schedule(Function::Block, delivery);
+        if given_back.is_some() {
+            self.outstanding.remove(&id);
+        }
+        Ok(given_back)
+    }
+
+    fn with_owner(&self, event: AsyncEvent) -> Delivery {
+        let owner = match &event {
+            AsyncEvent::Block { id, .. } => self.outstanding.get(id).copied(),
+            _ => None,
+        };
+        Delivery { event, owner }
+    }
+
+    /// Any event that hosts bring by themselves, by its kind. `Some` gives it back to be delivered now.
+    ///
+    /// # Errors
+    /// As for [`block`](Replay::block).
+    pub fn arrive(&mut self, event: AsyncEvent) -> Result<Option<Delivery>, ReplayError> {
+        Ok(match event {
+            AsyncEvent::Input(input) => self.input(input),
+            AsyncEvent::InputSync => self.input_sync(),
+            AsyncEvent::CharRead { device, bytes } => self.char_read(device, bytes),
+            AsyncEvent::Net { device, flags, bytes } => self.net_packet(NetId(device), flags, bytes),
+            AsyncEvent::Block { id, result, data } => return self.block(id, BlockResult { result, data }),
+            // Hosts schedule no calls inside the machine.
+            AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } => None,
+        })
+    }
+
+    fn schedule(&mut self, function: Function, delivery: Delivery) -> Option<Delivery> {
+        if !self.events_enabled {
+            return Some(delivery);
+        }
+        match self.action(function) {
+            Action::Queue | Action::AwaitLog => self.queue.push(delivery),
+            Action::Drop => {}
+            _ => return Some(delivery),
+        }
+        None
+    }
+
+    /// Whether the queue is not empty.
+    pub fn has_queued_events(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The one flush point: the top of the vCPU loop, just before warp accounting. In record logs and delivers what is
+    /// queued, in order; in play delivers what the log has here. What is scheduled meanwhile waits for the next flush.
+    ///
+    /// # Errors
+    /// When the log cannot be written or read.
+    ///
+    /// # Panics
+    /// When `deliver` flushes again: a programming error in every build.
+    pub fn flush(&mut self, mut deliver: impl FnMut(Delivery)) -> Result<(), ReplayError> {
+        self.enter_flush();
+        let mut result = Ok(());
+        for _ in 0..self.queue.len().max(usize::from(self.mode == ReplayMode::Play)) {
+            result = match self.mode {
+                ReplayMode::Play => self.flush_playing(&mut deliver),
+                ReplayMode::None | ReplayMode::Record => self.flush_oldest(&mut deliver),
+            };
+            if result.is_err() || self.mode == ReplayMode::Play {
+                break;
+            }
+        }
+        self.flushing = false;
+        result
+    }
+
+    /// The assertion against a flush within a flush, which would deliver events out of order.
+    fn enter_flush(&mut self) {
+        assert!(!self.flushing, "the async queue has one flush point, and it does not nest");
+        self.flushing = true;
+    }
+
+    fn flush_oldest(&mut self, deliver: &mut dyn FnMut(Delivery)) -> Result<(), ReplayError> {
+        if let Some(delivery) = self.queue.pop() {
+            self.log(self.position, Event::Async(delivery.event.clone()))?;
+            if let AsyncEvent::Block { id, .. } = delivery.event {
+                self.outstanding.remove(&id);
+            }
+            deliver(delivery);
+        }
+        Ok(())
+    }
+
+    fn flush_playing(&mut self, deliver: &mut dyn FnMut(Delivery)) -> Result<(), ReplayError> {
+        loop {
+            let here = self.position;
+            let logged = match self.peek()? {
+                Some(StampedEvent { position, event: Event::Async(logged), .. }) if *position == here => {
+                    logged.clone()
+                }
+                _ => return Ok(()),
+            };
+            let delivery = match &logged {
+                AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } => self.queue.take_matching(&logged),
+                AsyncEvent::Block { id, .. } => {
+                    self.outstanding.remove(id).map(|owner| Delivery { event: logged, owner: Some(owner) })
+                }
+                _ => Some(logged.into()),
+            };
+            // What the machine has not asked for yet is never run early.
+            let Some(delivery) = delivery else { return Ok(()) };
+            self.consume()?;
+            deliver(delivery);
+        }
+    }
+
+    /// Bytes for character devices that wait in the queue.
+    pub fn queued_bytes(&self) -> usize {
+        self.queue.iter().map(|delivery| Event::Async(delivery.event.clone()).heap_bytes()).sum()
+    }
+
+    /// What waits, in words, for reports.
+    pub fn queued_descriptions(&self) -> Vec<String> {
+        let queued = self.queue.iter().map(|delivery| Event::Async(delivery.event.clone()).to_string());
+        let blocks = self.outstanding.keys().map(|id| format!("block request {id}"));
+        queued.chain(blocks).collect()
+    }
+
+    // ---- what the log says the hosts did ----
+
+    /// Player: the shutdown by the host that the log has here, consumed. To the guest's own requests it comes by itself.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn logged_shutdown(&mut self) -> Result<Option<ShutdownCause>, ReplayError> {
+        let here = self.position;
+        let of_host = |event: &Event| matches!(event, Event::Shutdown(cause) if !cause.is_of_guest());
+        if self.mode != ReplayMode::Play || !self.next_here(here, of_host)? {
+            return Ok(None);
+        }
+        match self.consume()? {
+            Event::Shutdown(cause) => Ok(Some(cause)),
+            other => Err(self.diverged(Found::Event(other.to_string()))),
+        }
+    }
+
+    /// Player: the position of the next event that the loop and not the guest must handle (async events, checkpoints,
+    /// digests, shutdown by the host, end), or of an event before it when that is far. The guest may run up to there.
+    /// `None` in the other modes and behind the end.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn next_stop(&mut self) -> Result<Option<Position>, ReplayError> {
+        let Some(source) = &mut self.source else { return Ok(None) };
+        let mut ahead = self.next_stop_ahead.unwrap_or(0);
+        let mut found = None;
+        while let Some(event) = source.peek(ahead)? {
+            found = Some(event.position);
+            if !made_by_guest(&event.event) || ahead >= LOOKAHEAD_EVENTS {
+                break;
+            }
+            ahead += 1;
+        }
+        self.next_stop_ahead = Some(ahead);
+        Ok(found)
+    }
+
+    /// Player: whether the log's `end` is reached.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn at_end(&mut self) -> Result<bool, ReplayError> {
+        if self.mode != ReplayMode::Play {
+            return Ok(false);
+        }
+        let here = self.position;
+        Ok(self.peek()?.is_none_or(|next| next.event == Event::End && next.position == here))
+    }
+}
+
+/// Whether the running guest itself comes to this event, so that a slice need not end before it.
+fn made_by_guest(event: &Event) -> bool {
+    match event {
+        Event::Interrupt(_)
+        | Event::Exception(_)
+        | Event::CharWrite { .. }
+        | Event::CharReadAll { .. }
+        | Event::CharReadAllError { .. }
+        | Event::AudioOut { .. }
+        | Event::AudioIn { .. }
+        | Event::Random { .. }
+        | Event::Clock { .. } => true,
+        Event::Shutdown(cause) => cause.is_of_guest(),
+        Event::Async(_) | Event::Checkpoint(_) | Event::Digest(_) | Event::Snapshot { .. } | Event::End => {
+            false
+        }
+    }
+}
