@@ -35,6 +35,7 @@ pub mod bus;
 pub mod events;
 pub mod guest;
 pub mod nondet;
+pub mod planted;
 pub mod sync;
 pub mod units;
 

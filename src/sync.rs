@@ -18,6 +18,10 @@ pub type ThreadId = loom::thread::ThreadId;
 /// Shared immutable data. It orders nothing between threads, so a model checker need not see it.
 pub use std::sync::Arc as Shared;
 
+/// Atomics of the standard library, under the model checker too: for switches that are set before threads start.
+pub use std::sync::atomic::{AtomicU8 as PlainAtomicU8, Ordering as PlainOrdering};
+
+use crate::planted::{Bug, is_planted};
 use std::time::Duration;
 
 /// Starts a named thread.
@@ -91,6 +95,7 @@ impl Kick {
     /// Waits for a kick and consumes it.
     pub fn wait(&self) {
         let mut pending = lock(&self.pending);
+        *pending &= !is_planted(Bug::LostKick);
         while !*pending {
             pending = wait(&self.condition, pending);
         }

@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Nothing above is imported here, and everybody may import these.
-const GROUND_FLOOR: &[&str] = &["units", "sync", "bus", "events", "guest", "nondet", "persist"];
+const GROUND_FLOOR: &[&str] = &["units", "sync", "bus", "events", "guest", "nondet", "persist", "planted"];
 
 /// Words that only these files may hold.
 const ONLY_IN: &[(&str, &[&str])] = &[

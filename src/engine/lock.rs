@@ -7,6 +7,7 @@
 //! The protected value moves into the guard and back. Code without the guard has nothing to touch, and there is no
 //! unsafe code to argue about.
 
+use crate::planted::{Bug, is_planted};
 use crate::sync::{Condvar, Mutex, ThreadId, current_thread, into_inner, lock, wait};
 use std::ops::{Deref, DerefMut};
 
@@ -58,7 +59,11 @@ impl<T> ReplayLock<T> {
         }
         let ticket = counter.next_ticket;
         counter.next_ticket += 1;
-        while counter.now_serving != ticket {
+        while if is_planted(Bug::UnfairLock) {
+            counter.holder.is_some()
+        } else {
+            counter.now_serving != ticket
+        } {
             counter = wait(&self.served, counter);
         }
         counter.holder = Some((me, role));

@@ -7,6 +7,7 @@ use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
 use crate::nondet::{ClockKind, Nondet, ShutdownCause};
 use crate::persist::{Digest, Field};
+use crate::planted::{Bug, is_planted};
 use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
 use crate::snapshot::Snapshot;
 use crate::units::{Cycles, Position, VirtualNs};
@@ -392,6 +393,12 @@ impl<G: Guest> World<G> {
         // The guest is delivered to while the queue is borrowed, so the events are taken out first.
         let mut due: Vec<Delivery> = std::mem::take(&mut self.watch.given_back);
         self.replay.flush(|delivery| due.push(delivery))?;
+        if is_planted(Bug::BlockOutOfOrder) && self.replay.mode() == ReplayMode::Record {
+            due.sort_by_key(|delivery| match delivery.event {
+                AsyncEvent::Block { id, .. } => u64::MAX - id,
+                _ => 0,
+            });
+        }
         for delivery in &due {
             let (guest, mut outside) = self.split();
             guest.deliver(delivery, &mut outside);
@@ -501,6 +508,9 @@ impl<G: Guest> World<G> {
         let (guest, mut outside) = self.split();
         let exit = guest.run(budget, &mut outside);
         self.check()?;
+        if is_planted(Bug::FlushMisplaced) {
+            self.flush()?;
+        }
         self.replay.account_executed(self.guest.position())?;
         // A run ends at the top of the next turn, when what is due here has been done: whoever looks at the machine
         // then, or saves it, finds nothing half done.

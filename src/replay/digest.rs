@@ -6,6 +6,7 @@ use super::{AsyncQueue, Found, Replay, ReplayError, ReplayMode};
 use crate::log::event::{Event, StampedEvent};
 use crate::nondet::Owner;
 use crate::persist::{Digest, Field, PersistError, Reader};
+use crate::planted::{Bug, is_planted};
 use crate::units::{EventOrdinal, Position};
 
 impl Replay {
@@ -200,7 +201,8 @@ impl Replay {
     pub fn resume(&mut self, saved: &[u8]) -> Result<(), ReplayError> {
         let ordinal = self.restore(saved).map_err(|problem| ReplayError::BadState { problem })?;
         if let Some(source) = &mut self.source {
-            source.seek(EventOrdinal(ordinal))?;
+            let skipped = u64::from(is_planted(Bug::SnapshotSkipsEvent));
+            source.seek(EventOrdinal(ordinal + skipped))?;
         }
         self.next_stop_ahead = None;
         self.recent.clear();

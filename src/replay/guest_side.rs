@@ -2,10 +2,11 @@
 //! the position of the asking access.
 
 use super::table::{Action, Function};
-use super::{Replay, ReplayError};
+use super::{Replay, ReplayError, ReplayMode};
 use crate::bus::{Exception, Interrupt};
 use crate::log::event::Event;
 use crate::nondet::{AudioRead, CharId, CharWritten, ClockKind, NetId, ShutdownCause};
+use crate::planted::{Bug, is_planted};
 use crate::units::Position;
 
 impl Replay {
@@ -22,6 +23,13 @@ impl Replay {
     /// # Errors
     /// When the log cannot be written or read.
     pub fn interrupt(&mut self, at: Position, interrupt: Interrupt) -> Result<bool, ReplayError> {
+        let mut at = at;
+        if self.mode == ReplayMode::Record {
+            if is_planted(Bug::WakeNotLogged) && interrupt == Interrupt::Wake {
+                return Ok(true);
+            }
+            at.icount += u64::from(is_planted(Bug::LateInterrupt));
+        }
         self.pass(Function::Interrupt, at, Event::Interrupt(interrupt))
     }
 
@@ -53,6 +61,9 @@ impl Replay {
         read_host: impl FnOnce() -> i64,
     ) -> Result<i64, ReplayError> {
         let last = self.cached_clocks[kind as usize];
+        if is_planted(Bug::UnloggedClock) && self.mode == ReplayMode::Record {
+            return Ok(read_host());
+        }
         if self.action(Function::Clock) == Action::AnswerFromLogOrLast && !self.has_clock(at, kind)? {
             return Ok(last);
         }
@@ -68,6 +79,9 @@ impl Replay {
             || format!("a read of the {kind} clock"),
         )?;
         self.cached_clocks[kind as usize] = value;
+        if is_planted(Bug::StaleClock) && self.mode == ReplayMode::Play {
+            return Ok(last);
+        }
         Ok(value)
     }
 

@@ -6,6 +6,7 @@ use super::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
 use crate::events::{AsyncEvent, Delivery, InputEvent};
 use crate::log::event::{Event, StampedEvent};
 use crate::nondet::{BlockResult, CharId, NetId, Owner, ShutdownCause};
+use crate::planted::{Bug, is_planted};
 use crate::units::Position;
 
 /// How far the player looks ahead for the next event that ends a slice.
@@ -20,6 +21,12 @@ impl Replay {
     /// # Errors
     /// When the log cannot be written or read.
     pub fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<bool, ReplayError> {
+        if is_planted(Bug::CheckpointNotLogged)
+            && checkpoint == Checkpoint::ClockVirtual
+            && self.mode == ReplayMode::Record
+        {
+            return Ok(true);
+        }
         self.pass(Function::Checkpoint, self.position, Event::Checkpoint(checkpoint))
     }
 
@@ -185,30 +192,24 @@ impl Replay {
     /// # Panics
     /// When `deliver` flushes again: a programming error in every build.
     pub fn flush(&mut self, mut deliver: impl FnMut(Delivery)) -> Result<(), ReplayError> {
-        self.enter_flush();
-        let mut result = Ok(());
-        for _ in 0..self.queue.len().max(usize::from(self.mode == ReplayMode::Play)) {
-            result = match self.mode {
-                ReplayMode::Play => self.flush_playing(&mut deliver),
-                ReplayMode::None | ReplayMode::Record => self.flush_oldest(&mut deliver),
-            };
-            if result.is_err() || self.mode == ReplayMode::Play {
-                break;
+        let rounds = match self.mode {
+            ReplayMode::Play => 1,
+            ReplayMode::None | ReplayMode::Record => self.queue.len(),
+        };
+        let flush = Flush::enter(self);
+        for _ in 0..rounds {
+            match flush.0.mode {
+                ReplayMode::Play => flush.0.flush_playing(&mut deliver)?,
+                ReplayMode::None | ReplayMode::Record => flush.0.flush_oldest(&mut deliver)?,
             }
         }
-        self.flushing = false;
-        result
-    }
-
-    /// The assertion against a flush within a flush, which would deliver events out of order.
-    fn enter_flush(&mut self) {
-        assert!(!self.flushing, "the async queue has one flush point, and it does not nest");
-        self.flushing = true;
+        Ok(())
     }
 
     fn flush_oldest(&mut self, deliver: &mut dyn FnMut(Delivery)) -> Result<(), ReplayError> {
         if let Some(delivery) = self.queue.pop() {
-            self.log(self.position, Event::Async(delivery.event.clone()))?;
+            let seen = if is_planted(Bug::EventOutsideLock) { self.position_before } else { self.position };
+            self.log(seen, Event::Async(delivery.event.clone()))?;
             if let AsyncEvent::Block { id, .. } = delivery.event {
                 self.outstanding.remove(&id);
             }
@@ -304,6 +305,24 @@ impl Replay {
     }
 }
 
+/// A flush that goes on, with the assertion against one within another, which would deliver events out of order. Ends
+/// however it is left.
+struct Flush<'a>(&'a mut Replay);
+
+impl<'a> Flush<'a> {
+    fn enter(replay: &'a mut Replay) -> Self {
+        assert!(!replay.flushing, "the async queue has one flush point, and it does not nest");
+        replay.flushing = true;
+        Self(replay)
+    }
+}
+
+impl Drop for Flush<'_> {
+    fn drop(&mut self) {
+        self.0.flushing = false;
+    }
+}
+
 /// Whether the running guest itself comes to this event, so that a slice need not end before it.
 fn made_by_guest(event: &Event) -> bool {
     match event {
@@ -320,5 +339,19 @@ fn made_by_guest(event: &Event) -> bool {
         Event::Async(_) | Event::Checkpoint(_) | Event::Digest(_) | Event::Snapshot { .. } | Event::End => {
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "one flush point, and it does not nest")]
+    fn a_flush_within_a_flush_is_caught() {
+        let mut replay = Replay::none();
+        // In Rust the borrow checker forbids what other languages could do.
+        replay.flushing = true;
+        let _ = replay.flush(|_| {});
     }
 }

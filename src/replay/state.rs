@@ -43,6 +43,8 @@ pub struct PlayConfig {
 pub struct Replay {
     pub(super) mode: ReplayMode,
     pub(super) position: Position,
+    /// The position accounted before, for a planted bug.
+    pub(super) position_before: Position,
     pub(super) sink: Option<Box<dyn EventSink>>,
     pub(super) source: Option<Box<dyn EventSource>>,
     pub(super) queue: AsyncQueue,
@@ -81,6 +83,7 @@ impl Replay {
         Self {
             mode,
             position: Position::default(),
+            position_before: Position::default(),
             sink: None,
             source: None,
             queue: AsyncQueue::default(),
@@ -331,7 +334,7 @@ impl Replay {
             self.position = position;
             return Err(self.diverged(Found::Passed));
         }
-        self.position = position;
+        self.position_before = std::mem::replace(&mut self.position, position);
         Ok(())
     }
 
