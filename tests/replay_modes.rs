@@ -598,11 +598,11 @@ fn finishing_ends_the_log_once_and_gives_the_queue_back() {
         &events(&log())[..],
         [Event::Shutdown(ShutdownCause::None), Event::Digest(_), Event::End]
     ));
-    assert!(replay.finish(|| nobody()).unwrap().is_empty());
+    assert!(replay.finish(nobody).unwrap().is_empty());
     assert_eq!((replay.mode(), log().events.len()), (ReplayMode::None, 3));
     let mut replay = player(log());
     assert!(!replay.at_end().unwrap());
-    assert!(replay.finish(|| nobody()).unwrap().is_empty());
+    assert!(replay.finish(nobody).unwrap().is_empty());
     assert_eq!(replay.mode(), ReplayMode::None);
     // A shutdown that was logged is the only one.
     let ((), log) = record(|replay| {
