@@ -12,7 +12,7 @@ from ._sources import BoardSource, RomSource, resolve_board, resolve_images
 from .console import PATTERN_WINDOW, Console, compile_pattern
 from .errors import AddressError, ArgumentError, DeviceError, UnknownDevice
 from .memory import Memory
-from .vocabulary import ReplayMode, Scheduler
+from .vocabulary import ReplayMode, Scheduler, ShutdownCause
 
 if TYPE_CHECKING:
     from ._core import Board, BusCycle, HookEvent, Instruction, Snapshot, Stop
@@ -243,6 +243,17 @@ class Machine:
         self._about_to_run()
         self._session.reset()
 
+    def shutdown(self, cause: str = ShutdownCause.HOST_QUIT) -> None:
+        """Asks for a shutdown, or for a reset ("host_reset"), as the machine's host does.
+
+        It happens at the next instruction boundary of the run that goes on, or of the next one, and is recorded there.
+        In a replay it is ignored: the recording has its own.
+
+        Raises:
+            ArgumentError: There is no such cause.
+        """
+        self._session.shutdown(cause)
+
     def step(self, n: int = 1) -> Stop:
         """Executes `n` instructions."""
         if n is None:
@@ -405,8 +416,8 @@ class Machine:
 
         Args:
             path: The file to write; one that is there already is replaced.
-            snapshot_every: Instructions between two snapshots inside the file. It is kept with the recording, but this
-                version writes the first snapshot only, the state at the start.
+            snapshot_every: Instructions between two snapshots inside the file, from which a replay can start; None for
+                none but those that `snapshot()` of the result puts there. Each takes some kilobytes.
             digest_every: Instructions between two digests, which replays compare; None for the usual distance.
             embed_roms: Whether the ROMs go into the file, which makes it self-contained, or only their hashes.
 

@@ -120,20 +120,40 @@ class Recording:
         """All that the console printed during the recording, without replaying it."""
         return self._file.output()
 
-    def replay(self, scheduler: Scheduler | None = None, *, rom: RomSource | None = None) -> Machine:
-        """A machine in play mode that stands at the recording's start.
+    @property
+    def snapshots(self) -> list[int]:
+        """Where the snapshots in the recording were taken, as instruction counts, oldest first."""
+        return self._file.snapshots
+
+    def replay(
+        self, scheduler: Scheduler | None = None, *, rom: RomSource | None = None, snapshot: int | None = None
+    ) -> Machine:
+        """A machine in play mode that stands at the recording's start, or at one of its snapshots.
 
         Args:
             scheduler: How its `run` runs unless told otherwise; a recording made under either replays under both.
             rom: The images that the machine was recorded with, as `Machine` takes them; needed only for a recording
                 that was made with `embed_roms=False`.
+            snapshot: The place in `snapshots` of the one to start from; -1 is the last.
 
         Raises:
+            ArgumentError: There is no such snapshot.
             MismatchError: The images are not the recorded ones, or are not in the file and not given.
         """
         if scheduler not in (None, "threads", "inline"):
             raise ArgumentError(f"there is no scheduler {scheduler!r}: use 'threads' or 'inline'")
-        return Machine._from_session(self._file.replay(resolve_images(rom)), scheduler)
+        if snapshot is not None:
+            snapshot = self._snapshot_number(snapshot)
+        return Machine._from_session(self._file.replay(resolve_images(rom), snapshot), scheduler)
+
+    def _snapshot_number(self, place: int) -> int:
+        count = len(self.snapshots)
+        if count == 0:
+            raise ArgumentError(
+                "the recording has no snapshots: record with snapshot_every=..., or start at its beginning"
+            )
+        whole_number("snapshot", place, least=-count, most=count - 1)
+        return place % count
 
     def verify(
         self,
@@ -203,6 +223,15 @@ class LiveRecording(Recording):
             self._session.finish()
             self._finished = True
         return self
+
+    def snapshot(self) -> None:
+        """Puts a snapshot into the recording, here, for replays to start from.
+
+        Raises:
+            StateError: The recording is finished, or the machine is running.
+            LogError: It could not be written.
+        """
+        self._session.request_snapshot()
 
     def open(self) -> Recording:
         """The finished recording, opened anew from its file."""

@@ -128,9 +128,20 @@ impl PyRecordingFile {
         Ok(PyBytes::new(py, &output))
     }
 
-    fn replay(&self, py: Python<'_>, images: Vec<Image>) -> PyResult<PySession> {
+    /// The icount of each snapshot.
+    #[getter]
+    fn snapshots(&self) -> Vec<u64> {
+        self.recording.snapshots().into_iter().map(|position| position.icount).collect()
+    }
+
+    #[pyo3(signature = (images, snapshot))]
+    fn replay(&self, py: Python<'_>, images: Vec<Image>, snapshot: Option<u64>) -> PyResult<PySession> {
         let images = self::images(images);
-        py.detach(|| self.recording.replay_with(&images)).or_raise(py).map(PySession::new)
+        let session = py.detach(|| match snapshot {
+            None => self.recording.replay_with(&images),
+            Some(number) => self.recording.replay_from(number, &images),
+        });
+        session.or_raise(py).map(PySession::new)
     }
 
     #[pyo3(signature = (scheduler, images, progress))]

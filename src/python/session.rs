@@ -8,6 +8,7 @@ use crate::engine::Scheduler;
 use crate::machine::board::{ImageInput, Target};
 use crate::machine::rom::Format;
 use crate::machine::{HookId, HookKind};
+use crate::nondet::ShutdownCause;
 use crate::persist::Value;
 use crate::session::{RecordOptions, RunRequest, Session};
 use crate::sync::{Arc, Mutex, lock};
@@ -156,6 +157,17 @@ impl PySession {
 
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
         self.ask(py, Session::reset).or_raise(py)
+    }
+
+    fn shutdown(&self, py: Python<'_>, cause: &str) -> PyResult<()> {
+        let cause = cause.parse::<ShutdownCause>();
+        let cause = cause.map_err(|unknown| named(py, "ArgumentError", &unknown.to_string()))?;
+        self.ask(py, |session| session.shutdown(cause));
+        Ok(())
+    }
+
+    fn request_snapshot(&self, py: Python<'_>) -> PyResult<()> {
+        self.ask(py, Session::request_snapshot).or_raise(py)
     }
 
     #[pyo3(signature = (*, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input))]
