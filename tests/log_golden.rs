@@ -8,8 +8,10 @@ mod log_support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use log_support::{events_of, header, record, sample_events};
-use rreplay::log::{AsyncEvent, Event, Header, InputEvent, LogReader, Options, RomTarget, StampedEvent};
+use log_support::{events_of, header, record, sample_events, sample_events_of_version_1};
+use rreplay::log::{
+    AsyncEvent, Event, Header, InputEvent, LogReader, Options, RomTarget, StampedEvent, limits,
+};
 use rreplay::units::Position;
 use serde_json::{Value, json};
 
@@ -135,28 +137,42 @@ fn second_reader(path: &Path) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-#[test]
-fn version_1_stays_readable() {
-    let (file, expected) = (golden("v1.rreplay"), golden("v1.json"));
+/// Writes the golden recording of the version that is written today, when asked to and when there is none.
+fn write_golden(name: &str) {
+    let (file, expected) = (golden(&format!("{name}.rreplay")), golden(&format!("{name}.json")));
     if std::env::var_os("RREPLAY_WRITE_GOLDEN").is_some() && !file.exists() {
         let bytes = record(&header(), &sample_events(), Options { chunk_bytes: 100, level: 9 });
         std::fs::write(&file, &bytes).unwrap();
         let contents = contents(&LogReader::from_bytes(bytes).unwrap());
         std::fs::write(&expected, serde_json::to_string_pretty(&contents).unwrap() + "\n").unwrap();
     }
-    let reader = LogReader::open(&file).unwrap();
-    assert!(reader.complete());
-    assert_eq!(*reader.header(), header());
-    assert_eq!(events_of(&reader), sample_events());
-    assert_eq!(reader.id().to_string(), "7e2bf840205ea3dc5ba541724c03ec1d");
-    let expected: Value = serde_json::from_slice(&std::fs::read(&expected).unwrap()).unwrap();
-    assert_eq!(contents(&reader), expected);
+}
+
+fn expected(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(golden(&format!("{name}.json"))).unwrap()).unwrap()
+}
+
+#[test]
+fn every_version_stays_readable() {
+    write_golden("v2");
+    for (version, events) in [(1, sample_events_of_version_1()), (2, sample_events())] {
+        let name = format!("v{version}");
+        let reader = LogReader::open(golden(&format!("{name}.rreplay"))).unwrap();
+        assert!(reader.complete());
+        assert_eq!(reader.format_version(), version);
+        assert_eq!(*reader.header(), header());
+        assert_eq!(events_of(&reader), events);
+        assert_eq!(reader.id().to_string(), "7e2bf840205ea3dc5ba541724c03ec1d");
+        assert_eq!(contents(&reader), expected(&name));
+    }
+    assert_eq!(limits::FORMAT_VERSION, 2, "a new version needs a golden recording of its own, here");
 }
 
 #[test]
 fn the_second_reader_agrees() {
-    let expected: Value = serde_json::from_slice(&std::fs::read(golden("v1.json")).unwrap()).unwrap();
-    assert_eq!(second_reader(&golden("v1.rreplay")), expected);
+    for name in ["v1", "v2"] {
+        assert_eq!(second_reader(&golden(&format!("{name}.rreplay"))), expected(name));
+    }
 }
 
 #[test]

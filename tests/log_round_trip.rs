@@ -4,7 +4,9 @@ mod log_support;
 
 use std::fmt::Debug;
 
-use log_support::{any_run, append_all, cases, events_of, header, record, sample_events, small_chunks};
+use log_support::{
+    any_run, any_run_with, append_all, cases, events_of, header, record, sample_events, small_chunks,
+};
 use proptest::prelude::*;
 use rreplay::log::codec::{ChunkDecoder, ChunkEncoder};
 use rreplay::log::{
@@ -163,17 +165,23 @@ fn readers_and_writers_move_between_threads() {
 
 #[test]
 fn bounds_hold_when_writing() {
-    let mut writer = LogWriter::in_memory(&header(), Options::default()).unwrap();
+    let header = Header { subsystems: vec!["part".into(); limits::MAX_SUBSYSTEMS], ..header() };
+    let mut writer = LogWriter::in_memory(&header, Options::default()).unwrap();
     let at = |icount| Position::new(icount, icount * 3 + 2);
     let random = |length| Event::Random { result: 0, bytes: vec![0; length] };
     let before = Position::new(4, 17);
-    let last = header().start;
+    let last = header.start;
     assert_eq!(writer.append(before, &Event::End), Err(LogError::BackInTime { position: before, last }));
     writer.append(at(10), &random(limits::MAX_EVENT_BYTES)).unwrap();
     let too_large = writer.append(at(11), &random(limits::MAX_EVENT_BYTES + 1)).unwrap_err();
     assert!(too_large.to_string().contains("random event of 1048577 bytes"), "{too_large}");
     let digests = Event::Digest(vec![Digest([0; 16]); limits::MAX_SUBSYSTEMS + 1]);
     assert!(matches!(writer.append(at(11), &digests), Err(LogError::EventTooLarge { .. })));
+    let short = Event::Digest(vec![Digest([0; 16]); limits::MAX_SUBSYSTEMS - 1]);
+    let (hashes, subsystems) = (limits::MAX_SUBSYSTEMS - 1, limits::MAX_SUBSYSTEMS);
+    assert_eq!(writer.append(at(11), &short), Err(LogError::DigestCount { hashes, subsystems }));
+    let alone = LogError::SnapshotAlone { number: 0 };
+    assert_eq!(writer.append(at(11), &Event::Snapshot { number: 0 }), Err(alone));
     assert!(matches!(writer.append(at(9), &Event::End), Err(LogError::BackInTime { .. })));
     let snapshot = vec![0; limits::MAX_FRAME_RAW as usize + 1];
     assert!(matches!(writer.append_snapshot(at(11), &snapshot), Err(LogError::SnapshotTooLarge { .. })));
@@ -215,7 +223,7 @@ proptest! {
 
     #[test]
     fn any_run_comes_back(
-        events in any_run(header().start),
+        events in any_run(),
         chunk_bytes in 1usize..600,
         level in 0u32..=9,
         flush_every in 1usize..50,
@@ -238,7 +246,7 @@ proptest! {
     /// Bytes that decode are the only ones for their events, whatever was changed in them.
     #[test]
     fn decoding_is_canonical(
-        events in any_run(header().start),
+        events in any_run_with(0..20),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
     ) {
         let mut encoder = ChunkEncoder::new();

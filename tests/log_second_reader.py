@@ -16,7 +16,7 @@ MAGIC = bytes.fromhex("8E5252500D0A1A0A")
 SYNC = bytes.fromhex("9C7266C5")
 FOOTER_MAGIC = bytes.fromhex("8E7272656E641A0A")
 HEADER, EVENTS, SNAPSHOT, INDEX = 1, 2, 3, 4
-READER_VERSION = 1
+READER_VERSION = 2
 U64 = (1 << 64) - 1
 MIB = 1 << 20
 
@@ -188,8 +188,9 @@ def read_rom(reader: Reader) -> dict[str, Any]:
 class Decoder:
     """The events of one frame."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, hashes: int | None) -> None:
         self.reader = Reader(frame.raw)
+        self.hashes = hashes
         self.frame = frame
         self.icount, self.cycles = frame.position
         self.rate = 768
@@ -341,6 +342,7 @@ class Decoder:
     def digest(self, short: bool) -> dict[str, Any]:
         count = len(self.digests) if short else self.reader.varint(below=257)
         require(short or count != len(self.digests), "a long form where the short one applies")
+        require(self.hashes in (None, count), "a digest without one hash for each subsystem")
         bits = int.from_bytes(self.reader.take((count + 7) // 8), "little")
         require(bits >> count == 0, "unused bits of a digest map are set")
         digests = []
@@ -378,7 +380,14 @@ def read_index(frame: Frame, start: int) -> tuple[list[tuple[int, ...]], dict[st
         icount, cycles = icount + reader.varint(), cycles + reader.varint()
         entries.append((kind, offset, length, raw_length, count, icount, cycles))
         end = offset + length
-    kinds = {KINDS[reader.byte()]: (reader.varint(), reader.varint()) for _ in range(reader.varint(below=22))}
+    kinds = {}
+    least = 0
+    for _ in range(reader.varint(below=22)):
+        number = reader.byte()
+        require(least <= number < len(KINDS), "an unknown kind, or kinds that do not ascend")
+        least = number + 1
+        kinds[KINDS[number]] = (reader.varint(), reader.varint())
+        require(kinds[KINDS[number]][0] > 0, "a kind that does not occur")
     sums = {"kinds": kinds, "last": list(reader.position()), "ended": reader.byte()}
     require(reader.finished(), "bytes behind the index")
     return entries, sums
@@ -394,6 +403,8 @@ def read(data: bytes) -> dict[str, Any]:
     first = Frame(data, 12, prologue)
     require(first.type == HEADER, "the first frame is not the header")
     header = read_header(first.raw)
+    require(first.ordinal == 0 and list(first.position) == header["start"], "the header's place is not the start")
+    hashes = len(header["subsystems"]) if version >= 2 else None
 
     frames, events, snapshots = [], [], []
     offset = first.end
@@ -406,11 +417,15 @@ def read(data: bytes) -> dict[str, Any]:
             require(frame.ordinal == len(events), "a frame is missing, doubled or out of order")
             frames.append(frame)
         if frame.type == EVENTS:
-            events += Decoder(frame).events()
+            decoded = Decoder(frame, hashes).events()
+            check_snapshots(decoded, frames[-2:-1], len(snapshots))
+            events += decoded
         if frame.type == SNAPSHOT:
+            require([f.type for f in frames[-2:-1]] != [SNAPSHOT], "a snapshot frame without its event")
             snapshots.append(frame.raw.hex())
         offset = frame.end
 
+    require(not frames or frames[-1].type == EVENTS, "a snapshot frame without its event")
     places = [tuple(header["start"])] + [(event["icount"], event["cycles"]) for event in events]
     forward = all(a[0] <= b[0] and a[1] <= b[1] for a, b in zip(places, places[1:], strict=False))
     require(forward, "positions go back")
@@ -420,6 +435,14 @@ def read(data: bytes) -> dict[str, Any]:
     return {"format_version": version, "header": header, "events": events, "snapshots": snapshots}
 
 
+def check_snapshots(events: list[dict[str, Any]], before: list[Frame], snapshots: int) -> None:
+    """The first event refers to the snapshot frame just before, if there is one, and no other event to any."""
+    found = [(event["ordinal"], event["number"], event["icount"], event["cycles"]) for event in events
+             if event["kind"] == "snapshot"]  # fmt: skip
+    wanted = [(frame.ordinal, snapshots - 1, *frame.position) for frame in before if frame.type == SNAPSHOT]
+    require(found == wanted, "a snapshot frame and the snapshot events do not fit together")
+
+
 def check_end(data: bytes, index: Frame, first: Frame, frames: list[Frame], events: list[dict[str, Any]]) -> None:
     entries, sums = read_index(index, first.end)
     found = [(f.type, f.offset, f.end - f.offset, f.raw_length, f.count, *f.position) for f in frames]
@@ -427,6 +450,7 @@ def check_end(data: bytes, index: Frame, first: Frame, frames: list[Frame], even
     counted = {kind: sum(event["kind"] == kind for event in events) for kind in KINDS}
     require({k: n for k, n in counted.items() if n} == {k: n for k, (n, _) in sums["kinds"].items()}, "wrong sums")
     require(sum(size for _, size in sums["kinds"].values()) == sum(f.raw_length for f in frames if f.count), "sizes")
+    require((index.ordinal, list(index.position)) == (len(events), sums["last"]), "the index's place is not the end's")
     require(sums["last"] == [events[-1]["icount"], events[-1]["cycles"]] and sums["ended"] == 1, "wrong end")
     footer = FOOTER_MAGIC + struct.pack("<Q", index.offset)
     footer += struct.pack("<I", zlib.crc32(first.crc + footer))

@@ -145,6 +145,23 @@ pub enum LogError {
         /// The bound.
         max: usize,
     },
+    /// A digest that is to be written has another number of hashes than the header says.
+    #[error(
+        "a digest of {hashes} hashes does not fit the header, which names {subsystems} subsystems: give one hash for \
+         each, in their order"
+    )]
+    DigestCount {
+        /// Hashes given.
+        hashes: usize,
+        /// Subsystems in the header.
+        subsystems: usize,
+    },
+    /// A snapshot event was to be written by itself.
+    #[error("the event of snapshot {number} cannot be written without its frame: use append_snapshot")]
+    SnapshotAlone {
+        /// The number that it carries.
+        number: u64,
+    },
     /// An event was given a place before that of the event before it.
     #[error("an event at {position} cannot follow one at {last}: the log only goes forward")]
     BackInTime {

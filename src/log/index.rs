@@ -132,6 +132,7 @@ pub(super) fn encode_index(chunks: &[ChunkInfo], start: u64, totals: &Totals) ->
 
 /// What an entry's deltas refer to.
 struct Before {
+    is_snapshot: bool,
     end: u64,
     ordinal: u64,
     first: Position,
@@ -139,11 +140,12 @@ struct Before {
 
 impl Before {
     fn new(start: u64) -> Self {
-        Self { end: start, ordinal: 0, first: Position::default() }
+        Self { is_snapshot: false, end: start, ordinal: 0, first: Position::default() }
     }
 
     fn pass(&mut self, chunk: &ChunkInfo) {
-        *self = Self { end: chunk.end(), ordinal: chunk.end_ordinal(), first: chunk.first };
+        let is_snapshot = chunk.is_snapshot;
+        *self = Self { is_snapshot, end: chunk.end(), ordinal: chunk.end_ordinal(), first: chunk.first };
     }
 }
 
@@ -193,6 +195,9 @@ fn take_entry(reader: &mut ByteReader<'_>, before: &Before, end: u64) -> Result<
     if is_snapshot != (events == 0) || length == 0 {
         return Err(CodecError::Disagrees("an index entry's event count does not fit its type"));
     }
+    if is_snapshot && before.is_snapshot {
+        return Err(CodecError::Disagrees("the index has a snapshot without its event"));
+    }
     let first_ordinal = before.ordinal;
     first_ordinal.checked_add(u64::from(events)).ok_or(OVERFLOW)?;
     Ok(ChunkInfo {
@@ -209,6 +214,7 @@ fn take_entry(reader: &mut ByteReader<'_>, before: &Before, end: u64) -> Result<
 fn take_totals(reader: &mut ByteReader<'_>) -> Result<Totals, CodecError> {
     let mut totals = Totals::default();
     let kinds = reader.bounded(EventKind::ALL.len() as u64, "the index's number of kinds")?;
+    let mut next_kind = 0;
     for _ in 0..kinds {
         let number = reader.byte("the index's kind")?;
         let slot = totals
@@ -219,6 +225,10 @@ fn take_totals(reader: &mut ByteReader<'_>) -> Result<Totals, CodecError> {
             events: reader.varint("the index's event count")?,
             bytes: reader.varint("the index's byte count")?,
         };
+        if slot.events == 0 || number < next_kind {
+            return Err(CodecError::Disagrees("the index's kinds do not occur, or are not in order"));
+        }
+        next_kind = number + 1;
     }
     totals.last = take_position(reader)?;
     totals.ended = match reader.byte("the index's end mark")? {

@@ -5,7 +5,10 @@
 //! 40 MiB while it grows.
 
 /// Format version that this code writes.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
+
+/// From this version on a digest event has one hash for each subsystem of the header.
+pub const FULL_DIGESTS_VERSION: u16 = 2;
 
 /// The oldest reader that can read what this code writes: bumped when something is added that must not be skipped.
 pub const MIN_READER_VERSION: u16 = 1;

@@ -1,5 +1,7 @@
 //! Reading a recording.
 
+mod check;
+
 use std::path::{Path, PathBuf};
 
 use super::codec::ChunkDecoder;
@@ -9,8 +11,8 @@ use super::event::{Event, EventKind, StampedEvent};
 use super::frame::{self, FOOTER_LENGTH, FrameHeader, MAGIC, PROLOGUE_LENGTH, frame_type};
 use super::header::{Header, RecordingId};
 use super::index::{ChunkInfo, KindTotal, Totals, decode_index};
-use super::limits::FORMAT_VERSION;
-use super::salvage::{self, Damage, DamageReason, IndexState, Scan};
+use super::limits::{FORMAT_VERSION, FULL_DIGESTS_VERSION};
+use super::salvage::{self, Damage, DamageReason, IndexState, Surroundings};
 use super::source::{Source, looks_like};
 use super::varint::CodecError;
 use crate::units::{EventOrdinal, Position};
@@ -44,8 +46,8 @@ pub struct LogInfo {
 
 /// A recording that was opened for reading.
 ///
-/// Opening checks every frame's checksum and order; events are decoded a chunk at a time as they are asked for, so
-/// memory is bounded whatever the file holds.
+/// Opening checks every rule of the format, each event included, but keeps no event: they are decoded again, a chunk at
+/// a time, as they are asked for, so memory is bounded whatever the file holds.
 #[derive(Debug)]
 pub struct LogReader {
     source: Source,
@@ -56,6 +58,8 @@ pub struct LogReader {
     seed: [u8; 4],
     frames_start: u64,
     chunks: Vec<ChunkInfo>,
+    /// The snapshot frames among the chunks, by number.
+    snapshot_places: Vec<u32>,
     totals: Totals,
     index: IndexState,
     damage: Option<Damage>,
@@ -131,6 +135,11 @@ impl LogReader {
         let encoded = frame::decode_frame(&buffer, &prologue).map_err(damaged)?.raw;
         drop(buffer);
         let header = Header::decode(&encoded).map_err(damaged)?;
+        if frame_header.first != header.start || frame_header.first_ordinal != 0 {
+            return Err(damaged(CodecError::Disagrees(
+                "the header frame's place is not the start of the run",
+            )));
+        }
         Ok(Self {
             source,
             path: path.to_owned(),
@@ -141,6 +150,7 @@ impl LogReader {
             seed: crc.to_le_bytes(),
             frames_start,
             chunks: Vec::new(),
+            snapshot_places: Vec::new(),
             index: IndexState::Missing,
             damage: None,
         })
@@ -173,85 +183,37 @@ impl LogReader {
             Ok(())
         });
         match totals {
-            Ok(totals) if salvage::is_ended(&totals) => {
-                (self.chunks, self.totals, self.index) = (chunks, totals, IndexState::Good);
+            Ok(totals)
+                if salvage::is_ended(&totals) && salvage::check_index_place(&header, &totals).is_ok() =>
+            {
+                self.set_chunks(chunks);
+                (self.totals, self.index) = (totals, IndexState::Good);
                 Ok(self.check_last_chunk().is_ok())
             }
             _ => Ok(false),
         }
     }
 
-    /// Walks over the whole file and settles what of it is good.
-    fn check_all(mut self) -> Result<Self, LogError> {
-        let scan =
-            Scan::run(&self.source, self.frames_start, self.seed).map_err(|error| self.read_error(&error))?;
-        self.chunks = scan.chunks;
-        self.index = scan.index;
-        let mut offset = scan.offset;
-        let mut stopped = scan.stopped;
-        self.totals = Totals::starting_at(self.header.start);
-        if let (Some(totals), None) = (&scan.totals, &stopped) {
-            self.totals = totals.clone();
-            if salvage::is_ended(totals) && self.check_last_chunk().is_ok() {
-                return Ok(self);
-            }
-        }
-        // Something is missing: what is left is decoded once, so that all of it is known to be good.
-        if let Some((place, reason)) = self.count_all()? {
-            offset = self.chunks[place].offset;
-            self.chunks.truncate(place);
-            stopped = Some(DamageReason::Broken(reason));
-            self.index = IndexState::Missing;
-        }
-        if stopped.is_none() && scan.totals.is_some_and(|totals| totals != self.totals) {
-            let reason = CodecError::Disagrees("the index does not agree with the events");
-            stopped = Some(DamageReason::Broken(reason));
-            self.index = IndexState::Missing;
-        }
-        if stopped.is_none() && !self.totals.ended {
-            stopped = Some(DamageReason::Unfinished);
-        }
-        if let Some(reason) = stopped {
-            self.damage = Some(self.describe(reason, offset)?);
-        }
-        Ok(self)
+    fn set_chunks(&mut self, chunks: Vec<ChunkInfo>) {
+        let places = chunks.iter().enumerate().filter(|(_, chunk)| chunk.is_snapshot);
+        self.snapshot_places = places.map(|(place, _)| place as u32).collect();
+        self.chunks = chunks;
     }
 
-    /// Decodes all chunks; gives the first that cannot be, and why.
-    fn count_all(&mut self) -> Result<Option<(usize, CodecError)>, LogError> {
-        let mut totals = Totals::starting_at(self.header.start);
-        let mut broken = None;
-        for (place, chunk) in self.chunks.iter().enumerate() {
-            let counted = self.read_payload(chunk)?.and_then(|raw| match chunk.is_snapshot {
-                true => salvage::check_follows(chunk, totals.last),
-                false => salvage::count_chunk(&raw, chunk, &mut totals),
-            });
-            if let Err(reason) = counted {
-                broken = Some((place, reason));
-                break;
-            }
-        }
-        self.totals = totals;
-        Ok(broken)
-    }
-
-    fn describe(&self, reason: DamageReason, offset: u64) -> Result<Damage, LogError> {
-        let events = self.totals.events();
-        let behind = salvage::events_behind(&self.source, offset, self.seed);
-        let behind = behind.map_err(|error| self.read_error(&error))?;
-        Ok(Damage {
-            reason,
-            offset,
-            bytes_lost: self.source.length() - offset,
-            events,
-            last: self.totals.last,
-            events_lost: behind.map_or(0, |end| end.saturating_sub(events)),
-        })
+    /// What the events of the chunk at a place must agree with.
+    fn surroundings(&self, place: usize) -> Surroundings {
+        let before = place.checked_sub(1).map(|before| &self.chunks[before]);
+        let snapshot = before.filter(|chunk| chunk.is_snapshot).map(|chunk| {
+            let snapshots = self.snapshot_places.partition_point(|snapshot| (*snapshot as usize) < place);
+            (snapshots as u64 - 1, chunk.first)
+        });
+        let full_digests = self.format_version >= FULL_DIGESTS_VERSION;
+        Surroundings { hashes: full_digests.then_some(self.header.subsystems.len()), snapshot }
     }
 
     /// Checks that the index tells the truth about how the recording ends.
     fn check_last_chunk(&self) -> Result<(), LogError> {
-        let Some(place) = self.chunks.iter().rposition(|chunk| !chunk.is_snapshot) else { return Ok(()) };
+        let Some(place) = self.chunks.len().checked_sub(1) else { return Ok(()) };
         let events = self.load_chunk(place)?;
         let agrees =
             events.last().is_some_and(|last| last.position == self.totals.last && last.event == Event::End);
@@ -299,7 +261,9 @@ impl LogReader {
         let first_ordinal = EventOrdinal(chunk.first_ordinal);
         let mut decoder = ChunkDecoder::new(raw, chunk.first, first_ordinal, chunk.events);
         let mut events = Vec::with_capacity(chunk.events as usize);
+        let surroundings = self.surroundings(place);
         while let Some(event) = decoder.next_event()? {
+            surroundings.check(chunk, &event)?;
             events.push(event);
         }
         salvage::check_follows(chunk, self.header.start)?;
@@ -384,15 +348,15 @@ impl LogReader {
 
     /// Snapshot frames; a snapshot's number is its place here.
     pub fn snapshots(&self) -> impl Iterator<Item = &ChunkInfo> + '_ {
-        self.chunks.iter().filter(|chunk| chunk.is_snapshot)
+        self.snapshot_places.iter().map(|place| &self.chunks[*place as usize])
     }
 
     /// The container in a snapshot frame.
     pub fn read_snapshot(&self, number: u64) -> Result<Vec<u8>, LogError> {
-        let chunk = usize::try_from(number).ok().and_then(|place| self.snapshots().nth(place));
-        let Some(chunk) = chunk else {
-            return Err(LogError::NoSuchSnapshot { number, snapshots: self.snapshots().count() as u64 });
-        };
+        let snapshots = self.snapshot_places.len() as u64;
+        let place = usize::try_from(number).ok().and_then(|number| self.snapshot_places.get(number));
+        let Some(place) = place else { return Err(LogError::NoSuchSnapshot { number, snapshots }) };
+        let chunk = &self.chunks[*place as usize];
         self.read_payload(chunk)?.map_err(|reason| self.chunk_error(chunk, reason))
     }
 
@@ -432,7 +396,7 @@ impl LogReader {
             event_bytes: self.totals.bytes(),
             chunk_bytes: events_chunks().map(|chunk| u64::from(chunk.length)).sum(),
             chunks: events_chunks().count() as u64,
-            snapshots: self.snapshots().count() as u64,
+            snapshots: self.snapshot_places.len() as u64,
             last: self.last_position(),
             complete: self.complete(),
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::codec::ChunkDecoder;
-use super::event::EventKind;
+use super::event::{Event, EventKind, StampedEvent};
 use super::frame::{self, CHECKSUM_LENGTH, FOOTER_LENGTH, FRAME_HEADER_MAX, FrameHeader, SYNC, frame_type};
 use super::index::{ChunkInfo, Totals, decode_index};
 use super::limits::{MAX_CHUNKS, MAX_RESYNC_ATTEMPTS};
@@ -137,7 +137,7 @@ impl Walk<'_> {
                 self.check_order(&chunk)?;
                 self.scan.chunks.push(chunk);
             }
-            frame_type::INDEX => self.accept_index()?,
+            frame_type::INDEX => self.accept_index(header)?,
             frame_type::HEADER => return Err(CodecError::Disagrees("a second header stands in the file")),
             _ => {}
         }
@@ -161,7 +161,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn accept_index(&mut self) -> Result<(), CodecError> {
+    fn accept_index(&mut self, header: &FrameHeader) -> Result<(), CodecError> {
         let raw = frame::decode_frame(&self.buffer, &self.seed)?.raw;
         let mut found = self.scan.chunks.iter();
         let totals = decode_index(&raw, self.start, self.scan.offset, |entry| match found.next() {
@@ -171,6 +171,7 @@ impl Walk<'_> {
         if found.next().is_some() {
             return Err(CodecError::Disagrees("the index does not have all chunks"));
         }
+        check_index_place(header, &totals)?;
         self.scan.totals = Some(totals);
         self.scan.index = IndexState::NoFooter;
         self.index_offset = self.scan.offset;
@@ -219,8 +220,52 @@ pub(super) fn read_frame(
     Ok(if buffer.len() == length { Ok((header, header_length)) } else { Err(DamageReason::Truncated) })
 }
 
-/// Decodes the events of a chunk, adding them to `totals`. `last` is the place of the event before.
-pub(super) fn count_chunk(raw: &[u8], chunk: &ChunkInfo, totals: &mut Totals) -> Result<(), CodecError> {
+/// Checks that an index frame stands where the last event does.
+pub(super) fn check_index_place(header: &FrameHeader, totals: &Totals) -> Result<(), CodecError> {
+    if header.first_ordinal != totals.events() || header.first != totals.last {
+        return Err(CodecError::Disagrees("the index frame's place is not that of the last event"));
+    }
+    Ok(())
+}
+
+/// What the events of a chunk must agree with elsewhere in the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Surroundings {
+    /// Hashes of a digest event: the header's number of subsystems, where the format version asks for it.
+    pub hashes: Option<usize>,
+    /// Number and place of the snapshot frame just before the chunk.
+    pub snapshot: Option<(u64, Position)>,
+}
+
+impl Surroundings {
+    /// Checks one event. The first of a chunk refers to the snapshot frame before it, and no other refers to any.
+    pub fn check(&self, chunk: &ChunkInfo, event: &StampedEvent) -> Result<(), CodecError> {
+        let refers_to = match event.event {
+            Event::Snapshot { number } => Some((number, event.position)),
+            _ => None,
+        };
+        let expected = self.snapshot.filter(|_| event.ordinal.0 == chunk.first_ordinal);
+        if refers_to != expected {
+            return Err(CodecError::Disagrees(
+                "a snapshot frame and the snapshot events do not fit together",
+            ));
+        }
+        match (&event.event, self.hashes) {
+            (Event::Digest(digests), Some(hashes)) if digests.len() != hashes => {
+                Err(CodecError::Disagrees("a digest does not have one hash for each subsystem"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Decodes the events of a chunk, adding them to `totals`, which hold those before it.
+pub(super) fn count_chunk(
+    raw: &[u8],
+    chunk: &ChunkInfo,
+    surroundings: Surroundings,
+    totals: &mut Totals,
+) -> Result<(), CodecError> {
     check_follows(chunk, totals.last)?;
     let first_ordinal = EventOrdinal(chunk.first_ordinal);
     let mut decoder = ChunkDecoder::new(raw, chunk.first, first_ordinal, chunk.events);
@@ -230,6 +275,7 @@ pub(super) fn count_chunk(raw: &[u8], chunk: &ChunkInfo, totals: &mut Totals) ->
         if counted.ended {
             return Err(CodecError::Disagrees("an event stands behind the end event"));
         }
+        surroundings.check(chunk, &event)?;
         counted.add(event.event.kind(), event.position, decoder.offset() - before);
         before = decoder.offset();
     }
@@ -253,22 +299,13 @@ pub(super) fn events_behind(
     offset: u64,
     seed: [u8; 4],
 ) -> Result<Option<u64>, std::io::Error> {
-    const WINDOW: usize = 64 << 10;
-    let mut window = Vec::new();
     let mut buffer = Vec::new();
     let mut at = offset;
     let mut failures = 0;
     let mut end_ordinal = None;
-    while at < source.length() && failures < MAX_RESYNC_ATTEMPTS {
-        source.read_up_to(at, WINDOW, &mut window)?;
-        let Some(found) = window.windows(SYNC.len()).position(|bytes| bytes == SYNC) else {
-            if window.len() < WINDOW {
-                break;
-            }
-            at += (WINDOW - SYNC.len() + 1) as u64;
-            continue;
-        };
-        at += found as u64;
+    while failures < MAX_RESYNC_ATTEMPTS {
+        let Some(found) = find_sync(source, at, &mut buffer)? else { break };
+        at = found;
         match read_frame(source, at, &mut buffer)? {
             Ok((header, length)) if frame::check_frame(&buffer, length, &header, &seed).is_ok() => {
                 if header.frame_type == frame_type::EVENTS {
@@ -283,6 +320,25 @@ pub(super) fn events_behind(
         }
     }
     Ok(end_ordinal)
+}
+
+/// The offset of the next sync marker from `from` on.
+fn find_sync(source: &Source, from: u64, buffer: &mut Vec<u8>) -> Result<Option<u64>, std::io::Error> {
+    const WINDOW: usize = 64 << 10;
+    // Frames stand back to back: a whole window for each would cost far more than small frames are long.
+    let mut size = SYNC.len();
+    let mut at = from;
+    loop {
+        source.read_up_to(at, size, buffer)?;
+        if let Some(found) = buffer.windows(SYNC.len()).position(|bytes| bytes == SYNC) {
+            return Ok(Some(at + found as u64));
+        }
+        if buffer.len() < size {
+            return Ok(None);
+        }
+        at += (size - SYNC.len() + 1) as u64;
+        size = WINDOW;
+    }
 }
 
 /// Whether totals say that the recording was finished.

@@ -1,5 +1,6 @@
 //! Where a log is read from. Reads name their place, so that any number of cursors can share a reader.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -8,10 +9,17 @@ use super::error::LogError;
 use super::frame::MAGIC;
 
 /// A file or bytes in memory, of a length looked at once.
-#[derive(Debug)]
 pub(super) enum Source {
     File { file: File, length: u64 },
     Bytes(Vec<u8>),
+}
+
+impl fmt::Debug for Source {
+    /// The length only: a recording in memory would fill the screen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if let Source::File { .. } = self { "File" } else { "Bytes" };
+        f.debug_struct(name).field("length", &self.length()).finish()
+    }
 }
 
 impl Source {

@@ -58,6 +58,8 @@ pub struct LogWriter {
     options: Options,
     /// The header frame's CRC, which those of all other frames go on from.
     seed: [u8; 4],
+    /// Hashes of a digest event.
+    subsystems: usize,
     frames: FrameEncoder,
     chunk: ChunkEncoder,
     /// Totals of the chunk, added to those of the file once the chunk is written.
@@ -113,6 +115,7 @@ impl LogWriter {
             id: start.id,
             options,
             seed: start.seed,
+            subsystems: header.subsystems.len(),
             frames: FrameEncoder::new(options.level),
             chunk: ChunkEncoder::new(),
             written_totals: totals.clone(),
@@ -131,10 +134,21 @@ impl LogWriter {
     /// Adds an event at `position`, which is not before that of the event before.
     ///
     /// # Errors
-    /// [`LogError::BackInTime`] and [`LogError::EventTooLarge`] leave the log as it was. After an error of the disk
-    /// the log stops: every later call gives that error again, and what is on the disk opens with salvage.
+    /// [`LogError::BackInTime`], [`LogError::EventTooLarge`], [`LogError::DigestCount`] and
+    /// [`LogError::SnapshotAlone`] leave the log as it was. After an error of the disk the log stops: every later call
+    /// gives that error again, and what is on the disk opens with salvage.
     #[inline]
     pub fn append(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError> {
+        if let Event::Snapshot { number } = *event
+            && self.phase == Phase::Writing
+        {
+            return Err(LogError::SnapshotAlone { number });
+        }
+        self.append_any(position, event)
+    }
+
+    #[inline]
+    fn append_any(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError> {
         if self.phase != Phase::Writing {
             return Err(self.refusal());
         }
@@ -144,6 +158,13 @@ impl LogWriter {
         let heap_bytes = event.heap_bytes();
         if heap_bytes > 0 {
             check_size(event, heap_bytes)?;
+        }
+        if let Event::Digest(digests) = event
+            && digests.len() != self.subsystems
+        {
+            return Err(LogError::DigestCount { hashes: digests.len(), subsystems: self.subsystems });
+        }
+        if heap_bytes > 0 {
             if !self.chunk.has_room_for(event)
                 || self.chunk.raw().len() + heap_bytes > MAX_CHUNK_RAW as usize / 2
             {
@@ -187,7 +208,7 @@ impl LogWriter {
         self.write_chunk(header, container)?;
         let number = self.snapshots;
         self.snapshots += 1;
-        let ordinal = self.append(position, &Event::Snapshot { number })?;
+        let ordinal = self.append_any(position, &Event::Snapshot { number })?;
         Ok((number, ordinal))
     }
 

@@ -1,7 +1,7 @@
 //! What the log tests share: strategies, sample recordings, and frames made by hand.
 #![allow(dead_code)]
 
-use proptest::collection::vec;
+use proptest::collection::{SizeRange, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -43,6 +43,16 @@ pub fn header() -> Header {
 
 /// One event of every kind and form, at places that use every form of delta.
 pub fn sample_events() -> Vec<(Position, Event)> {
+    let digest = |text: &str| Digest::of(text.as_bytes());
+    sample_with(vec![digest("cpu 2"), digest("memory 2"), digest("acia 2")])
+}
+
+/// The sample of format version 1, in which a digest could have any number of hashes.
+pub fn sample_events_of_version_1() -> Vec<(Position, Event)> {
+    sample_with(vec![Digest::of(b"alone")])
+}
+
+fn sample_with(last_digest: Vec<Digest>) -> Vec<(Position, Event)> {
     let digest = |text: &str| Digest::of(text.as_bytes());
     let char_write = |device, bytes: &[u8], result, offset| Event::CharWrite {
         device: CharId(device),
@@ -86,7 +96,7 @@ pub fn sample_events() -> Vec<(Position, Event)> {
         Event::Random { result: 0, bytes: vec![9, 8, 7] },
         Event::Random { result: -11, bytes: vec![0; 3] },
         Event::Digest(vec![digest("cpu 2"), digest("memory"), digest("acia")]),
-        Event::Digest(vec![digest("alone")]),
+        Event::Digest(last_digest),
         Event::Snapshot { number: 0 },
         Event::Shutdown(ShutdownCause::HostQuit),
         Event::Shutdown(ShutdownCause::None),
@@ -143,8 +153,8 @@ pub fn small_chunks() -> Options {
     Options { chunk_bytes: 40, level: 6 }
 }
 
-/// Any event except `end` and `snapshot`.
-pub fn any_event() -> impl Strategy<Value = Event> {
+/// Any event except `end` and `snapshot`. A digest has so many hashes.
+pub fn any_event(hashes: impl Into<SizeRange>) -> impl Strategy<Value = Event> {
     let bytes = || vec(any::<u8>(), 0..40);
     let device = || prop_oneof![4 => Just(CharId(0)), 1 => any::<u16>().prop_map(CharId)];
     let digest =
@@ -171,7 +181,7 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         (prop_oneof![Just(0), any::<i32>()], bytes())
             .prop_map(|(result, bytes)| Event::Random { result, bytes }),
         (select(ClockKind::ALL), any::<i64>()).prop_map(|(kind, value)| Event::Clock { kind, value }),
-        vec(digest, 0..20).prop_map(Event::Digest),
+        vec(digest, hashes).prop_map(Event::Digest),
     ]
 }
 
@@ -205,8 +215,13 @@ fn any_async() -> impl Strategy<Value = AsyncEvent> {
     ]
 }
 
-/// A run's worth of events from `start` on, with `end` as the last.
-pub fn any_run(start: Position) -> impl Strategy<Value = Vec<(Position, Event)>> {
+/// A run's worth of events from the header's start on, with `end` as the last.
+pub fn any_run() -> impl Strategy<Value = Vec<(Position, Event)>> {
+    any_run_with(header().subsystems.len())
+}
+
+/// As [`any_run`], with digests of so many hashes.
+pub fn any_run_with(hashes: impl Into<SizeRange>) -> impl Strategy<Value = Vec<(Position, Event)>> {
     let delta = prop_oneof![
         3 => Just((0, 0)),
         2 => (Just(0), 1u64..100_000),
@@ -214,8 +229,8 @@ pub fn any_run(start: Position) -> impl Strategy<Value = Vec<(Position, Event)>>
         1 => (any::<u32>(), any::<u32>()).prop_map(|(icount, cycles)| (u64::from(icount), u64::from(cycles))),
         1 => (0u64..1 << 50, 0u64..1 << 50),
     ];
-    vec((delta, any_event()), 0..120).prop_map(move |steps| {
-        let mut position = start;
+    vec((delta, any_event(hashes)), 0..120).prop_map(|steps| {
+        let mut position = header().start;
         let mut events = Vec::new();
         for ((icount, cycles), event) in steps {
             position = Position::new(position.icount + icount, position.cycles + cycles);
@@ -298,6 +313,15 @@ pub mod forge {
         let mut out = vec![0x8E, b'R', b'R', b'P', 0x0D, 0x0A, 0x1A, 0x0A];
         out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&min_reader.to_le_bytes());
+        out
+    }
+
+    /// The last bytes of a file whose index frame starts at `offset`.
+    pub fn footer(offset: u64, seed: &[u8]) -> Vec<u8> {
+        let mut out = vec![0x8E, b'r', b'r', b'e', b'n', b'd', 0x1A, 0x0A];
+        out.extend_from_slice(&offset.to_le_bytes());
+        let crc = crc(seed, &out);
+        out.extend_from_slice(&crc);
         out
     }
 
