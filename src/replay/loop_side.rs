@@ -272,8 +272,8 @@ impl Replay {
     }
 
     /// Player: the position of the next event that the loop and not the guest must handle (async events, checkpoints,
-    /// digests, shutdown by the host, end), or of an event before it when that is far. The guest may run up to there.
-    /// `None` in the other modes and behind the end.
+    /// digests, shutdown by the host, end), or of an event before it when that is far. The guest may run up to there. In
+    /// a log that was cut off, just behind its last event. `None` in the other modes and behind the end.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -282,11 +282,18 @@ impl Replay {
         let mut ahead = self.next_stop_ahead.unwrap_or(0);
         let mut found = None;
         while let Some(event) = source.peek(ahead)? {
-            found = Some(event.position);
             if !made_by_guest(&event.event) || ahead >= LOOKAHEAD_EVENTS {
+                found = Some(event.position);
                 break;
             }
             ahead += 1;
+        }
+        if let (None, Some(last)) = (found, ahead.checked_sub(1))
+            && let Some(event) = source.peek(last)?
+        {
+            // Nothing is known of what came behind it: the guest goes no further than it must to come to the event.
+            let Position { icount, cycles } = event.position;
+            found = Some(Position::new(icount, cycles.saturating_add(1)));
         }
         self.next_stop_ahead = Some(ahead);
         Ok(found)
