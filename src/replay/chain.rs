@@ -18,13 +18,17 @@ pub struct EventChain {
     encoder: ChunkEncoder,
 }
 
-impl Default for EventChain {
-    fn default() -> Self {
-        Self { hash: Digest([0; 16]), pending: Vec::new(), encoder: ChunkEncoder::new() }
-    }
-}
-
 impl EventChain {
+    /// The hash of a log that has no event yet; it begins with the identity of its header.
+    pub fn starting_with(identity: Digest) -> Self {
+        Self { hash: identity, pending: Vec::new(), encoder: ChunkEncoder::new() }
+    }
+
+    /// Takes in the container of the snapshot whose event comes next.
+    pub fn add_container(&mut self, container: &[u8]) {
+        Digest::of(container).0.put(&mut self.pending);
+    }
+
     /// Takes in the next event.
     pub fn add(&mut self, position: Position, event: &Event) {
         position.icount.put(&mut self.pending);
@@ -53,6 +57,6 @@ impl EventChain {
 
     pub(super) fn restore(reader: &mut Reader<'_>) -> Result<Self, PersistError> {
         let hash = Digest(Field::take(reader, "events hash")?);
-        Ok(Self { hash, pending: Vec::take(reader, "events hash")?, ..Self::default() })
+        Ok(Self { pending: Vec::take(reader, "events hash")?, ..Self::starting_with(hash) })
     }
 }

@@ -137,6 +137,7 @@ impl Replay {
     fn log_snapshot(&mut self, container: &[u8]) -> Result<(), ReplayError> {
         if let Some(sink) = &mut self.sink {
             let number = sink.append_snapshot(self.position, container)?;
+            self.chain.add_container(container);
             self.passed(self.position, &Event::Snapshot { number });
         }
         Ok(())

@@ -101,7 +101,7 @@ impl Replay {
             recent: VecDeque::with_capacity(RECENT_EVENTS),
             subsystems: Vec::new(),
             hashes_events: true,
-            chain: EventChain::default(),
+            chain: EventChain::starting_with(Digest([0; 16])),
             digest_every: 0,
             next_digest: u64::MAX,
             snapshot_every: None,
@@ -123,6 +123,7 @@ impl Replay {
     pub fn record(sink: Box<dyn EventSink>, config: RecordConfig) -> Self {
         let start = config.start.icount;
         Self {
+            chain: EventChain::starting_with(sink.identity()),
             sink: Some(sink),
             position: config.start,
             subsystems: Self::recorded_subsystems(config.subsystems),
@@ -143,6 +144,7 @@ impl Replay {
     /// Plays `source`.
     pub fn play(source: Box<dyn EventSource>, config: PlayConfig) -> Self {
         Self {
+            chain: EventChain::starting_with(source.identity()),
             source: Some(source),
             position: config.start,
             hashes_events: config.subsystems.ends_with(&OWN_SUBSYSTEMS.map(str::to_owned)),
@@ -410,6 +412,11 @@ impl Replay {
             return Err(self.diverged(Found::Event("an event behind the end of the log".to_owned())));
         };
         if let Some(source) = &mut self.source {
+            if let Event::Snapshot { number } = next.event
+                && self.hashes_events
+            {
+                self.chain.add_container(&source.read_snapshot(number)?);
+            }
             source.advance();
         }
         self.passed(next.position, &next.event);

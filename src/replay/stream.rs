@@ -2,11 +2,17 @@
 
 use crate::log::event::{Event, StampedEvent};
 use crate::log::{EventCursor, LogError, LogReader, LogWriter};
+use crate::persist::Digest;
 use crate::sync::{Arc, Mutex, lock};
 use crate::units::{EventOrdinal, Position};
 
 /// Takes the events of a run in order.
 pub trait EventSink: Send {
+    /// What identifies the log's header; zeros for a log that has none.
+    fn identity(&self) -> Digest {
+        Digest([0; 16])
+    }
+
     /// Appends one event.
     ///
     /// # Errors
@@ -34,6 +40,11 @@ pub trait EventSink: Send {
 
 /// Gives the events of a recorded run in order.
 pub trait EventSource: Send {
+    /// As for [`EventSink::identity`].
+    fn identity(&self) -> Digest {
+        Digest([0; 16])
+    }
+
     /// The `ahead`-th event after the current one, or `None` behind the last.
     ///
     /// # Errors
@@ -157,6 +168,10 @@ impl EventSource for MemorySource {
 }
 
 impl EventSink for LogWriter {
+    fn identity(&self) -> Digest {
+        Digest(self.id().0)
+    }
+
     fn append(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError> {
         LogWriter::append(self, position, event)
     }
@@ -175,6 +190,10 @@ impl EventSink for LogWriter {
 }
 
 impl<R: std::borrow::Borrow<LogReader> + Send> EventSource for EventCursor<R> {
+    fn identity(&self) -> Digest {
+        Digest(self.reader().id().0)
+    }
+
     fn peek(&mut self, ahead: usize) -> Result<Option<&StampedEvent>, LogError> {
         // Asked twice because a found event would stay borrowed on the way to the failure.
         if self.peek_nth(ahead).is_none()
