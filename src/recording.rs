@@ -5,10 +5,11 @@ use crate::error::Error;
 use crate::log::{Damage, Event, EventCursor, EventKind, Header, LogInfo, LogReader, StampedEvent};
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
+use crate::replay::OWN_SUBSYSTEMS;
 use crate::session::{RunRequest, Session};
 use crate::snapshot::Snapshot;
 use crate::sync::Shared;
-use crate::units::Position;
+use crate::units::{EventOrdinal, Position};
 use std::path::Path;
 
 /// Instructions that a verification runs between two reports of its progress.
@@ -25,7 +26,8 @@ pub struct Recording {
 /// What a verification has found.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Verification {
-    /// Whether the recording was complete and replayed to its end.
+    /// Whether the recording is complete and replayed to its end, and can be trusted to be what was recorded: its last
+    /// digest stands at the very end and covers all events.
     pub ok: bool,
     /// Where the replay ended.
     pub icount: u64,
@@ -168,6 +170,23 @@ impl Recording {
         Ok(output)
     }
 
+    /// Whether the recording ends with a digest that has the hash of all events before it: else one that was left out,
+    /// moved or added behind the last digest, or that the machine took no notice of, would not show.
+    fn is_sealed(&self) -> Result<bool, Error> {
+        let hashes_events = self.header().subsystems.ends_with(&OWN_SUBSYSTEMS.map(str::to_owned));
+        let Some(before_end) = self.reader.events_count().checked_sub(2) else { return Ok(false) };
+        let mut last = self.reader.events_from(EventOrdinal(before_end))?;
+        Ok(match (last.next().transpose()?, last.next().transpose()?) {
+            (Some(digest), Some(end)) => {
+                hashes_events
+                    && matches!(digest.event, Event::Digest(_))
+                    && end.event == Event::End
+                    && digest.position == end.position
+            }
+            _ => false,
+        })
+    }
+
     /// A machine in play mode, at the start.
     ///
     /// # Errors
@@ -244,7 +263,7 @@ impl Recording {
         let info = self.info();
         let digests = info.kinds.iter().find(|(kind, _)| *kind == EventKind::Digest);
         Ok(Verification {
-            ok: self.complete(),
+            ok: self.complete() && self.is_sealed()?,
             icount,
             segments: 1,
             events: info.events,
