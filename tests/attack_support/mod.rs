@@ -31,11 +31,9 @@ pub fn worker() -> Session {
     machine(&WORKER)
 }
 
-/// Instructions between the digests of all these recordings.
-pub const DIGEST_EVERY: u64 = 64;
-
+/// Digests and snapshots stand close together in all these recordings.
 pub fn record_options() -> RecordOptions {
-    RecordOptions { digest_every: Some(DIGEST_EVERY), ..RecordOptions::default() }
+    RecordOptions { digest_every: Some(64), snapshot_every: Some(300), ..RecordOptions::default() }
 }
 
 /// SplitMix64: the same numbers from the same seed everywhere.
