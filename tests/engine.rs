@@ -1,5 +1,5 @@
 //! The engine and the state machine on a toy guest: what was recorded replays under both schedulers.
-#![cfg(not(loom))]
+#![cfg(not(any(loom, shuttle)))]
 
 mod common;
 
