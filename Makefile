@@ -10,6 +10,8 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?=
 # Seconds for each fuzz target: make fuzz TIME=600
 TIME ?= 60
+# Only the models with this in their names: make loom MODEL=busy
+MODEL ?=
 
 VENV := .venv
 BIN := $(abspath $(VENV))/bin
@@ -29,8 +31,8 @@ ifeq ($(shell test -x $(VENV)/bin/python && $(VENV)/bin/python -c 'import pip' 2
 $(shell rm -f $(TOOLS) $(MODULE))
 endif
 
-.PHONY: help demo test build bench fuzz loom clean check-cargo format
-.PHONY: test-style test-rust test-loom test-guests test-types test-python test-notebooks test-fuzz
+.PHONY: help demo test build bench fuzz loom shuttle clean check-cargo format
+.PHONY: test-style test-rust test-loom test-shuttle test-guests test-types test-python test-notebooks test-fuzz
 
 help:
 	@echo 'make demo          set up, build, record and replay a session: see what rreplay does'
@@ -39,7 +41,11 @@ help:
 	@echo 'make format        rewrite Rust and Python sources in the house style'
 	@echo 'make bench         instructions a second, against other 6502 cores'
 	@echo 'make fuzz TIME=60  fuzz record-then-replay, so many seconds for each target'
-	@echo 'make loom          model-check the lock between the two threads'
+	@echo 'make loom          model-check the threads: every interleaving with a few preemptions.'
+	@echo '                   More of them: make loom LOOM_MAX_PREEMPTIONS=4, one model: make loom MODEL=busy'
+	@echo 'make shuttle       whole machines under thousands of random schedules of their threads.'
+	@echo '                   More, or others: make shuttle SHUTTLE_SCHEDULES=20 SHUTTLE_SEED=7 (twenty times as many)'
+	@echo '                   One that failed: make shuttle MODEL=sleeping SHUTTLE_REPLAY=file with the schedule'
 	@echo 'make clean         remove everything that make made'
 
 demo: build
@@ -96,7 +102,7 @@ format: $(TOOLS)
 	$(BIN)/ruff check --fix
 
 # In an order in which the likeliest and quickest failures come first.
-test: test-style test-types test-python test-notebooks test-guests test-rust test-loom test-fuzz
+test: test-style test-types test-python test-notebooks test-guests test-rust test-loom test-shuttle test-fuzz
 	@echo 'All tests passed.'
 
 test-style: $(TOOLS)
@@ -131,8 +137,12 @@ test-rust: $(TOOLS)
 	cargo clippy --lib --features python -- -D warnings
 	cargo test --features testing
 
+# Both print what they explored: a model that meets nothing any more is told by its numbers, and fails by them.
 loom test-loom: check-cargo
-	RUSTFLAGS='--cfg loom' cargo test --target-dir target/loom --test 'loom*'
+	RUSTFLAGS='--cfg loom' cargo test --quiet --target-dir target/loom --test 'loom*' $(MODEL) -- --nocapture
+
+shuttle test-shuttle: check-cargo
+	RUSTFLAGS='--cfg shuttle' cargo test --quiet --features testing --target-dir target/shuttle --test shuttle $(MODEL) -- --nocapture
 
 bench: check-cargo
 	cargo bench

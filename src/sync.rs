@@ -1,19 +1,23 @@
 //! The only file that names `std::sync` and `std::thread`.
 //!
-//! Under `--cfg loom` every primitive here is loom's, so that the real lock and the real threads are model-checked.
+//! Under `--cfg loom` every primitive here is loom's, so that the real lock and the real threads are model-checked;
+//! under `--cfg shuttle` it is shuttle's, which runs whole machines under random schedules.
+//!
+//! No protocol may depend on a timed wait, so there are two of them, told apart by what may depend on their limit:
+//! [`Kick::wait_at_most`] paces work that a kick starts anyway, and its limit never passes under loom and need not under
+//! shuttle; [`Kick::sleep`] lets real time pass that a guest has asked for, and there its limit may pass at any moment.
 
-#[cfg(not(loom))]
-pub use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-#[cfg(not(loom))]
-pub use std::thread::{JoinHandle, ThreadId, yield_now};
+#[cfg(not(any(loom, shuttle)))]
+use std::{sync, thread};
 
 #[cfg(loom)]
-pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
-#[cfg(loom)]
-pub use loom::thread::{JoinHandle, yield_now};
-/// loom's thread identifier.
-#[cfg(loom)]
-pub type ThreadId = loom::thread::ThreadId;
+use loom::{sync, thread};
+
+#[cfg(shuttle)]
+use shuttle::{sync, thread};
+
+pub use sync::{Arc, Condvar, Mutex, MutexGuard};
+pub use thread::{JoinHandle, ThreadId, yield_now};
 
 /// Shared immutable data. It orders nothing between threads, so a model checker need not see it.
 pub use std::sync::Arc as Shared;
@@ -27,33 +31,17 @@ use std::time::Duration;
 /// Starts a named thread.
 ///
 /// # Errors
-/// The operating system's, when it has no room for another thread.
-#[cfg(not(loom))]
+/// The operating system's, when it has no room for another thread; a model checker's threads always start.
 pub fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<JoinHandle<T>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(body)
-}
-
-/// Starts a thread of the model.
-///
-/// # Errors
-/// None under loom.
-#[cfg(loom)]
-pub fn spawn<T: Send + 'static>(
-    _name: &str,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> std::io::Result<JoinHandle<T>> {
-    Ok(loom::thread::spawn(body))
+    thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 
 /// The identifier of the calling thread.
 pub fn current_thread() -> ThreadId {
-    #[cfg(not(loom))]
-    return std::thread::current().id();
-    #[cfg(loom)]
-    return loom::thread::current().id();
+    thread::current().id()
 }
 
 /// Locks a mutex whether or not a holder panicked: the state behind every mutex of this crate is valid between
@@ -102,22 +90,104 @@ impl Kick {
         *pending = false;
     }
 
-    /// Waits for a kick, at most `limit`, and consumes it. No protocol depends on the limit: it paces polling of the
-    /// operating system and sleeping until a virtual timer is due in real time. Under loom it never passes.
+    /// Waits for a kick, at most `limit`, and consumes it. The limit paces polling of the operating system and nothing
+    /// else: whoever has work for the waiter kicks it. Under loom it never passes, under shuttle perhaps.
     pub fn wait_at_most(&self, limit: Duration) {
-        #[cfg(loom)]
+        #[cfg(shuttle)]
+        if model::passes() {
+            return self.sleep(limit);
+        }
+        #[cfg(any(loom, shuttle))]
         {
             let _ = limit;
             self.wait();
         }
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
+        self.wait_for(limit);
+    }
+
+    /// Lets `limit` of real time pass, unless a kick comes first, and consumes it. Under a model checker it passes at
+    /// any moment.
+    pub fn sleep(&self, limit: Duration) {
+        #[cfg(any(loom, shuttle))]
         {
-            let pending = lock(&self.pending);
-            let (mut pending, _) = self
-                .condition
-                .wait_timeout_while(pending, limit, |pending| !*pending)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            *pending = false;
+            let _ = limit;
+            #[cfg(shuttle)]
+            while !*lock(&self.pending) && !model::passes() {
+                yield_now();
+            }
+            *lock(&self.pending) = false;
+        }
+        #[cfg(not(any(loom, shuttle)))]
+        self.wait_for(limit);
+    }
+
+    #[cfg(not(any(loom, shuttle)))]
+    fn wait_for(&self, limit: Duration) {
+        let pending = lock(&self.pending);
+        let (mut pending, _) = self
+            .condition
+            .wait_timeout_while(pending, limit, |pending| !*pending)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *pending = false;
+    }
+}
+
+/// The host under shuttle: time passes in steps that the schedule chooses, entropy comes from it too, so that a schedule
+/// which is run again sees the same host. Time starts anew with each schedule.
+#[cfg(shuttle)]
+pub mod model {
+    use shuttle::rand::{Rng, RngCore, thread_rng};
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::time::Duration;
+
+    shuttle::lazy_static! {
+        static ref NANOSECONDS: AtomicU64 = AtomicU64::new(0);
+    }
+
+    /// What may pass between two looks at the clock, in nanoseconds: nothing, less and more than the times after which
+    /// hosts poll, ask the user or write out a recording.
+    const STEPS_NS: [u64; 4] = [0, 700_000, 12_000_000, 600_000_000];
+
+    /// Time since the start of the schedule.
+    pub fn now() -> Duration {
+        let step = STEPS_NS[thread_rng().gen_range(0..STEPS_NS.len())];
+        Duration::from_nanos(NANOSECONDS.fetch_add(step, Relaxed) + step)
+    }
+
+    /// Whether a limit passes now.
+    pub fn passes() -> bool {
+        thread_rng().gen_bool(0.5)
+    }
+
+    /// Fills `buffer` with entropy.
+    ///
+    /// # Errors
+    /// None.
+    pub fn fill(buffer: &mut [u8]) -> Result<(), std::io::Error> {
+        thread_rng().fill_bytes(buffer);
+        Ok(())
+    }
+
+    /// A point of host time.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+    pub struct Instant(Duration);
+
+    impl Instant {
+        /// The time now.
+        pub fn now() -> Self {
+            Self(now())
+        }
+
+        /// What has passed since.
+        pub fn elapsed(self) -> Duration {
+            now() - self.0
+        }
+    }
+
+    impl std::ops::AddAssign<Duration> for Instant {
+        fn add_assign(&mut self, duration: Duration) {
+            self.0 += duration;
         }
     }
 }

@@ -327,7 +327,8 @@ fn a_snapshot_that_holds_something_else() {
 fn a_header_that_says_something_else() {
     let original = original();
     let mut campaign = Campaign::new(&original);
-    let changes: &[(&str, fn(&mut Header))] = &[
+    type Change = (&'static str, fn(&mut Header));
+    let changes: &[Change] = &[
         ("engine", |header| header.engine_version.push('9')),
         ("board's description", |header| {
             header.board_toml = header.board_toml.replace("\"bench\"", "\"bank\"");

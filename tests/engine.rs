@@ -1,5 +1,5 @@
 //! The engine and the state machine on a toy guest: what was recorded replays under both schedulers.
-#![cfg(not(loom))]
+#![cfg(not(any(loom, shuttle)))]
 
 mod common;
 
@@ -19,6 +19,11 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Mask),
         2 => Just(Op::Unmask),
         1 => Just(Op::Random),
+        1 => Just(Op::Break),
+        1 => Just(Op::Disk),
+        1 => Just(Op::CallBack),
+        1 => Just(Op::CallBackOnce),
+        1 => Just(Op::Suspend),
     ]
 }
 

@@ -77,11 +77,11 @@ impl<T> ReplayLock<T> {
         lock(&self.counter).holder.map(|(_, role)| role)
     }
 
-    /// Whether somebody has drawn a ticket and waits: for reports and tests, it may have changed by the time it is read.
-    pub fn has_waiters(&self) -> bool {
+    /// How many have drawn a ticket and wait: for reports and tests, it may have changed by the time it is read.
+    pub fn waiters(&self) -> u64 {
         let counter = lock(&self.counter);
         let held = u64::from(counter.holder.is_some());
-        counter.next_ticket - counter.now_serving > held
+        counter.next_ticket - counter.now_serving - held
     }
 
     /// Takes the value out. The lock must not be held.
@@ -119,7 +119,7 @@ impl<T> DerefMut for ReplayGuard<'_, T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

@@ -5,7 +5,8 @@ use super::lock::{ReplayGuard, ReplayLock};
 use super::world::{Arrivals, Next, StopReason, World};
 use crate::guest::Guest;
 use crate::replay::ReplayError;
-use crate::sync::{Arc, Kick, Mutex, lock, spawn};
+use crate::sync::{Arc, JoinHandle, Kick, Mutex, lock, spawn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// The longest an idle vCPU sleeps in one piece under the inline scheduler, so that a user's Ctrl-C is seen.
@@ -40,8 +41,8 @@ pub enum RunError {
     /// The operating system has no room for the vCPU thread.
     #[error("cannot start the vCPU thread: {0}; use the inline scheduler or free some threads")]
     Thread(#[source] std::io::Error),
-    /// The vCPU thread panicked: a bug of rreplay.
-    #[error("the vCPU thread panicked: {0}; this is a bug of rreplay, please report it")]
+    /// The guest or what it asked panicked: a bug of rreplay. A recording ends with what it has.
+    #[error("the vCPU panicked: {0}; this is a bug of rreplay, please report it")]
     Panicked(String),
 }
 
@@ -75,14 +76,22 @@ impl<G: Guest> Shared<G> {
         may_deliver == inlet.may_deliver()
     }
 
+    /// What the vCPU does under one hold of the lock, also when it panics there.
+    fn vcpu_hold(&self) -> Result<Next, RunError> {
+        let mut world = self.lock.lock("vCPU");
+        catch_unwind(AssertUnwindSafe(|| world.vcpu_hold())).map_err(|panic| {
+            world.abandon_recording();
+            RunError::Panicked(panic_text(&*panic))
+        })
+    }
+
     fn vcpu_loop(&self) -> Outcome {
         loop {
-            let next = self.lock.lock("vCPU").vcpu_hold();
-            match next {
+            match self.vcpu_hold()? {
                 Next::Continue => {}
-                Next::Rest(Some(limit)) => self.vcpu.wait_at_most(limit),
+                Next::Rest(Some(limit)) => self.vcpu.sleep(limit),
                 Next::Rest(None) => self.vcpu.wait(),
-                Next::Done(outcome) => return outcome,
+                Next::Done(outcome) => return Ok(outcome?),
             }
         }
     }
@@ -98,7 +107,32 @@ impl<G: Guest> Drop for SayEnded<G> {
     }
 }
 
-type Outcome = Result<StopReason, ReplayError>;
+type Outcome = Result<StopReason, RunError>;
+
+/// The vCPU thread of a run. Goes with the main loop, however that ends: nobody would look after it.
+struct Vcpu<'a, G: Guest> {
+    shared: &'a Shared<G>,
+    thread: Option<JoinHandle<Outcome>>,
+}
+
+impl<G: Guest> Vcpu<'_, G> {
+    /// Waits for the end of the thread, which has said that it comes.
+    fn join(mut self) -> Outcome {
+        let thread = self.thread.take().expect("joined once");
+        thread.join().unwrap_or_else(|panic| Err(RunError::Panicked(panic_text(&*panic))))
+    }
+}
+
+impl<G: Guest> Drop for Vcpu<'_, G> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.shared.lock.lock("main loop").stop_request.get_or_insert(StopReason::Interrupted);
+            self.shared.vcpu.kick();
+            // The main loop panics already: that is what is reported.
+            let _ = thread.join();
+        }
+    }
+}
 
 /// A world behind the replay lock, and the means to run it.
 pub struct Engine<G> {
@@ -135,7 +169,7 @@ impl<G: Guest + 'static> Engine<G> {
     pub fn run(&self, scheduler: Scheduler, inlet: &mut dyn Inlet) -> Result<StopReason, RunError> {
         self.lock("main loop").outlet.run_starts();
         let result = match scheduler {
-            Scheduler::Inline => self.run_inline(inlet).map_err(RunError::Replay),
+            Scheduler::Inline => self.run_inline(inlet),
             Scheduler::Threads => self.run_threads(inlet),
         };
         self.lock("main loop").outlet.run_ends();
@@ -145,36 +179,33 @@ impl<G: Guest + 'static> Engine<G> {
     fn run_inline(&self, inlet: &mut dyn Inlet) -> Outcome {
         loop {
             self.shared.main_turn(inlet);
-            let next = self.shared.lock.lock("vCPU").vcpu_hold();
-            match next {
+            match self.shared.vcpu_hold()? {
                 Next::Continue => {}
                 Next::Rest(limit) => match limit {
-                    Some(limit) => self.shared.main.wait_at_most(limit.min(LONGEST_REST)),
+                    Some(limit) => self.shared.main.sleep(limit.min(LONGEST_REST)),
                     // A source that has ended is told to the vCPU at the next turn.
                     None if !inlet.may_deliver() => {}
                     None => inlet.rest(&self.shared.main),
                 },
-                Next::Done(outcome) => return outcome,
+                Next::Done(outcome) => return Ok(outcome?),
             }
         }
     }
 
-    fn run_threads(&self, inlet: &mut dyn Inlet) -> Result<StopReason, RunError> {
+    fn run_threads(&self, inlet: &mut dyn Inlet) -> Outcome {
         // The vCPU's first turn must see what is there already, or it might find itself halted.
         self.shared.main_turn(inlet);
         *lock(&self.shared.ended) = false;
         let ending = SayEnded(self.shared.clone());
-        let vcpu = spawn("rreplay vCPU", move || ending.0.vcpu_loop()).map_err(RunError::Thread)?;
+        let thread = spawn("rreplay vCPU", move || ending.0.vcpu_loop()).map_err(RunError::Thread)?;
+        let vcpu = Vcpu { shared: &self.shared, thread: Some(thread) };
         while !*lock(&self.shared.ended) {
             let told_all = self.shared.main_turn(inlet);
             if told_all && !*lock(&self.shared.ended) {
                 inlet.rest(&self.shared.main);
             }
         }
-        match vcpu.join() {
-            Ok(outcome) => outcome.map_err(RunError::Replay),
-            Err(panic) => Err(RunError::Panicked(panic_text(&*panic))),
-        }
+        vcpu.join()
     }
 }
 

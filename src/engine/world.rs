@@ -19,7 +19,8 @@ const SLICE_INSTRUCTIONS: u64 = 50_000;
 
 /// Turns that the vCPU takes under one hold of the lock, within the instructions of one slice. A transmitter ends a
 /// slice every few dozen instructions; to let go of the lock and poll the hosts each time would cost more than they do.
-const TURNS_PER_HOLD: u32 = 64;
+/// One under a model checker, which must see every place where the threads can meet.
+const TURNS_PER_HOLD: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 
 /// The subsystem that the loop adds to those of the guest: when the earliest timer of each clock is due.
 pub const TIMERS: &str = "timers";
@@ -128,7 +129,7 @@ pub struct World<G> {
     pub timing: Timing,
     /// Whether a host may bring more by itself.
     pub may_deliver: bool,
-    /// Turns under one hold of the lock; 1 lets a model checker see every place where the threads can meet.
+    /// Turns under one hold of the lock.
     pub turns_per_hold: u32,
     /// The hash of board and ROM, for the snapshots in a recording.
     pub identity: Digest,
@@ -304,6 +305,16 @@ impl<G: Guest> World<G> {
             }
         }
         Ok(())
+    }
+
+    /// After a panic in the middle of a turn: a recording ends with what it has, as that of a recorder that was killed.
+    /// Its final digest would be of a state that no replay comes to.
+    pub(super) fn abandon_recording(&mut self) {
+        if self.replay.mode() == ReplayMode::Record {
+            // An error leaves a shorter prefix; the panic is what is reported.
+            let _ = self.replay.flush_log();
+            self.replay = Replay::none();
+        }
     }
 
     // ---- the main loop's half ----
@@ -663,7 +674,9 @@ impl<G: Guest> World<G> {
         let here = self.guest.position();
         Ok(match self.replay.peek()? {
             Some(next) if next.position.icount == here.icount => cycles.min(next.position.cycles),
-            _ => cycles,
+            Some(_) => cycles,
+            // Cut off while the CPU waited: how long it did is not known, and the next turn finds the end.
+            None => here.cycles,
         })
     }
 

@@ -3,7 +3,22 @@
 use crate::engine::Outlet;
 use crate::nondet::{CharId, CharWritten, ClockKind};
 use std::io::Write;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+#[cfg(shuttle)]
+use crate::sync::model::{Instant, fill, now as since_epoch};
+#[cfg(not(shuttle))]
+use getrandom::fill;
+#[cfg(not(shuttle))]
+use std::time::Instant;
+
+/// Wall-clock time since 1970-01-01 UTC.
+#[cfg(not(shuttle))]
+#[allow(clippy::disallowed_methods, reason = "this is the one module that reads host clocks")]
+fn since_epoch() -> Duration {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
 
 /// errno of an input/output error, for hosts that do not say more.
 const EIO: i32 = 5;
@@ -69,19 +84,15 @@ pub struct SystemHost {
 }
 
 impl Outlet for SystemHost {
-    #[allow(clippy::disallowed_methods, reason = "this is the one module that reads host clocks")]
     fn clock(&mut self, kind: ClockKind) -> i64 {
         match kind {
-            ClockKind::Host => {
-                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-                i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX)
-            }
+            ClockKind::Host => i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX),
             ClockKind::VirtualRt => self.running.nanoseconds(),
         }
     }
 
     fn random(&mut self, buffer: &mut [u8]) -> i32 {
-        match getrandom::fill(buffer) {
+        match fill(buffer) {
             Ok(()) => 0,
             Err(error) => {
                 buffer.fill(0);

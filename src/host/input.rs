@@ -4,7 +4,12 @@ use crate::engine::Inlet;
 use crate::events::AsyncEvent;
 use crate::nondet::{CharId, ShutdownCause};
 use crate::sync::{Arc, Kick, Mutex, lock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+#[cfg(shuttle)]
+use crate::sync::model::Instant;
+#[cfg(not(shuttle))]
+use std::time::Instant;
 
 /// How often a run looks whether the user wants to stop: well within the 50 ms that Ctrl-C may take.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(10);

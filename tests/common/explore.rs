@@ -1,0 +1,42 @@
+//! Runs a model under every interleaving that loom finds, counts them, and fails when they are too few.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How far a model is explored.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Preemptions in one execution. `LOOM_MAX_PREEMPTIONS` overrides it.
+    pub preemptions: usize,
+    /// Executions below which the model has stopped exploring: some nine tenths of what it takes now.
+    pub at_least: usize,
+}
+
+/// Thread switches in one execution, above what any model takes.
+const SWITCHES_MAX: usize = 20_000;
+
+/// Explores `model`, prints how many interleavings that took, and gives their number.
+///
+/// # Panics
+/// When the model fails, deadlocks or leaks, or when there are fewer interleavings than the bounds say.
+pub fn explore(name: &str, bounds: Bounds, model: impl Fn() + Send + Sync + 'static) -> usize {
+    // Of std, and so outside of loom's view: it counts executions and takes no part in them.
+    let executions = Arc::new(AtomicUsize::new(0));
+    let counter = executions.clone();
+    let mut builder = loom::model::Builder::new();
+    let preemptions = builder.preemption_bound.unwrap_or(bounds.preemptions);
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = builder.max_branches.max(SWITCHES_MAX);
+    builder.check(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let executions = executions.load(Ordering::Relaxed);
+    println!("loom: {name}: {executions} interleavings at preemption bound {preemptions}");
+    assert!(
+        preemptions < bounds.preemptions || executions >= bounds.at_least,
+        "{name}: only {executions} interleavings were explored, not {}: the model no longer meets what it is for",
+        bounds.at_least
+    );
+    executions
+}

@@ -1,0 +1,173 @@
+//! A toy machine in an engine, recording into memory or playing from it.
+
+use super::{Desk, DeskInlet, NoisyHost, Script, Toy};
+use rreplay::engine::{Engine, Guest, Inlet, Limits, Outlet, RunError, Scheduler, StopReason, Timing, World};
+use rreplay::log::event::StampedEvent;
+use rreplay::nondet::CharId;
+use rreplay::persist::Digest;
+use rreplay::replay::{EventSink, MemoryLog, MemorySink, MemorySource, PlayConfig, RecordConfig, Replay};
+use rreplay::units::Position;
+
+/// What a run came to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Outcome {
+    pub position: Position,
+    pub digests: Vec<Digest>,
+    pub transcript: Vec<u8>,
+}
+
+/// A toy machine, its engine and the desk from which it is typed to.
+pub struct Rig {
+    pub engine: Engine<Toy>,
+    pub desk: Desk,
+    events: Box<dyn Fn() -> Vec<StampedEvent> + Send>,
+}
+
+impl Rig {
+    /// Records `toy` from where it is.
+    pub fn recording(toy: Toy, digest_every: u64, host: Box<dyn Outlet>) -> Self {
+        let sink = MemorySink::default();
+        let log = sink.log();
+        Self::recording_into(Box::new(sink), Box::new(move || log().events), toy, digest_every, host)
+    }
+
+    /// As [`recording`](Rig::recording), into a sink of the caller's; `events` reads what it has.
+    pub fn recording_into(
+        sink: Box<dyn EventSink>,
+        events: Box<dyn Fn() -> Vec<StampedEvent> + Send>,
+        toy: Toy,
+        digest_every: u64,
+        host: Box<dyn Outlet>,
+    ) -> Self {
+        let mut world = World::new(toy, Replay::none(), host);
+        let config = RecordConfig {
+            start: world.guest.position,
+            subsystems: world.subsystems(),
+            digest_every,
+            ..RecordConfig::default()
+        };
+        world.replay = Replay::record(sink, config);
+        world.replay.start().expect("nothing blocks");
+        Self::assemble(world, events)
+    }
+
+    /// Runs `toy` without recording it.
+    pub fn free(toy: Toy, host: Box<dyn Outlet>) -> Self {
+        Self::assemble(World::new(toy, Replay::none(), host), Box::new(Vec::new))
+    }
+
+    /// Plays `events` on a `toy` that is as the recorded one was at first, with other hosts.
+    pub fn playing(toy: Toy, events: Vec<StampedEvent>) -> Self {
+        let mut world = World::new(toy, Replay::none(), Box::new(NoisyHost(999)));
+        let config = PlayConfig {
+            start: world.guest.position,
+            subsystems: Replay::recorded_subsystems(world.subsystems()),
+            chars: None,
+        };
+        let source = MemorySource::new(MemoryLog { events, snapshots: Vec::new() });
+        world.replay = Replay::play(Box::new(source), config);
+        world.replay.start().expect("nothing blocks");
+        Self::assemble(world, Box::new(Vec::new))
+    }
+
+    fn assemble(world: World<Toy>, events: Box<dyn Fn() -> Vec<StampedEvent> + Send>) -> Self {
+        let desk = Desk::default();
+        Self { engine: Engine::with_kick(world, desk.main.clone()), desk, events }
+    }
+
+    /// Runs with input from the desk.
+    pub fn run(&self, scheduler: Scheduler, limits: Limits, timing: Timing) -> Result<StopReason, RunError> {
+        let mut never = || false;
+        self.run_with(scheduler, &mut DeskInlet::new(&self.desk, &mut never), limits, timing)
+    }
+
+    /// Runs with any input.
+    pub fn run_with(
+        &self,
+        scheduler: Scheduler,
+        inlet: &mut dyn Inlet,
+        limits: Limits,
+        timing: Timing,
+    ) -> Result<StopReason, RunError> {
+        {
+            let mut world = self.engine.lock("test");
+            world.begin_run(limits);
+            world.timing = timing;
+        }
+        self.engine.run(scheduler, inlet)
+    }
+
+    /// Plays to the end, however often the guest shuts itself down on the way.
+    pub fn play_out(&self, scheduler: Scheduler) -> Result<(), RunError> {
+        loop {
+            match self.run(scheduler, Limits::NONE, Timing::Jump)? {
+                StopReason::End => return Ok(()),
+                StopReason::Shutdown(_) | StopReason::Interrupted => {}
+                other => panic!("a replay runs to the end of its log, not to {other:?}"),
+            }
+        }
+    }
+
+    /// Events recorded so far.
+    pub fn events(&self) -> Vec<StampedEvent> {
+        (self.events)()
+    }
+
+    /// Ends the recording.
+    pub fn finish(&self) -> (Vec<StampedEvent>, Outcome) {
+        self.engine.lock("test").finish().expect("memory is never full");
+        (self.events(), self.outcome())
+    }
+
+    /// Where the machine is now.
+    pub fn outcome(&self) -> Outcome {
+        let mut world = self.engine.lock("test");
+        Outcome {
+            position: world.guest.position,
+            digests: world.guest.digests(),
+            transcript: world.transcripts.of(CharId(0)).to_vec(),
+        }
+    }
+}
+
+/// Records a run of `toy` to each of `limits` and gives the events and the outcome.
+pub fn record(
+    toy: Toy,
+    seed: u64,
+    digest_every: u64,
+    scheduler: Scheduler,
+    script: &mut Script,
+    limits: &[Limits],
+) -> (Vec<StampedEvent>, Outcome) {
+    record_with(toy, seed, digest_every, scheduler, script, limits, Timing::Jump)
+}
+
+/// As [`record`], with a choice of how idle time passes.
+pub fn record_with(
+    toy: Toy,
+    seed: u64,
+    digest_every: u64,
+    scheduler: Scheduler,
+    script: &mut Script,
+    limits: &[Limits],
+    timing: Timing,
+) -> (Vec<StampedEvent>, Outcome) {
+    let rig = Rig::recording(toy, digest_every, Box::new(NoisyHost(seed)));
+    for &limit in limits {
+        rig.run_with(scheduler, script, limit, timing).expect("recording does not fail");
+    }
+    rig.finish()
+}
+
+/// Plays events on a fresh `toy` with other hosts, whose input must be dropped.
+pub fn play(toy: Toy, events: Vec<StampedEvent>, scheduler: Scheduler) -> Result<Outcome, RunError> {
+    let rig = Rig::playing(toy, events);
+    let mut script = Script::typing(&[b"not from the log"]);
+    loop {
+        match rig.run_with(scheduler, &mut script, Limits::NONE, Timing::Jump)? {
+            StopReason::End => return Ok(rig.outcome()),
+            StopReason::Shutdown(_) => {}
+            other => panic!("a replay runs to the end of its log, not to {other:?}"),
+        }
+    }
+}
