@@ -42,7 +42,7 @@ bugs! {
     DeltaOffByOne "an off-by-one in the delta",
     /// Block completions are logged in one order and delivered in the other.
     BlockOutOfOrder "a block completion out of order",
-    /// The last device has no part in the digests.
+    /// The first device has no part in the digests.
     DigestSkipsDevice "a digest that skips a device",
     /// The async queue is flushed behind a slice, before the slice is accounted.
     FlushMisplaced "a flush in the wrong place",

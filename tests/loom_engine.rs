@@ -299,6 +299,11 @@ impl EventSink for SmallSink {
         self.memory.append(position, event)
     }
 
+    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<u64, LogError> {
+        self.room = self.room.checked_sub(1).ok_or_else(no_room)?;
+        self.memory.append_snapshot(position, container)
+    }
+
     fn flush(&mut self) -> Result<(), LogError> {
         Ok(())
     }
@@ -322,7 +327,8 @@ fn a_full_disk_ends_both() {
             let toy =
                 Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive, Op::Print, Op::Clock], None) };
             let memory = MemorySink::default();
-            let events = memory.events();
+            let log = memory.log();
+            let events = move || log().events;
             let sink = Box::new(SmallSink { room, memory });
             let rig = Rig::recording_into(sink, Box::new(events), toy.clone(), 0, Box::new(NoisyHost(1)));
             let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);

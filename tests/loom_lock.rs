@@ -4,16 +4,10 @@
 mod common;
 
 use common::explore::{Bounds, explore};
+use common::models::{a_kick_wakes, a_waiter_goes_before_the_holder, until_waiting};
 use rreplay::engine::ReplayLock;
 use rreplay::sync::{Arc, Kick, Mutex, lock, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// Waits until so many have drawn a ticket and wait.
-fn until_waiting<T>(lock: &ReplayLock<T>, waiters: u64) {
-    while lock.waiters() < waiters {
-        yield_now();
-    }
-}
 
 /// Mutual exclusion: an increment in two steps, with a chance for others between them, loses nothing.
 #[test]
@@ -43,20 +37,11 @@ fn the_lock_excludes() {
 /// While one thread holds the lock and another has drawn its ticket, the holder cannot take it again first.
 #[test]
 fn a_waiter_is_served_before_the_holder_comes_again() {
-    explore("the holder comes again behind a waiter", Bounds { preemptions: 6, at_least: 1 }, || {
-        let lock = Arc::new(ReplayLock::new(Vec::new()));
-        let mut guard = lock.lock("holder");
-        let waiter = {
-            let lock = lock.clone();
-            loom::thread::spawn(move || lock.lock("waiter").push("waiter"))
-        };
-        until_waiting(&lock, 1);
-        guard.push("holder");
-        drop(guard);
-        lock.lock("holder").push("holder again");
-        waiter.join().unwrap();
-        assert_eq!(*lock.lock("test"), ["holder", "waiter", "holder again"]);
-    });
+    explore(
+        "the holder comes again behind a waiter",
+        Bounds { preemptions: 6, at_least: 1 },
+        a_waiter_goes_before_the_holder,
+    );
 }
 
 /// First come, first served, with three threads: two wait in the order in which they came, and the holder, who comes
@@ -121,20 +106,7 @@ fn a_panicking_holder_lets_the_waiter_in() {
 /// seen behind the wait.
 #[test]
 fn no_kick_is_lost() {
-    explore("no kick is lost", Bounds { preemptions: 8, at_least: 1 }, || {
-        let kick = Arc::new(Kick::default());
-        let done = Arc::new(Mutex::new(false));
-        let kicker = {
-            let (kick, done) = (kick.clone(), done.clone());
-            loom::thread::spawn(move || {
-                *lock(&done) = true;
-                kick.kick();
-            })
-        };
-        kick.wait();
-        assert!(*lock(&done));
-        kicker.join().unwrap();
-    });
+    explore("no kick is lost", Bounds { preemptions: 8, at_least: 1 }, a_kick_wakes);
 }
 
 /// Several kicks may count as one, but nothing that was announced by one stays unseen: two bring work, one works.

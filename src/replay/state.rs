@@ -336,7 +336,9 @@ impl Replay {
             self.position = position;
             return Err(self.diverged(Found::Passed));
         }
-        self.position_before = std::mem::replace(&mut self.position, position);
+        if position != self.position {
+            self.position_before = std::mem::replace(&mut self.position, position);
+        }
         Ok(())
     }
 

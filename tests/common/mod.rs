@@ -4,6 +4,8 @@
 #[cfg(loom)]
 pub mod explore;
 mod hosts;
+#[cfg(loom)]
+pub mod models;
 mod rig;
 mod toy;
 
