@@ -12,6 +12,9 @@ use crate::sync::Shared;
 use crate::units::{EventOrdinal, Position};
 use std::path::Path;
 
+/// The longest transcript that is put together in memory: a small file may hold any amount of it, compressed.
+pub const OUTPUT_BYTES_MAX: usize = 16 << 20;
+
 /// Instructions that a verification runs between two reports of its progress.
 const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
 
@@ -137,9 +140,9 @@ impl Recording {
         if let Some(start) = start {
             cursor.seek_icount(start)?;
         }
-        let stop = stop.unwrap_or(u64::MAX);
+        let before_stop = move |icount| stop.is_none_or(|stop| icount < stop);
         let within = move |event: &Result<StampedEvent, _>| {
-            event.as_ref().map_or(true, |event: &StampedEvent| event.position.icount < stop)
+            event.as_ref().map_or(true, |event: &StampedEvent| before_stop(event.position.icount))
         };
         let wanted = move |event: &Result<StampedEvent, _>| {
             event
@@ -152,18 +155,29 @@ impl Recording {
     /// What the console printed, without replaying.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or when it is more than [`OUTPUT_BYTES_MAX`].
     pub fn output(&self) -> Result<Vec<u8>, Error> {
         let chars = &self.reader.header().chars;
         let Some(console) = self.board.console.as_ref().and_then(|name| chars.iter().position(|n| n == name))
         else {
             return Ok(Vec::new());
         };
-        let mut output = Vec::new();
+        // Events are not shorter than the bytes that they carry, so nothing is copied while it grows.
+        let written = self.reader.totals().of(EventKind::CharWrite).bytes;
+        let room = usize::try_from(written).map_or(OUTPUT_BYTES_MAX, |written| written.min(OUTPUT_BYTES_MAX));
+        let mut output: Vec<u8> = Vec::with_capacity(room);
         for event in self.events(Some(EventKind::CharWrite), None, None)? {
             if let Event::CharWrite { device, bytes, .. } = event?.event
                 && usize::from(device.0) == console
             {
+                if output.len() + bytes.len() > OUTPUT_BYTES_MAX {
+                    return Err(Error::State(format!(
+                        "{}: the console printed more than {} MiB: go through the events of the kind char_write, \
+                         which are read a chunk at a time",
+                        self.path().display(),
+                        OUTPUT_BYTES_MAX >> 20
+                    )));
+                }
                 output.extend(bytes);
             }
         }

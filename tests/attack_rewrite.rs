@@ -323,12 +323,13 @@ fn a_snapshot_that_holds_something_else() {
     campaign.conclude(2 * original.snapshots.len() as u64);
 }
 
+type HeaderChange = (&'static str, fn(&mut Header));
+
 #[test]
 fn a_header_that_says_something_else() {
     let original = original();
     let mut campaign = Campaign::new(&original);
-    type Change = (&'static str, fn(&mut Header));
-    let changes: &[Change] = &[
+    let changes: &[HeaderChange] = &[
         ("engine", |header| header.engine_version.push('9')),
         ("board's description", |header| {
             header.board_toml = header.board_toml.replace("\"bench\"", "\"bank\"");

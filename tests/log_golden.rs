@@ -1,7 +1,10 @@
-//! One small recording of each format version stays readable, by this reader and by the second one in Python.
+//! One small recording of each format version stays readable, by this reader and by the second one in Python; and one of
+//! a real session replays.
 //!
-//! A golden file is never rewritten: a change that breaks this test is a change of the format and needs a new version.
-//! `RREPLAY_WRITE_GOLDEN=1 cargo test --test log_golden` writes the file of a new version.
+//! A golden file is never rewritten. A change that breaks a test of reading is a change of the format and needs a new
+//! version. A change that breaks a test of replaying makes every recording that people have useless, unless what the
+//! machine did was wrong: then it needs a new golden session beside the old one, which goes.
+//! `RREPLAY_WRITE_GOLDEN=1 cargo test --test log_golden` writes the files of a new version.
 
 mod log_support;
 
@@ -9,9 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use log_support::{events_of, header, record, sample_events, sample_events_of_version_1};
+use rreplay::engine::Scheduler;
 use rreplay::log::{
-    AsyncEvent, Event, Header, InputEvent, LogReader, Options, RomTarget, StampedEvent, limits,
+    AsyncEvent, Event, Header, InputEvent, LogReader, LogWriter, Options, RomTarget, StampedEvent, limits,
 };
+use rreplay::machine::board::{Board, ImageInput, Target};
+use rreplay::machine::rom::Format;
+use rreplay::recording::Recording;
+use rreplay::session::{RecordOptions, RunRequest, Session};
 use rreplay::units::Position;
 use serde_json::{Value, json};
 
@@ -183,5 +191,67 @@ fn the_second_reader_reads_what_is_written_today() {
         let bytes = record(&header(), &sample_events(), Options { chunk_bytes, level });
         std::fs::write(&path, &bytes).unwrap();
         assert_eq!(second_reader(&path), contents(&LogReader::from_bytes(bytes).unwrap()));
+    }
+}
+
+// ---- sessions ----
+
+/// An echo on `sbc6850`, typed at before and behind a reset.
+fn record_session(path: &Path) {
+    let rom = include_bytes!("../guests/programs/mc6850_echo.bin").to_vec();
+    let name = "mc6850_echo.bin".to_owned();
+    let image = ImageInput { target: Target::Main, name, bytes: rom, format: Format::Bin };
+    let session = Session::new(Board::preset("sbc6850").unwrap(), vec![image]).unwrap();
+    let options =
+        RecordOptions { digest_every: Some(500), snapshot_every: Some(1500), ..RecordOptions::default() };
+    let log = Options { chunk_bytes: 400, level: 9 };
+    session.record_with(options, |header| LogWriter::create(path, header, log)).unwrap();
+    let run = |instructions| {
+        let request = RunRequest { instructions: Some(instructions), ..RunRequest::default() };
+        session.run(request, &mut || false).unwrap();
+    };
+    run(200);
+    session.send(b"Golden\r").unwrap();
+    run(1500);
+    session.reset().unwrap();
+    session.send(b"v2").unwrap();
+    run(1500);
+    session.finish().unwrap();
+}
+
+#[test]
+fn sessions_of_every_version_replay() {
+    if std::env::var_os("RREPLAY_WRITE_GOLDEN").is_some() && !golden("sessions/v2.rreplay").exists() {
+        record_session(&golden("sessions/v2.rreplay"));
+    }
+    for (version, output) in [(1, b"Golden\rv1"), (2, b"Golden\rv2")] {
+        let recording = Recording::open(&golden(&format!("sessions/v{version}.rreplay")), false).unwrap();
+        assert!(recording.complete());
+        assert_eq!((recording.format_version(), recording.end().icount), (version, 3200));
+        assert_eq!(recording.output().unwrap(), output);
+        for scheduler in [Scheduler::Inline, Scheduler::Threads] {
+            // Without the hash of all events, as in version 1, a replay to the end proves less.
+            let verification = recording.verify(scheduler, &[], &mut |_| true).unwrap();
+            assert_eq!((verification.ok, verification.icount), (version >= 2, 3200));
+            let session = recording.replay().unwrap();
+            let request = RunRequest { scheduler: Some(scheduler), ..RunRequest::default() };
+            assert_eq!(session.run(request, &mut || false).unwrap().reason, "end");
+            assert_eq!((session.position(), session.output()), (recording.end(), output.to_vec()));
+            for number in 0..recording.snapshots().len() as u64 {
+                let middle = recording.replay_from(number, &[]).unwrap();
+                assert_eq!(middle.run(RunRequest::default(), &mut || false).unwrap().reason, "end");
+                assert_eq!(middle.digests(), session.digests(), "from snapshot {number}");
+            }
+        }
+    }
+    assert_eq!(Recording::open(&golden("sessions/v2.rreplay"), false).unwrap().snapshots().len(), 2);
+}
+
+/// The second reader reads sessions too.
+#[test]
+fn the_second_reader_reads_sessions() {
+    for version in [1, 2] {
+        let file = golden(&format!("sessions/v{version}.rreplay"));
+        assert_eq!(second_reader(&file), contents(&LogReader::open(&file).unwrap()));
     }
 }

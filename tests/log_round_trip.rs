@@ -211,6 +211,8 @@ fn bounds_of_the_header_hold_when_writing() {
     };
     assert!(!refused(|_| ()));
     assert!(refused(|header| header.initial_state = vec![0; limits::MAX_FRAME_RAW as usize]));
+    assert!(!refused(|header| header.board_toml = " ".repeat(limits::MAX_BOARD_BYTES)));
+    assert!(refused(|header| header.board_toml = " ".repeat(limits::MAX_BOARD_BYTES + 1)));
     assert!(refused(|header| header.chars = vec![String::new(); limits::MAX_HEADER_ITEMS + 1]));
     assert!(refused(|header| header.subsystems = vec![String::new(); limits::MAX_SUBSYSTEMS + 1]));
     assert!(refused(|header| header.scheduler = "x".repeat(limits::MAX_NAME_BYTES + 1)));

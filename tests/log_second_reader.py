@@ -155,6 +155,7 @@ def read_header(raw: bytes) -> dict[str, Any]:
 
     for name in ("board", "clock_hz", "start", "initial_state"):
         require(name in sections, f"there is no section {name}")
+    require(len(sections["board"]) <= MIB // 4, "a board's description above its bound")
     return {
         "engine": sections.get("engine", b"").decode(),
         "board": sections["board"].decode(),

@@ -1,7 +1,6 @@
 //! Walking over the events of a recording.
 
 use std::borrow::Borrow;
-use std::collections::VecDeque;
 use std::vec;
 
 use super::error::LogError;
@@ -13,14 +12,16 @@ use crate::units::EventOrdinal;
 /// A place between two events of a recording, which can look ahead and move.
 ///
 /// It owns its reader (the player), borrows it, or shares it. The chunk of the next event is always decoded, so that
-/// [`EventCursor::peek`] costs nothing.
+/// [`EventCursor::peek`] costs nothing; beside it at most one that was looked ahead into.
 ///
 /// As an iterator it gives each event, then, if a chunk cannot be read, that error once, then nothing.
 #[derive(Debug)]
 pub struct EventCursor<R: Borrow<LogReader> = LogReader> {
     reader: R,
-    /// Chunks that are decoded; the first has at least one event left unless there is no next event.
-    loaded: VecDeque<Loaded>,
+    /// The chunk of the next event, unless there is none.
+    current: Option<Loaded>,
+    /// The chunk that was last looked ahead into. Without events it is one that cannot be read.
+    ahead: Option<Loaded>,
     /// Place of the next chunk to load in [`LogReader::chunks`].
     next_chunk: usize,
     ordinal: u64,
@@ -30,7 +31,8 @@ pub struct EventCursor<R: Borrow<LogReader> = LogReader> {
 
 #[derive(Debug)]
 struct Loaded {
-    offset: u64,
+    /// Place in [`LogReader::chunks`].
+    place: usize,
     events: vec::IntoIter<StampedEvent>,
 }
 
@@ -39,7 +41,8 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
     pub fn new(reader: R) -> Self {
         let mut cursor = Self {
             reader,
-            loaded: VecDeque::new(),
+            current: None,
+            ahead: None,
             next_chunk: 0,
             ordinal: 0,
             failure: None,
@@ -57,25 +60,28 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
     /// The next event. `None` at the end, and where the next chunk cannot be read: see [`EventCursor::failure`].
     #[inline]
     pub fn peek(&self) -> Option<&StampedEvent> {
-        self.loaded.front()?.events.as_slice().first()
+        self.current.as_ref()?.events.as_slice().first()
     }
 
-    /// The event `n` behind the next one (0 is the next one itself). Chunks in between are decoded and kept, so `n`
-    /// should be small.
+    /// The event `n` behind the next one (0 is the next one itself). `None` behind the last, and where its chunk cannot
+    /// be read. However far it is, no more than one other chunk is kept in memory.
     pub fn peek_nth(&mut self, n: usize) -> Option<&StampedEvent> {
-        while self.loaded.iter().map(|chunk| chunk.events.len()).sum::<usize>() <= n {
-            if !self.load_next() {
-                return None;
-            }
+        let current = self.current.as_ref()?.events.as_slice();
+        if n < current.len() {
+            return self.current.as_ref()?.events.as_slice().get(n);
         }
-        let mut left = n;
-        for chunk in &self.loaded {
-            match chunk.events.as_slice().get(left) {
-                Some(event) => return Some(event),
-                None => left -= chunk.events.len(),
-            }
+        let wanted = self.ordinal.checked_add(n as u64)?;
+        let reader = self.reader.borrow();
+        let place = reader.chunks().partition_point(|chunk| chunk.end_ordinal() <= wanted);
+        let first_ordinal = reader.chunks().get(place)?.first_ordinal;
+        if self.ahead.as_ref().is_none_or(|ahead| ahead.place != place) {
+            // Dropped first: two chunks that nobody asks for are one too many.
+            self.ahead = None;
+            // An error is told when the cursor comes to the chunk.
+            let events = reader.load_chunk(place).unwrap_or_default().into_iter();
+            self.ahead = Some(Loaded { place, events });
         }
-        None
+        self.ahead.as_ref()?.events.as_slice().get((wanted - first_ordinal) as usize)
     }
 
     /// Why there is no next event although the recording has more.
@@ -91,8 +97,8 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
     /// Where in the file the chunk of the next event starts; at the end, where the last chunk ends.
     pub fn byte_offset(&self) -> u64 {
         let reader = self.reader.borrow();
-        match self.loaded.front() {
-            Some(chunk) => chunk.offset,
+        match &self.current {
+            Some(chunk) => reader.chunks()[chunk.place].offset,
             None => match reader.chunks().get(self.next_chunk) {
                 Some(chunk) => chunk.offset,
                 None => reader.chunks().last().map_or(reader.info().header_bytes, ChunkInfo::end),
@@ -128,7 +134,8 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
     fn restart(&mut self, place: usize) {
         let reader = self.reader.borrow();
         self.ordinal = reader.chunks().get(place).map_or(reader.events_count(), |chunk| chunk.first_ordinal);
-        self.loaded.clear();
+        self.current = None;
+        self.ahead = None;
         self.next_chunk = place;
         self.failure = None;
         self.failure_given = false;
@@ -144,11 +151,11 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
 
     #[inline]
     fn take(&mut self) -> Option<StampedEvent> {
-        let chunk = self.loaded.front_mut()?;
+        let chunk = self.current.as_mut()?;
         let event = chunk.events.next();
         self.ordinal += u64::from(event.is_some());
         if chunk.events.as_slice().is_empty() {
-            self.loaded.pop_front();
+            self.current = None;
             self.settle();
         }
         event
@@ -156,29 +163,26 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
 
     /// Makes sure that the next event, if there is one, is decoded.
     fn settle(&mut self) {
-        while self.loaded.is_empty() && self.load_next() {}
-    }
-
-    /// Loads the next chunk; `false` when there is none or it cannot be read.
-    fn load_next(&mut self) -> bool {
         let reader = self.reader.borrow();
-        let Some(chunk) = reader.chunks().get(self.next_chunk) else { return false };
-        if self.failure.is_some() {
-            return false;
-        }
-        if !chunk.is_snapshot {
-            match reader.load_chunk(self.next_chunk) {
-                Ok(events) => {
-                    self.loaded.push_back(Loaded { offset: chunk.offset, events: events.into_iter() })
-                }
+        let left = reader.chunks().get(self.next_chunk..).unwrap_or_default();
+        let Some(skipped) = left.iter().position(|chunk| !chunk.is_snapshot) else {
+            self.next_chunk = reader.chunks().len();
+            return;
+        };
+        let place = self.next_chunk + skipped;
+        self.next_chunk = place;
+        self.current =
+            self.ahead.take_if(|ahead| ahead.place == place && !ahead.events.as_slice().is_empty());
+        if self.current.is_none() {
+            match reader.load_chunk(place) {
+                Ok(events) => self.current = Some(Loaded { place, events: events.into_iter() }),
                 Err(error) => {
                     self.failure = Some(error);
-                    return false;
+                    return;
                 }
             }
         }
         self.next_chunk += 1;
-        true
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::limits::{MAX_FRAME_RAW, MAX_HEADER_ITEMS, MAX_NAME_BYTES, MAX_SUBSYSTEMS};
+use super::limits::{MAX_BOARD_BYTES, MAX_FRAME_RAW, MAX_HEADER_ITEMS, MAX_NAME_BYTES, MAX_SUBSYSTEMS};
 use super::varint::{ByteReader, CodecError, put_bytes, put_varint};
 use crate::units::Position;
 
@@ -160,6 +160,7 @@ impl Header {
         bounded("the list of devices", self.devices.len(), MAX_HEADER_ITEMS)?;
         bounded("the list of character devices", self.chars.len(), MAX_HEADER_ITEMS)?;
         bounded("the list of subsystems", self.subsystems.len(), MAX_SUBSYSTEMS)?;
+        bounded("the board's description", self.board_toml.len(), MAX_BOARD_BYTES)?;
         bounded("the engine version", self.engine_version.len(), MAX_NAME_BYTES)?;
         bounded("the scheduler", self.scheduler.len(), MAX_NAME_BYTES)?;
         for rom in &self.roms {
@@ -187,7 +188,7 @@ impl Header {
         let names = |name| sections.list(name, MAX_HEADER_ITEMS, take_text);
         Ok(Self {
             engine_version: sections.name("engine")?,
-            board_toml: text(sections.required("board")?, "board")?,
+            board_toml: sections.board()?,
             clock_hz: sections.number("clock_hz")?.ok_or(CodecError::Short("the section clock_hz"))?,
             roms: sections.list("roms", MAX_HEADER_ITEMS, take_rom)?,
             devices: sections
@@ -254,6 +255,12 @@ impl<'a> Sections<'a> {
 
     fn required(&self, name: &'static str) -> Result<&'a [u8], CodecError> {
         self.find(name).ok_or(CodecError::Short(name))
+    }
+
+    fn board(&self) -> Result<String, CodecError> {
+        let body = self.required("board")?;
+        bounded("the board's description", body.len(), MAX_BOARD_BYTES)?;
+        text(body, "board")
     }
 
     fn value<T>(

@@ -41,6 +41,9 @@ pub const MAX_HEADER_ITEMS: usize = 1024;
 /// Bytes of a name in the header.
 pub const MAX_NAME_BYTES: usize = 1024;
 
+/// Bytes of the board's description in the header: text takes many times its length while it is parsed.
+pub const MAX_BOARD_BYTES: usize = 256 << 10;
+
 /// DEFLATE never expands by more than this factor (a 258-byte copy takes at least two bits).
 pub const MAX_INFLATION: u64 = 1032;
 

@@ -142,8 +142,7 @@ impl Event {
     /// Bytes of memory that the event holds beside its own size: the lengths of its buffers.
     pub fn heap_bytes(&self) -> usize {
         match self {
-            Event::Async(AsyncEvent::CharRead { bytes, .. } | AsyncEvent::Net { bytes, .. }) => bytes.len(),
-            Event::Async(AsyncEvent::Block { data, .. }) => data.len(),
+            Event::Async(event) => event.heap_bytes(),
             Event::CharWrite { bytes, .. } | Event::CharReadAll { bytes, .. } => bytes.len(),
             Event::Random { bytes, .. } => bytes.len(),
             Event::AudioIn { samples, .. } => samples.len() * 2,
@@ -154,6 +153,18 @@ impl Event {
 }
 
 impl AsyncEvent {
+    /// Bytes of the buffers that it carries.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            AsyncEvent::CharRead { bytes, .. } | AsyncEvent::Net { bytes, .. } => bytes.len(),
+            AsyncEvent::Block { data, .. } => data.len(),
+            AsyncEvent::Bh { .. }
+            | AsyncEvent::BhOneshot { .. }
+            | AsyncEvent::Input(_)
+            | AsyncEvent::InputSync => 0,
+        }
+    }
+
     /// What kind of event it is.
     pub fn kind(&self) -> EventKind {
         match self {

@@ -32,6 +32,10 @@ use hooks::Hooks;
 use lines::Lines;
 use slots::Slots;
 
+/// Bytes that may wait in the devices of a machine until the guest reads them. What comes on top of them is dropped, here
+/// and in a replay: a recording that is small, for it is compressed, must not fill the memory.
+pub const INPUT_PENDING_MAX: usize = 4 << 20;
+
 /// What an access to an address gives where nothing answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unmapped {
@@ -232,6 +236,19 @@ impl Machine {
         }
     }
 
+    /// Room for so many bytes of input, or as many as there is room for.
+    fn input_room(&mut self, wanted: usize) -> usize {
+        let room = |slots: &Slots| {
+            let pending: usize = slots.iter().map(|slot| slot.device.pending_input()).sum();
+            INPUT_PENDING_MAX.saturating_sub(pending)
+        };
+        if room(&self.slots) < wanted {
+            // Exactly as many as there are now, whoever has looked at the devices before.
+            self.slots.catch_up(self.cpu.cycles);
+        }
+        room(&self.slots).min(wanted)
+    }
+
     /// What the last stretch of execution has to say to the caller, if anything.
     fn noticed(&mut self, exit: Exit) -> Option<GuestExit> {
         if self.fault.is_some() {
@@ -322,7 +339,8 @@ impl Guest for Machine {
         match &delivery.event {
             AsyncEvent::CharRead { device, bytes } => {
                 if let Some(slot) = self.slots.of_char(*device) {
-                    self.with_slot(slot, outside, |device, context| device.receive(bytes, context));
+                    let taken = &bytes[..bytes.len().min(self.input_room(bytes.len()))];
+                    self.with_slot(slot, outside, |device, context| device.receive(taken, context));
                 }
             }
             AsyncEvent::Net { device, flags, bytes } => {

@@ -12,6 +12,9 @@ use crate::units::Position;
 /// How far the player looks ahead for the next event that ends a slice.
 const LOOKAHEAD_EVENTS: usize = 4096;
 
+/// What one flush of the player takes out of the log at most: a small file may hold any amount at one place.
+const FLUSH_BYTES_MAX: usize = 4 << 20;
+
 impl Replay {
     // ---- checkpoints ----
 
@@ -219,7 +222,9 @@ impl Replay {
     }
 
     fn flush_playing(&mut self, deliver: &mut dyn FnMut(Delivery)) -> Result<(), ReplayError> {
-        loop {
+        let mut bytes = 0;
+        // What is left comes at the next flush, at this same place.
+        while bytes < FLUSH_BYTES_MAX {
             let here = self.position;
             let logged = match self.peek()? {
                 Some(StampedEvent { position, event: Event::Async(logged), .. }) if *position == here => {
@@ -227,6 +232,7 @@ impl Replay {
                 }
                 _ => return Ok(()),
             };
+            bytes += size_of::<Delivery>() + logged.heap_bytes();
             let delivery = match &logged {
                 AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } => self.queue.take_matching(&logged),
                 AsyncEvent::Block { id, .. } => {
@@ -239,11 +245,12 @@ impl Replay {
             self.consume()?;
             deliver(delivery);
         }
+        Ok(())
     }
 
     /// Bytes for character devices that wait in the queue.
     pub fn queued_bytes(&self) -> usize {
-        self.queue.iter().map(|delivery| Event::Async(delivery.event.clone()).heap_bytes()).sum()
+        self.queue.iter().map(|delivery| delivery.event.heap_bytes()).sum()
     }
 
     /// What waits, in words, for reports.

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// How many events a divergence report looks back.
 const RECENT_EVENTS: usize = 16;
 
+/// How much these events carry at most, so that a small file does not cost much memory.
+const RECENT_BYTES_MAX: usize = 2 << 20;
+
 /// Subsystems that the state machine adds to those of the guest: requests that wait, and the hash of all events so far.
 pub const OWN_SUBSYSTEMS: [&str; 2] = ["queue", "events"];
 
@@ -423,12 +426,26 @@ impl Replay {
         }
         self.passed(next.position, &next.event);
         self.next_stop_ahead = self.next_stop_ahead.and_then(|ahead| ahead.checked_sub(1));
+        let event = next.event.clone();
+        self.remember(next);
+        Ok(event)
+    }
+
+    /// For reports. Heavy events push out more than one.
+    fn remember(&mut self, event: StampedEvent) {
+        if event.event.heap_bytes() > RECENT_BYTES_MAX / RECENT_EVENTS {
+            let mut room = RECENT_BYTES_MAX.saturating_sub(event.event.heap_bytes());
+            let fits = |event: &&StampedEvent| {
+                room = room.saturating_sub(event.event.heap_bytes());
+                room > 0
+            };
+            let kept = self.recent.iter().rev().take_while(fits).count();
+            self.recent.drain(..self.recent.len() - kept);
+        }
         if self.recent.len() == RECENT_EVENTS {
             self.recent.pop_front();
         }
-        let event = next.event.clone();
-        self.recent.push_back(next);
-        Ok(event)
+        self.recent.push_back(event);
     }
 
     /// Events logged, or consumed, so far: the ordinal of the next.

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::events::AsyncEvent;
 use crate::host::{HostInput, InputGate, Interval, SystemHost};
 use crate::machine::board::{Board, Region, RegionKind};
-use crate::machine::{BusCycle, HookId, Machine};
+use crate::machine::{BusCycle, HookId, INPUT_PENDING_MAX, Machine};
 use crate::nondet::{CharId, ShutdownCause};
 use crate::persist::{Digest, Value};
 use crate::replay::{Replay, ReplayMode};
@@ -225,10 +225,18 @@ impl Session {
     /// Types bytes into the console. They arrive while the machine runs, at the speed of the line.
     ///
     /// # Errors
-    /// When the board has no console, or the machine replays a recording, which has its own input.
+    /// When the board has no console, when the machine replays a recording, which has its own input, or when more than
+    /// [`INPUT_PENDING_MAX`] bytes would wait.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Error> {
         let console = self.console_id()?;
         self.require_input()?;
+        let waiting = self.input_pending();
+        if waiting + bytes.len() > INPUT_PENDING_MAX {
+            return Err(Error::Argument(format!(
+                "{waiting} bytes that were typed wait already, and {INPUT_PENDING_MAX} is the most: run the machine \
+                 before you type more"
+            )));
+        }
         self.input.send(console, bytes);
         Ok(())
     }

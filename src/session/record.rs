@@ -155,10 +155,10 @@ impl Session {
     /// # Errors
     /// A recording that needs other ROM than is given, or whose board this version does not know.
     pub(crate) fn play(reader: Shared<LogReader>, images: &[ImageInput]) -> Result<Session, Error> {
-        let header = reader.header().clone();
+        let header = reader.header();
         let board = Board::from_toml(&header.board_toml)?;
         let mut machine = build_machine(&board, &MemoryImage::default())?;
-        load_roms(&board, &header, images, &mut machine)?;
+        load_roms(&board, header, images, &mut machine)?;
         let identity = identity(&board, &machine);
         let state = Snapshot::from_bytes(&header.initial_state)?;
         if state.identity() != identity {
@@ -180,8 +180,11 @@ impl Session {
                 machine.position()
             )));
         }
-        let config =
-            PlayConfig { start: header.start, subsystems: header.subsystems, chars: Some(header.chars) };
+        let config = PlayConfig {
+            start: header.start,
+            subsystems: header.subsystems.clone(),
+            chars: Some(header.chars.clone()),
+        };
         let replay = Replay::play(Box::new(EventCursor::new(reader)), config);
         let session = Self::assemble(Shared::new(board), identity, machine, replay);
         session.start_playing()?;

@@ -64,11 +64,15 @@ impl std::hash::Hash for Snapshot {
 impl Snapshot {
     /// A snapshot of the machine with that identity (a hash of board and ROM).
     pub fn new(identity: Digest, position: Position, sections: Sections) -> Self {
-        let mut bytes = identity.0.to_vec();
-        position.icount.put(&mut bytes);
-        position.cycles.put(&mut bytes);
-        bytes.extend(put_sections(&sections));
-        Self { identity, position, sections: Shared::new(sections), digest: Digest::of(&bytes) }
+        // Of the body's bytes, but without a copy of all of them.
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&identity.0);
+        hasher.update(&position.icount.to_le_bytes()).update(&position.cycles.to_le_bytes());
+        each_piece(&sections, |piece| {
+            hasher.update(piece);
+        });
+        let digest = Digest::from_hash(hasher.finalize());
+        Self { identity, position, sections: Shared::new(sections), digest }
     }
 
     /// The hash of board and ROM it belongs to.
@@ -130,8 +134,8 @@ impl Snapshot {
         let position = Position::new(u64::take(&mut reader, "icount")?, u64::take(&mut reader, "cycles")?);
         let length = u32::take(&mut reader, "length")? as usize;
         let packed = reader.take(reader.remaining().saturating_sub(crc.len()), "body")?;
-        let body = unpack(packed, length)?;
-        Ok(Self::new(identity, position, take_sections(&body)?))
+        let sections = take_sections(&unpack(packed, length)?)?;
+        Ok(Self::new(identity, position, sections))
     }
 }
 
@@ -148,14 +152,20 @@ fn unpack(packed: &[u8], length: usize) -> Result<Vec<u8>, SnapshotError> {
     }
 }
 
+/// The body, piece by piece.
+fn each_piece(sections: &Sections, mut piece: impl FnMut(&[u8])) {
+    piece(&(sections.len() as u32).to_le_bytes());
+    for (name, content) in sections {
+        piece(&(name.len() as u16).to_le_bytes());
+        piece(name.as_bytes());
+        piece(&(content.len() as u32).to_le_bytes());
+        piece(content);
+    }
+}
+
 fn put_sections(sections: &Sections) -> Vec<u8> {
     let mut out = Vec::new();
-    (sections.len() as u32).put(&mut out);
-    for (name, content) in sections {
-        (name.len() as u16).put(&mut out);
-        out.extend_from_slice(name.as_bytes());
-        content.put(&mut out);
-    }
+    each_piece(sections, |piece| out.extend_from_slice(piece));
     out
 }
 
