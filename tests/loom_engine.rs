@@ -7,7 +7,7 @@
 mod common;
 
 use common::explore::{Bounds, explore};
-use common::{NoisyHost, Op, PANIC, PanickingHost, Rig, SteadyHost, Toy, play, typed};
+use common::{NoisyHost, Op, PANIC, PanickingHost, Rig, Script, SteadyHost, Toy, play, typed};
 use rreplay::engine::{Inlet, Limits, RunError, Scheduler, StopReason, Timing};
 use rreplay::log::event::{AsyncEvent, Event, StampedEvent};
 use rreplay::log::{LogError, LogReader};
@@ -84,6 +84,21 @@ fn a_source_that_ends_halts_a_cpu_that_waits() {
         typist.join().unwrap();
         // Wait, receive, wait.
         assert_eq!(rig.outcome().position.icount, 3);
+        replays(&rig, toy);
+    });
+}
+
+/// A source on the main loop's own thread that ends without a kick: the main loop must not rest before the CPU that
+/// waits was told.
+#[test]
+fn a_source_that_ends_without_a_kick_halts_a_cpu_that_waits() {
+    explore("a source ends by itself", Bounds { preemptions: 4, at_least: 1 }, || {
+        let toy = Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive], None) };
+        let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
+        let mut script = Script::typing(&[b"x", b"y", b"z"]);
+        let ended = rig.run_with(Scheduler::Threads, &mut script, Limits::NONE, Timing::Jump);
+        assert_eq!(ended.expect("nothing fails here"), StopReason::Halted);
+        assert_eq!(rig.outcome().position.icount, 7);
         replays(&rig, toy);
     });
 }
