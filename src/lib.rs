@@ -52,6 +52,7 @@ pub mod engine;
 pub mod host;
 
 pub mod error;
+pub mod foreign;
 pub mod recording;
 pub mod session;
 

@@ -197,6 +197,9 @@ pub type Sections = Vec<(String, Vec<u8>)>;
 pub struct Digest(pub [u8; 16]);
 
 impl Digest {
+    /// Stands where the state was not known, and is compared with nothing.
+    pub const UNKNOWN: Digest = Digest([0; 16]);
+
     /// Hashes bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self::from_hash(blake3::hash(bytes))

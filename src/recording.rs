@@ -2,6 +2,7 @@
 
 use crate::engine::Scheduler;
 use crate::error::Error;
+use crate::foreign::machine_name;
 use crate::log::{Damage, Event, EventCursor, EventKind, Header, LogInfo, LogReader, StampedEvent};
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
@@ -23,7 +24,15 @@ const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
 pub struct Recording {
     /// Shared with every replay and iterator: all read the file that was opened, even if another takes its path.
     reader: Shared<LogReader>,
-    board: Board,
+    origin: Origin,
+}
+
+/// What a recording was made on.
+#[derive(Debug)]
+enum Origin {
+    Board(Box<Board>),
+    /// The name of a machine that is not ours.
+    Machine(String),
 }
 
 /// What a verification has found.
@@ -66,8 +75,12 @@ impl Recording {
     }
 
     fn from_reader(reader: LogReader) -> Result<Recording, Error> {
-        let board = Board::from_toml(&reader.header().board_toml)?;
-        Ok(Self { reader: Shared::new(reader), board })
+        let described = &reader.header().board_toml;
+        let origin = match machine_name(described) {
+            Some(name) => Origin::Machine(name),
+            None => Origin::Board(Box::new(Board::from_toml(described)?)),
+        };
+        Ok(Self { reader: Shared::new(reader), origin })
     }
 
     /// The file; `<memory>` for a recording in memory.
@@ -76,8 +89,26 @@ impl Recording {
     }
 
     /// The board it was made on.
-    pub fn board(&self) -> &Board {
-        &self.board
+    ///
+    /// # Errors
+    /// [`Error::State`] for a recording of a machine that is not ours: only that machine can replay it.
+    pub fn board(&self) -> Result<&Board, Error> {
+        match &self.origin {
+            Origin::Board(board) => Ok(board),
+            Origin::Machine(name) => Err(Error::State(format!(
+                "{} was recorded on a machine of its own, {name:?}, and not on a board of rreplay: that machine \
+                 replays it, with rreplay.Replay.play(path)",
+                self.path().display()
+            ))),
+        }
+    }
+
+    /// The name of the machine it was made on, when that is not one of ours; see [`crate::foreign`].
+    pub fn machine(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::Board(_) => None,
+            Origin::Machine(name) => Some(name),
+        }
     }
 
     /// What the file says of itself.
@@ -152,16 +183,20 @@ impl Recording {
         Ok(cursor.take_while(within).filter(wanted).map(|event| event.map_err(Error::from)))
     }
 
-    /// What the console printed, without replaying.
+    /// What the console printed, without replaying. The console of a machine that is not ours is its first character
+    /// device.
     ///
     /// # Errors
     /// When the file cannot be read, or when it is more than [`OUTPUT_BYTES_MAX`].
     pub fn output(&self) -> Result<Vec<u8>, Error> {
         let chars = &self.reader.header().chars;
-        let Some(console) = self.board.console.as_ref().and_then(|name| chars.iter().position(|n| n == name))
-        else {
-            return Ok(Vec::new());
+        let console = match &self.origin {
+            Origin::Board(board) => {
+                board.console.as_ref().and_then(|name| chars.iter().position(|other| other == name))
+            }
+            Origin::Machine(_) => Some(0),
         };
+        let Some(console) = console else { return Ok(Vec::new()) };
         // Events are not shorter than the bytes that they carry, so nothing is copied while it grows.
         let written = self.reader.totals().of(EventKind::CharWrite).bytes;
         let room = usize::try_from(written).map_or(OUTPUT_BYTES_MAX, |written| written.min(OUTPUT_BYTES_MAX));
@@ -214,6 +249,7 @@ impl Recording {
     /// # Errors
     /// [`Error::Mismatch`] names both sides when they are not.
     pub fn replay_with(&self, images: &[ImageInput]) -> Result<Session, Error> {
+        self.board()?;
         Session::play(self.reader.clone(), images)
     }
 
@@ -228,6 +264,7 @@ impl Recording {
     /// # Errors
     /// No snapshot of that number, or one that cannot be read or is of another machine.
     pub fn replay_from(&self, number: u64, images: &[ImageInput]) -> Result<Session, Error> {
+        self.board()?;
         let snapshot = Snapshot::from_bytes(&self.reader.read_snapshot(number)?)?;
         let session = self.replay_with(images)?;
         session.resume(&snapshot)?;

@@ -60,6 +60,21 @@ pub fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<
     condition.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Waits on a condition, at most `limit`: for those who look up now and then. Under loom the limit never passes.
+pub fn wait_at_most<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    limit: Duration,
+) -> MutexGuard<'a, T> {
+    #[cfg(loom)]
+    {
+        let _ = limit;
+        wait(condition, guard)
+    }
+    #[cfg(not(loom))]
+    condition.wait_timeout(guard, limit).unwrap_or_else(std::sync::PoisonError::into_inner).0
+}
+
 /// A sticky wake-up: a kick that comes before the wait is not lost, several before one wait count as one.
 #[derive(Debug)]
 pub struct Kick {

@@ -21,11 +21,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Top floor.
     ("error", &["engine", "log", "machine", "memory", "replay", "snapshot"]),
     ("session", &["cpu", "devices", "engine", "error", "host", "log", "machine", "replay", "snapshot"]),
-    ("recording", &["engine", "error", "host", "log", "machine", "session", "replay", "snapshot"]),
+    ("foreign", &["engine", "error", "log", "replay", "snapshot"]),
+    ("recording", &["engine", "error", "foreign", "host", "log", "machine", "session", "replay", "snapshot"]),
     // Shells.
     (
         "python",
-        &["cpu", "engine", "error", "log", "machine", "recording", "replay", "session", "snapshot", "host"],
+        &[
+            "cpu",
+            "engine",
+            "error",
+            "foreign",
+            "log",
+            "machine",
+            "recording",
+            "replay",
+            "session",
+            "snapshot",
+            "host",
+        ],
     ),
     (
         "testing",

@@ -258,7 +258,7 @@ def _info(options: argparse.Namespace) -> int:
         return SUCCESS
     print(f"{recording.path}")
     rows = [
-        ("board", recording.board.name),
+        ("board", recording.board.name) if recording.machine is None else ("machine", recording.machine),
         (
             "complete",
             "yes" if recording.complete else "no: its recorder did not finish it, or part of it is lost",

@@ -45,7 +45,7 @@ class Recording:
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"
-        return f"<Recording {self.path}: {self.board.name}, {self.icount} instructions{state}>"
+        return f"<Recording {self.path}: {self.machine or self.board.name}, {self.icount} instructions{state}>"
 
     @property
     def path(self) -> Path:
@@ -54,8 +54,17 @@ class Recording:
 
     @property
     def board(self) -> Board:
-        """The board that was recorded."""
+        """The board that was recorded.
+
+        Raises:
+            StateError: It was a machine of its own (see `machine`), which only `Replay.play` replays.
+        """
         return self._file.board
+
+    @property
+    def machine(self) -> str | None:
+        """The name of the machine that `Replay.record` recorded; None for a recording of a board."""
+        return self._file.machine
 
     @property
     def start_icount(self) -> int:
@@ -75,7 +84,7 @@ class Recording:
     @property
     def duration(self) -> float:
         """Virtual seconds from the recording's start to its end."""
-        return (self._file.end[1] - self._file.start[1]) / self._file.board.clock_hz
+        return (self._file.end[1] - self._file.start[1]) / self._file.clock_hz
 
     @property
     def complete(self) -> bool:

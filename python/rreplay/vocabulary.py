@@ -5,7 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-__all__ = ["Checkpoint", "ClockKind", "EventKind", "ReplayMode", "Scheduler", "ShutdownCause", "StopReason"]
+__all__ = [
+    "Checkpoint",
+    "ClockKind",
+    "CpuException",
+    "EventKind",
+    "Interrupt",
+    "ReplayMode",
+    "Scheduler",
+    "ShutdownCause",
+    "StopReason",
+]
 
 Scheduler: TypeAlias = Literal["threads", "inline"]
 """Two real threads under the replay lock, or both halves in turn on the caller's: the same results on replay."""
@@ -68,6 +78,30 @@ class ClockKind(StrEnum):
     """Wall clock, nanoseconds since 1970-01-01 UTC."""
     VIRTUAL_RT = "virtual_rt"
     """Monotonic time while the machine is running, nanoseconds."""
+
+
+class Interrupt(StrEnum):
+    """An interrupt, as a processor accepts it."""
+
+    IRQ = "irq"
+    """The level-sensitive line."""
+    NMI = "nmi"
+    """The edge-sensitive line."""
+    RESET = "reset"
+    """The reset line."""
+    WAKE = "wake"
+    """A wait ended by a line whose interrupt is masked: the processor goes on behind the wait."""
+
+
+class CpuException(StrEnum):
+    """A synchronous event of the processor itself."""
+
+    BRK = "brk"
+    """A software interrupt."""
+    JAM = "jam"
+    """An instruction that stops the processor until reset, by accident of its making."""
+    STOP = "stop"
+    """An instruction that stops the processor until reset, on purpose."""
 
 
 class Checkpoint(StrEnum):

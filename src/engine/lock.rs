@@ -8,16 +8,42 @@
 //! unsafe code to argue about.
 
 use crate::planted::{Bug, is_planted};
-use crate::sync::{Condvar, Mutex, ThreadId, current_thread, into_inner, lock, wait};
+use crate::sync::{
+    Condvar, Mutex, MutexGuard, ThreadId, current_thread, into_inner, lock, wait, wait_at_most,
+};
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+/// How often somebody who may give up is asked whether to.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 struct Counter<T> {
     next_ticket: u64,
     now_serving: u64,
     /// Who holds the lock, for the assertions and for divergence reports.
     holder: Option<(ThreadId, &'static str)>,
+    /// Tickets whose owners have gone away; they are passed over.
+    abandoned: BTreeSet<u64>,
     /// Absent while a guard holds it.
     value: Option<Box<T>>,
+}
+
+impl<T> Counter<T> {
+    fn serves(&self, ticket: u64) -> bool {
+        if is_planted(Bug::UnfairLock) { self.holder.is_none() } else { self.now_serving == ticket }
+    }
+
+    fn hand_over(&mut self, role: &'static str) -> Box<T> {
+        self.holder = Some((current_thread(), role));
+        self.value.take().expect("the replay lock serves one ticket at a time")
+    }
+
+    fn pass_over_abandoned(&mut self) {
+        while self.abandoned.remove(&self.now_serving) {
+            self.now_serving += 1;
+        }
+    }
 }
 
 /// A fair (first come, first served) mutual exclusion lock around a value.
@@ -41,6 +67,7 @@ impl<T> ReplayLock<T> {
                 next_ticket: 0,
                 now_serving: 0,
                 holder: None,
+                abandoned: BTreeSet::new(),
                 value: Some(Box::new(value)),
             }),
             served: Condvar::new(),
@@ -52,24 +79,79 @@ impl<T> ReplayLock<T> {
     /// # Panics
     /// When the calling thread already holds this lock: that is a programming error in every build.
     pub fn lock(&self, role: &'static str) -> ReplayGuard<'_, T> {
+        let (mut counter, ticket) = self.draw_ticket(role);
+        while !counter.serves(ticket) {
+            counter = wait(&self.served, counter);
+        }
+        ReplayGuard { owner: self, value: Some(counter.hand_over(role)) }
+    }
+
+    /// As [`lock`](ReplayLock::lock), for a holder that outlives any scope (a `with` block of another language): gives
+    /// the value itself, to be given back with [`put_back`](ReplayLock::put_back). While it waits, `gives_up` is asked
+    /// now and then; once it says so the ticket is passed over, and the result is `None`.
+    ///
+    /// # Panics
+    /// As for [`lock`](ReplayLock::lock).
+    pub fn take(&self, role: &'static str, gives_up: &mut dyn FnMut() -> bool) -> Option<Box<T>> {
+        let (mut counter, ticket) = self.draw_ticket(role);
+        while !counter.serves(ticket) {
+            counter = wait_at_most(&self.served, counter, PATIENCE);
+            if counter.serves(ticket) {
+                break;
+            }
+            // Whoever is asked may need this lock to answer.
+            drop(counter);
+            let leaves = gives_up();
+            counter = lock(&self.counter);
+            if leaves {
+                counter.abandoned.insert(ticket);
+                counter.pass_over_abandoned();
+                self.wake(counter);
+                return None;
+            }
+        }
+        Some(counter.hand_over(role))
+    }
+
+    /// As [`take`](ReplayLock::take), but `None` at once when anybody holds the lock or waits for it.
+    pub fn try_take(&self, role: &'static str) -> Option<Box<T>> {
         let mut counter = lock(&self.counter);
-        let me = current_thread();
+        let is_free = counter.holder.is_none() && counter.now_serving == counter.next_ticket;
+        is_free.then(|| {
+            counter.next_ticket += 1;
+            counter.hand_over(role)
+        })
+    }
+
+    /// Gives back what [`take`](ReplayLock::take) gave, and lets the next one in.
+    pub fn put_back(&self, value: Box<T>) {
+        let mut counter = lock(&self.counter);
+        counter.value = Some(value);
+        counter.holder = None;
+        counter.now_serving += 1;
+        counter.pass_over_abandoned();
+        self.wake(counter);
+    }
+
+    fn draw_ticket(&self, role: &'static str) -> (MutexGuard<'_, Counter<T>>, u64) {
+        let mut counter = lock(&self.counter);
         if let Some((holder, held_as)) = &counter.holder {
-            assert!(*holder != me, "the {role} locks the replay lock that it already holds as the {held_as}");
+            assert!(
+                *holder != current_thread(),
+                "the {role} locks the replay lock that it already holds as the {held_as}"
+            );
         }
         let ticket = counter.next_ticket;
         counter.next_ticket += 1;
-        while if is_planted(Bug::UnfairLock) {
-            counter.holder.is_some()
-        } else {
-            counter.now_serving != ticket
-        } {
-            counter = wait(&self.served, counter);
+        (counter, ticket)
+    }
+
+    fn wake(&self, counter: MutexGuard<'_, Counter<T>>) {
+        let somebody_waits = counter.now_serving != counter.next_ticket;
+        drop(counter);
+        if somebody_waits {
+            self.served.notify_all();
         }
-        counter.holder = Some((me, role));
-        let value = counter.value.take();
-        assert!(value.is_some(), "the replay lock serves one ticket at a time");
-        ReplayGuard { owner: self, value }
     }
 
     /// The role of the current holder, if any: for reports only, it may have changed by the time it is read.
@@ -80,8 +162,8 @@ impl<T> ReplayLock<T> {
     /// How many have drawn a ticket and wait: for reports and tests, it may have changed by the time it is read.
     pub fn waiters(&self) -> u64 {
         let counter = lock(&self.counter);
-        let held = u64::from(counter.holder.is_some());
-        counter.next_ticket - counter.now_serving - held
+        let gone = u64::from(counter.holder.is_some()) + counter.abandoned.len() as u64;
+        (counter.next_ticket - counter.now_serving).saturating_sub(gone)
     }
 
     /// Takes the value out. The lock must not be held.
@@ -93,14 +175,8 @@ impl<T> ReplayLock<T> {
 
 impl<T> Drop for ReplayGuard<'_, T> {
     fn drop(&mut self) {
-        let mut counter = lock(&self.owner.counter);
-        counter.value = self.value.take();
-        counter.holder = None;
-        counter.now_serving += 1;
-        let somebody_waits = counter.now_serving != counter.next_ticket;
-        drop(counter);
-        if somebody_waits {
-            self.owner.served.notify_all();
+        if let Some(value) = self.value.take() {
+            self.owner.put_back(value);
         }
     }
 }
@@ -149,5 +225,32 @@ mod tests {
         }));
         assert!(result.is_err());
         assert_eq!(*lock.lock("main loop"), 7);
+    }
+
+    #[test]
+    fn a_free_lock_is_taken_at_once_and_a_held_one_is_not() {
+        let lock = ReplayLock::new(1);
+        let mut value = lock.try_take("first").expect("nobody holds it");
+        assert_eq!(lock.try_take("second"), None);
+        *value = 2;
+        lock.put_back(value);
+        assert_eq!(lock.take("third", &mut || true), Some(Box::new(2)));
+    }
+
+    #[test]
+    fn a_ticket_that_is_given_up_is_passed_over() {
+        let lock = ReplayLock::new(());
+        let held = lock.try_take("holder").expect("nobody holds it");
+        std::thread::scope(|scope| {
+            assert!(scope.spawn(|| lock.take("leaver", &mut || true).is_none()).join().unwrap());
+            assert_eq!(lock.waiters(), 0, "who has left does not wait");
+            let waiter = scope.spawn(|| drop(lock.lock("waiter")));
+            while lock.waiters() == 0 {
+                std::thread::yield_now();
+            }
+            lock.put_back(held);
+            waiter.join().unwrap();
+        });
+        assert!(lock.try_take("last").is_some());
     }
 }

@@ -9,6 +9,7 @@ mod callbacks;
 mod errors;
 mod event;
 mod recording;
+mod replay;
 mod session;
 mod values;
 
@@ -24,6 +25,8 @@ mod _core {
     use super::event::{PyEvent, PyEventIterator};
     #[pymodule_export]
     use super::recording::PyRecordingFile;
+    #[pymodule_export]
+    use super::replay::PyReplayCore;
     #[pymodule_export]
     use super::session::PySession;
     #[pymodule_export]

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// An opened recording.
 #[pyclass(frozen, module = "rreplay._core", name = "RecordingFile")]
 pub struct PyRecordingFile {
-    recording: Recording,
+    pub recording: Recording,
     names: Arc<Names>,
 }
 
@@ -38,8 +38,20 @@ impl PyRecordingFile {
     }
 
     #[getter]
-    fn board(&self) -> PyBoard {
-        PyBoard { board: self.recording.board().clone() }
+    fn board(&self, py: Python<'_>) -> PyResult<PyBoard> {
+        let board = self.recording.board().or_raise(py)?.clone();
+        Ok(PyBoard { board })
+    }
+
+    /// The name of the machine, when it is not one of ours.
+    #[getter]
+    fn machine(&self) -> Option<&str> {
+        self.recording.machine()
+    }
+
+    #[getter]
+    fn clock_hz(&self) -> u64 {
+        self.recording.header().clock_hz
     }
 
     #[getter]
@@ -79,7 +91,8 @@ impl PyRecordingFile {
         let header = self.recording.header();
         let info = PyDict::new(py);
         info.set_item("path", self.recording.path())?;
-        info.set_item("board", &self.recording.board().name)?;
+        info.set_item("board", self.recording.board().ok().map(|board| &board.name))?;
+        info.set_item("machine", self.recording.machine())?;
         info.set_item("engine_version", &header.engine_version)?;
         info.set_item("format_version", log.format_version)?;
         info.set_item("complete", log.complete)?;

@@ -120,6 +120,11 @@ impl Replay {
         self.outstanding.keys().copied()
     }
 
+    /// Block requests that have not completed, with who made them.
+    pub fn outstanding_requests(&self) -> impl Iterator<Item = (u64, Owner)> {
+        self.outstanding.iter().map(|(&id, &owner)| (id, owner))
+    }
+
     /// A block request has completed on the host. `Some` gives the completion back to be delivered now. In play the
     /// log's completion counts, with its data: the image need not be there.
     ///
@@ -195,57 +200,87 @@ impl Replay {
     /// # Panics
     /// When `deliver` flushes again: a programming error in every build.
     pub fn flush(&mut self, mut deliver: impl FnMut(Delivery)) -> Result<(), ReplayError> {
-        let rounds = match self.mode {
-            ReplayMode::Play => 1,
-            ReplayMode::None | ReplayMode::Record => self.queue.len(),
-        };
         let flush = Flush::enter(self);
-        for _ in 0..rounds {
-            match flush.0.mode {
-                ReplayMode::Play => flush.0.flush_playing(&mut deliver)?,
-                ReplayMode::None | ReplayMode::Record => flush.0.flush_oldest(&mut deliver)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn flush_oldest(&mut self, deliver: &mut dyn FnMut(Delivery)) -> Result<(), ReplayError> {
-        if let Some(delivery) = self.queue.pop() {
-            let seen = if is_planted(Bug::EventOutsideLock) { self.position_before } else { self.position };
-            self.log(seen, Event::Async(delivery.event.clone()))?;
-            if let AsyncEvent::Block { id, .. } = delivery.event {
-                self.outstanding.remove(&id);
-            }
-            deliver(delivery);
-        }
-        Ok(())
-    }
-
-    fn flush_playing(&mut self, deliver: &mut dyn FnMut(Delivery)) -> Result<(), ReplayError> {
+        let mut steps = flush.0.flush_steps();
         let mut bytes = 0;
-        // What is left comes at the next flush, at this same place.
-        while bytes < FLUSH_BYTES_MAX {
-            let here = self.position;
-            let logged = match self.peek()? {
-                Some(StampedEvent { position, event: Event::Async(logged), .. }) if *position == here => {
-                    logged.clone()
-                }
-                _ => return Ok(()),
-            };
-            bytes += size_of::<Delivery>() + logged.heap_bytes();
-            let delivery = match &logged {
-                AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } => self.queue.take_matching(&logged),
-                AsyncEvent::Block { id, .. } => {
-                    self.outstanding.remove(id).map(|owner| Delivery { event: logged, owner: Some(owner) })
-                }
-                _ => Some(logged.into()),
-            };
-            // What the machine has not asked for yet is never run early.
-            let Some(delivery) = delivery else { return Ok(()) };
-            self.consume()?;
+        // In play, what is left comes at the next flush, at this same place.
+        while bytes < FLUSH_BYTES_MAX || flush.0.mode != ReplayMode::Play {
+            let Some(delivery) = flush.0.next_delivery(&mut steps)? else { break };
+            bytes += size_of::<Delivery>() + delivery.event.heap_bytes();
             deliver(delivery);
         }
         Ok(())
+    }
+
+    /// A flush in steps, for whoever cannot deliver while this is borrowed: [`next_delivery`](Replay::next_delivery)
+    /// until there is no more, then [`end_flush`](Replay::end_flush).
+    ///
+    /// # Panics
+    /// Within another flush, as [`flush`](Replay::flush).
+    pub fn begin_flush(&mut self) -> FlushSteps {
+        std::mem::forget(Flush::enter(self));
+        self.flush_steps()
+    }
+
+    /// Ends a flush in steps. What was not delivered waits for the next one.
+    pub fn end_flush(&mut self) {
+        self.flushing = false;
+    }
+
+    /// The next event of a flush: in record logged just now, in play taken from the log.
+    ///
+    /// # Errors
+    /// When the log cannot be written or read.
+    pub fn next_delivery(&mut self, steps: &mut FlushSteps) -> Result<Option<Delivery>, ReplayError> {
+        match self.mode {
+            ReplayMode::Play => self.next_logged_delivery(steps),
+            ReplayMode::None | ReplayMode::Record => self.oldest_delivery(steps),
+        }
+    }
+
+    fn flush_steps(&self) -> FlushSteps {
+        FlushSteps { queued: self.queue.len(), blocks: self.next_block }
+    }
+
+    fn oldest_delivery(&mut self, steps: &mut FlushSteps) -> Result<Option<Delivery>, ReplayError> {
+        if steps.queued == 0 {
+            return Ok(None);
+        }
+        let Some(delivery) = self.queue.pop() else { return Ok(None) };
+        steps.queued -= 1;
+        let seen = if is_planted(Bug::EventOutsideLock) { self.position_before } else { self.position };
+        self.log(seen, Event::Async(delivery.event.clone()))?;
+        if let AsyncEvent::Block { id, .. } = delivery.event {
+            self.outstanding.remove(&id);
+        }
+        Ok(Some(delivery))
+    }
+
+    fn next_logged_delivery(&mut self, steps: &mut FlushSteps) -> Result<Option<Delivery>, ReplayError> {
+        let here = self.position;
+        let logged = match self.peek()? {
+            Some(StampedEvent { position, event: Event::Async(logged), .. }) if *position == here => {
+                logged.clone()
+            }
+            _ => return Ok(None),
+        };
+        let delivery = match &logged {
+            AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } => {
+                let found = self.queue.take_matching(&logged, steps.queued);
+                steps.queued -= usize::from(found.is_some());
+                found
+            }
+            AsyncEvent::Block { id, .. } if *id < steps.blocks => {
+                self.outstanding.remove(id).map(|owner| Delivery { event: logged, owner: Some(owner) })
+            }
+            AsyncEvent::Block { .. } => None,
+            _ => Some(logged.into()),
+        };
+        // What the machine has not asked for yet is never run early.
+        if delivery.is_some() {
+            self.consume()?;
+        }
+        Ok(delivery)
     }
 
     /// Bytes for character devices that wait in the queue.
@@ -319,6 +354,15 @@ impl Replay {
     }
 }
 
+/// How far a flush has come: what is asked for while it goes on waits for the next one, in record and in play alike.
+#[derive(Debug)]
+pub struct FlushSteps {
+    /// Entries of the queue that were there at its start and are still there.
+    queued: usize,
+    /// The number of the first block request that was not made yet.
+    blocks: u64,
+}
+
 /// A flush that goes on, with the assertion against one within another, which would deliver events out of order. Ends
 /// however it is left.
 struct Flush<'a>(&'a mut Replay);
@@ -338,7 +382,7 @@ impl Drop for Flush<'_> {
 }
 
 /// Whether the running guest itself comes to this event, so that a slice need not end before it.
-fn made_by_guest(event: &Event) -> bool {
+pub fn made_by_guest(event: &Event) -> bool {
     match event {
         Event::Interrupt(_)
         | Event::Exception(_)

@@ -24,6 +24,7 @@ mod table;
 pub use crate::log::event::Checkpoint;
 pub use divergence::{Divergence, Executed, FieldDifference, Found, Narrowed};
 pub use error::ReplayError;
+pub use loop_side::{FlushSteps, made_by_guest};
 pub use queue::AsyncQueue;
 pub use state::{OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay};
 pub use stream::{EventSink, EventSource, MemoryLog, MemorySink, MemorySource};

@@ -22,9 +22,10 @@ impl AsyncQueue {
         self.deliveries.pop_front()
     }
 
-    /// Removes the oldest request of the machine that the log names.
-    pub fn take_matching(&mut self, logged: &AsyncEvent) -> Option<Delivery> {
-        let index = self.deliveries.iter().position(|queued| same_request(&queued.event, logged))?;
+    /// Removes the oldest request of the machine that the log names, if it is among the `first` ones.
+    pub fn take_matching(&mut self, logged: &AsyncEvent, first: usize) -> Option<Delivery> {
+        let mut queued = self.deliveries.iter().take(first);
+        let index = queued.position(|queued| same_request(&queued.event, logged))?;
         self.deliveries.remove(index)
     }
 

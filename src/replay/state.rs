@@ -347,6 +347,11 @@ impl Replay {
 
     // ---- divergence ----
 
+    /// Player: the last position at which all digests agreed.
+    pub fn last_matching_digest(&self) -> Option<Position> {
+        self.last_matching_digest
+    }
+
     /// A divergence here: the replay found something other than the next event of the log.
     pub fn diverged(&mut self, found: Found) -> ReplayError {
         let byte_offset = self.source.as_ref().and_then(|source| source.byte_offset());
@@ -392,6 +397,17 @@ impl Replay {
     pub fn peek(&mut self) -> Result<Option<&StampedEvent>, ReplayError> {
         match &mut self.source {
             Some(source) => Ok(source.peek(0)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Player: the `ahead`-th event behind the next one.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn peek_ahead(&mut self, ahead: usize) -> Result<Option<&StampedEvent>, ReplayError> {
+        match &mut self.source {
+            Some(source) => Ok(source.peek(ahead)?),
             None => Ok(None),
         }
     }

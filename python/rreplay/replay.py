@@ -1,0 +1,352 @@
+"""The record/replay state machine itself, for machines that are not made of our boards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._replay_base import State, name_of, number
+from ._replay_guest import GuestSide
+from ._replay_loop import ONLY_SUBSYSTEM, U64, LoopSide
+from .errors import ArgumentError, ReplayError, StateError
+from .vocabulary import ReplayMode
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["Replay", "ReplayLock"]
+
+LAST_ROUNDS = 64
+"""Flushes at the end of a recording: what is delivered may ask for another call, within reason."""
+
+
+class ReplayLock:
+    """The fair lock around a `Replay`: served in the order of asking. What `Replay.lock` gives.
+
+    A `with` block holds it; so does `acquire` until `release`. While a thread holds it, all others wait with each call
+    of that `Replay`, at most until Ctrl-C.
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: _core.ReplayCore) -> None:
+        self._core = core
+
+    def acquire(self) -> None:
+        """Waits for its turn and takes the lock.
+
+        Raises:
+            StateError: This thread holds it already.
+        """
+        self._core.acquire()
+
+    def release(self) -> None:
+        """Lets the next one in.
+
+        Raises:
+            StateError: This thread does not hold it.
+        """
+        self._core.release()
+
+    @property
+    def held(self) -> bool:
+        """Whether this thread holds it."""
+        return self._core.is_held()
+
+    @property
+    def waiters(self) -> int:
+        """How many threads wait for it; that may have changed by the time it is read."""
+        return self._core.waiters()
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class Replay(GuestSide, LoopSide):
+    """The record/replay state machine, for people who bring their own machine.
+
+    Made by `Replay.none()`, `Replay.record(path)` or `Replay.play(path)`; the machine calls the same functions in all
+    three modes, and obeys their answers. A context manager: finished even when its body raises.
+
+        with rr.Replay.record("run.rreplay", machine="toy") as replay:
+            toy = Toy(replay)  # registers its devices, vmstate_init
+            replay.start()
+            while toy.runs and not replay.at_end():
+                replay.flush()
+                replay.keep_state()
+                for _ in range(min(100, replay.instructions_until_next_stop())):
+                    toy.step()  # asks replay for all it does not know by itself
+                    replay.account_executed(1)
+
+    docs/own-machine.md has a whole one. Every method may be called from any thread; each takes the lock of `lock`
+    unless its thread has it. Callbacks run under the lock, on the thread that called. A host that is being asked may
+    bring events (`input`, `char_read`, `net_packet`, `block`, `shutdown_request`); other calls from there raise
+    `StateError`, because in play no host is asked. What callbacks raise passes through, and nothing is logged for them.
+    """
+
+    def __init__(self, core: _core.ReplayCore) -> None:
+        super().__init__(core)
+        self._lock = ReplayLock(core)
+
+    @classmethod
+    def none(cls) -> Self:
+        """In mode none: hosts are asked and events delivered at once; nothing is logged."""
+        return cls(_core.ReplayCore.none())
+
+    @classmethod
+    def record(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        machine: str = "machine",
+        subsystems: Sequence[str] = (ONLY_SUBSYSTEM,),
+        digest_every: int = 0,
+        snapshot_every: int | None = None,
+        clock_hz: int = 1_000_000,
+        start: tuple[int, int] = (0, 0),
+    ) -> Self:
+        """In mode record.
+
+        Args:
+            path: The file to write; one that is there already is replaced.
+            machine: The machine's name, which the recording carries in the place of a board.
+            subsystems: The parts of the machine's state; each has a hash of its own, so that a divergence names it.
+            digest_every: Instructions between two digests; 0 for the start and the end only.
+            snapshot_every: Instructions between two snapshots in the log; None for none but those asked for.
+            clock_hz: Cycles in a second of the machine's own time.
+            start: Where the machine is: instructions retired, cycles passed.
+
+        Raises:
+            ArgumentError: A value that makes no sense.
+            LogError: The file cannot be written.
+        """
+        if isinstance(subsystems, str):
+            raise ArgumentError(f"subsystems is a list of names, such as [{subsystems!r}], and not one text")
+        number("digest_every", digest_every, 0, U64)
+        if snapshot_every is not None:
+            number("snapshot_every", snapshot_every, 1, U64)
+        number("clock_hz", clock_hz, 1, U64)
+        icount, cycles = start
+        core = _core.ReplayCore.record(
+            os.fspath(path),
+            machine=name_of("machine", machine),
+            subsystems=[name_of("a subsystem", name) for name in subsystems],
+            digest_every=digest_every,
+            snapshot_every=snapshot_every,
+            clock_hz=clock_hz,
+            start=(number("start", icount, 0, U64), number("start", cycles, 0, U64)),
+        )
+        return cls(core)
+
+    @classmethod
+    def play(cls, path: str | os.PathLike[str], *, machine: str | None = None, salvage: bool = False) -> Self:
+        """In mode play.
+
+        Args:
+            path: The recording.
+            machine: The name that the recorded machine must have; None takes any.
+            salvage: Play what is left of a damaged or unfinished file, instead of raising.
+
+        Raises:
+            MismatchError: It is a recording of another machine, or of a board of ours.
+            NotARecording: The file is something else.
+            DamagedLog: It is damaged, and `salvage` is off.
+            LogError: It cannot be read.
+        """
+        if machine is not None:
+            name_of("machine", machine)
+        return cls(_core.ReplayCore.play(os.fspath(path), salvage, machine))
+
+    def __repr__(self) -> str:
+        state = ", finished" if self.finished else ""
+        name = f" of {self.machine}" if self.machine else ""
+        return f"<Replay {self.mode.value}{name}: icount {self.current_icount()}{state}>"
+
+    # ---- life ----
+
+    @property
+    def mode(self) -> ReplayMode:
+        """What it does about the machine's inputs. NONE once it is finished."""
+        return ReplayMode(self._core.mode())
+
+    @property
+    def machine(self) -> str:
+        """The recorded machine's name; empty in mode none."""
+        return self._core.machine()
+
+    @property
+    def subsystems(self) -> list[str]:
+        """The parts of the machine's state that digests have a hash of."""
+        return self._core.subsystems()
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was finished, and takes no more calls."""
+        return self._core.is_finished()
+
+    def lock(self) -> ReplayLock:
+        """The lock that orders the threads of a machine: `with replay.lock(): ...`.
+
+        Each call takes it for itself. A thread holds it to keep things together in the log: the machine's through a
+        whole slice (flush, state, instructions, their account), the main loop's except while it polls its hosts.
+        """
+        return self._lock
+
+    def add_blocker(self, reason: str) -> None:
+        """Remembers why this machine cannot be recorded or played now; `start` then raises, with every reason."""
+        self._core.add_blocker(name_of("reason", reason))
+
+    def start(self) -> None:
+        """Starts: from now on async events wait for the flush point. Nothing in mode none.
+
+        Raises:
+            StateError: There are blockers; all are listed.
+            MismatchError: In play, a character device of the recording was not registered.
+        """
+        self._core.start()
+
+    def finish(self, state: State | None = None) -> None:
+        """Ends recording or playing here; a second time does nothing, and so does mode none.
+
+        record: flushes, logs `shutdown` if none was, a digest and `end`, writes the index and waits until all is on the
+        disk. play: compares the digest, if the log has one here, and closes.
+
+        Args:
+            state: As for `digest`.
+
+        Raises:
+            LogError: The rest cannot be written; what is in the file stays usable.
+            Divergence: In play, the state here is not the recorded one.
+        """
+        with self._hold():
+            if self._flushing:
+                raise StateError("finish was called within a flush: finish behind it")
+            if self.finished or self.mode is ReplayMode.NONE:
+                return
+            for _ in range(LAST_ROUNDS):
+                self.flush()
+                if self.mode is ReplayMode.PLAY or not self._core.has_queued_events():
+                    break
+            parts = self._state(state)
+            if self.mode is ReplayMode.PLAY and parts is not None and self._core.digest_due():
+                self._core.digest(parts)
+            for delivery in self._core.finish(parts):
+                self._deliver(delivery)
+
+    def _finish_torn(self) -> None:
+        """The machine has failed, and may stand within an instruction."""
+        # The error that is on its way says more.
+        with contextlib.suppress(ReplayError):
+            self._core.finish_torn()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._finish_torn()
+            return
+        try:
+            self.finish()
+        except BaseException:
+            self._finish_torn()
+            raise
+
+    def sync(self) -> None:
+        """Hands everything recorded so far to the operating system, so that killing this process cannot lose it."""
+        self._core.flush_log()
+
+    # ---- instructions ----
+
+    def current_icount(self) -> int:
+        """Instructions retired, as last accounted."""
+        return self._core.position()[0]
+
+    def current_cycles(self) -> int:
+        """Cycles passed, as last accounted."""
+        return self._core.position()[1]
+
+    @property
+    def event_ordinal(self) -> int:
+        """Events logged or consumed so far, which is the number of the next one."""
+        return self._core.event_ordinal()
+
+    def account_executed(self, n: int, cycles: int | None = None) -> None:
+        """The machine has executed `n` instructions in `cycles` cycles.
+
+        Events are stamped with what was accounted before them, so each instruction that may ask something is accounted
+        by itself. While the processor waits, instructions stand still and cycles go on:
+        `account_executed(0, cycles=k)`.
+
+        Args:
+            n: Instructions.
+            cycles: Cycles; a machine that does not count them has one an instruction.
+
+        Raises:
+            Divergence: In play, the log has an event before that place which nobody came to.
+        """
+        number("n", n, 0, U64)
+        self._core.account_executed(n, n if cycles is None else number("cycles", cycles, 0, U64))
+
+    def instructions_until_next_event(self) -> int:
+        """Instructions that may pass before something must happen.
+
+        Until the log's next event in play, until the break in any mode; 2**64 - 1 is without limit.
+        """
+        return self._core.instructions_until_next_event()
+
+    def instructions_until_next_stop(self) -> int:
+        """Instructions that may pass before the machine's loop must look up: its budget.
+
+        As `instructions_until_next_event`, but past events that the machine itself comes to (clocks, output,
+        interrupts, ...), and until the next digest or snapshot is due. 0 at the end of the recording; 2**64 - 1 is
+        without limit.
+        """
+        return self._core.instructions_until_next_stop()
+
+    def cycles_until_next_event(self) -> int:
+        """Cycles that a waiting machine may let pass.
+
+        In play, until the log's next event if no instruction comes before it; else 2**64 - 1, without limit.
+        """
+        return self._core.cycles_until_next_event()
+
+    def at_end(self) -> bool:
+        """In play, whether the recording has ended here. False in the other modes.
+
+        What is left then, if anything, belongs to an instruction that the recorded machine did not finish.
+        """
+        return self._core.at_end()
+
+    def break_at(self, icount: int | None) -> None:
+        """Sets the icount at which `instructions_until_next_...` end, once; None deletes it."""
+        self._core.break_at(None if icount is None else number("icount", icount, 0, U64))
+
+    def delete_break(self) -> None:
+        """Deletes the break."""
+        self._core.break_at(None)
+
+    @property
+    def break_icount(self) -> int | None:
+        """The icount of the break, if there is one."""
+        return self._core.break_icount()
+
+    def take_break(self) -> bool:
+        """Whether the break is reached; it is then deleted."""
+        return self._core.take_break()
+
+    def info(self) -> dict[str, Any]:
+        """Mode, machine, place, what is queued and so on, by name; a new dict each time."""
+        return self._core.info()

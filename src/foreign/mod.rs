@@ -1,0 +1,437 @@
+//! Machines that are not ours: the state machine with a recording file, for whoever brings a machine.
+//!
+//! A [`Session`](crate::session::Session) knows its machine: it makes the header, takes the hashes and the snapshots.
+//! Here the machine is a stranger with a name. It registers its devices, calls the functions of
+//! [`Replay`](crate::replay::Replay) and says its own state when it is asked for it.
+//!
+//! Its recordings are like all others, but for the board: where the header of ours describes one, theirs has the single
+//! key `machine`, with the machine's name ([`machine_name`]).
+
+mod running;
+mod state;
+
+pub use state::{Part, State};
+
+use crate::engine::Transcripts;
+use crate::error::Error;
+use crate::events::Delivery;
+use crate::log::{EventCursor, Header, LogReader, LogWriter, Options};
+use crate::nondet::{CharId, NetId, ShutdownCause};
+use crate::persist::Digest;
+use crate::replay::{FlushSteps, OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay, ReplayMode};
+use crate::sync::Shared;
+use crate::units::Position;
+use std::path::{Path, PathBuf};
+
+/// The key of a header's board text that holds the name of a machine that is not ours.
+pub const MACHINE_KEY: &str = "machine";
+
+/// Bytes that a machine's name may have.
+const NAME_BYTES_MAX: usize = 200;
+
+/// What a recording of a machine that is not ours is made with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ForeignConfig {
+    /// The machine's name; a replay may ask for it.
+    pub machine: String,
+    /// The parts of its state, each with a hash of its own in a digest.
+    pub subsystems: Vec<String>,
+    /// Instructions between digests; 0 leaves them to the start and the end.
+    pub digest_every: u64,
+    /// Instructions between snapshots; `None` for none but those asked for.
+    pub snapshot_every: Option<u64>,
+    /// Its clock in Hz.
+    pub clock_hz: u64,
+    /// Where it starts.
+    pub start: Position,
+}
+
+/// The state machine of a machine that is not ours, with its file.
+pub struct Foreign {
+    replay: Replay,
+    machine: String,
+    subsystems: Vec<String>,
+    /// Binds snapshots to the machine.
+    identity: Digest,
+    clock_hz: u64,
+    /// Recorder: the file is begun anew, with all devices in its header, when the first event comes.
+    setup: Option<Setup>,
+    /// Player: the recording.
+    reader: Option<Shared<LogReader>>,
+    nets: Vec<String>,
+    transcripts: Transcripts,
+    shutdown: Option<ShutdownCause>,
+    flush: Option<FlushSteps>,
+    finished: bool,
+    /// Player: where the last flush was, and how many have been there.
+    idle: (Position, u64, u32),
+}
+
+struct Setup {
+    path: PathBuf,
+    header: Header,
+    blockers: Vec<String>,
+}
+
+/// The name of the machine in the board text of a recording, when it was not made on a board of ours.
+pub fn machine_name(board_toml: &str) -> Option<String> {
+    let table: toml::Table = board_toml.parse().ok()?;
+    table.get(MACHINE_KEY)?.as_str().map(str::to_owned)
+}
+
+/// The board text of a recording of that machine.
+fn board_text(machine: &str) -> String {
+    let mut table = toml::Table::new();
+    table.insert(MACHINE_KEY.to_owned(), machine.into());
+    table.to_string()
+}
+
+impl Foreign {
+    /// Records nothing and plays nothing.
+    pub fn none() -> Self {
+        Self::new(Replay::none(), String::new(), Vec::new())
+    }
+
+    fn new(replay: Replay, machine: String, subsystems: Vec<String>) -> Self {
+        Self {
+            replay,
+            identity: Digest::of(board_text(&machine).as_bytes()),
+            machine,
+            subsystems,
+            clock_hz: 0,
+            setup: None,
+            reader: None,
+            nets: Vec::new(),
+            transcripts: Transcripts::default(),
+            shutdown: None,
+            flush: None,
+            finished: false,
+            idle: (Position::default(), 0, 0),
+        }
+    }
+
+    /// Records into a file, which is replaced if it exists.
+    ///
+    /// # Errors
+    /// A name or number that makes no sense, or a file that cannot be made; nothing is left behind then.
+    pub fn record(path: &Path, config: ForeignConfig) -> Result<Self, Error> {
+        config.check()?;
+        let header = Header {
+            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
+            board_toml: board_text(&config.machine),
+            clock_hz: config.clock_hz,
+            subsystems: Replay::recorded_subsystems(config.subsystems.clone()),
+            start: config.start,
+            digest_every: config.digest_every,
+            snapshot_every: config.snapshot_every,
+            ..Header::default()
+        };
+        let replay = recorder(path, &header)?;
+        let mut foreign = Self::new(replay, config.machine, config.subsystems);
+        foreign.clock_hz = config.clock_hz;
+        foreign.setup = Some(Setup { path: path.to_owned(), header, blockers: Vec::new() });
+        Ok(foreign)
+    }
+
+    /// Plays a recording; with `salvage` what is left of a damaged one. `machine` is the name it must have, if that
+    /// matters.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a recording of another machine, or of a board of ours; both sides are named.
+    pub fn play(path: &Path, salvage: bool, machine: Option<&str>) -> Result<Self, Error> {
+        Self::play_reader(
+            if salvage { LogReader::open_salvage(path)? } else { LogReader::open(path)? },
+            machine,
+        )
+    }
+
+    fn play_reader(reader: LogReader, machine: Option<&str>) -> Result<Self, Error> {
+        let reader = Shared::new(reader);
+        let header = reader.header();
+        let path = reader.path().display();
+        let Some(recorded) = machine_name(&header.board_toml) else {
+            return Err(Error::Mismatch(format!(
+                "{path} was recorded on a board of rreplay, not on a machine of yours: replay it with \
+                 rreplay.open(path).replay()"
+            )));
+        };
+        if let Some(machine) = machine.filter(|machine| *machine != recorded) {
+            return Err(Error::Mismatch(format!(
+                "{path} was recorded on the machine {recorded:?}, this one is {machine:?}"
+            )));
+        }
+        let of_machine = header.subsystems.strip_suffix(&OWN_SUBSYSTEMS.map(str::to_owned));
+        let Some(of_machine) = of_machine.filter(|names| !names.is_empty()) else {
+            let found = &header.subsystems;
+            return Err(Error::Mismatch(format!("{path} has digests of other subsystems: {found:?}")));
+        };
+        let (subsystems, clock_hz) = (of_machine.to_vec(), header.clock_hz);
+        let config = PlayConfig {
+            start: header.start,
+            subsystems: header.subsystems.clone(),
+            chars: Some(header.chars.clone()),
+        };
+        let replay = Replay::play(Box::new(EventCursor::new(reader.clone())), config);
+        let mut foreign = Self::new(replay, recorded, subsystems);
+        foreign.clock_hz = clock_hz;
+        foreign.reader = Some(reader);
+        Ok(foreign)
+    }
+
+    /// The machine's name; empty in mode none.
+    pub fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    /// The parts of the machine's state that digests have a hash of.
+    pub fn subsystems(&self) -> &[String] {
+        &self.subsystems
+    }
+
+    /// The machine's clock in Hz, 0 in mode none.
+    pub fn clock_hz(&self) -> u64 {
+        self.clock_hz
+    }
+
+    /// The state machine, to ask or tell it something. What a recorder writes first ends the registration of devices.
+    ///
+    /// # Errors
+    /// When the file's header cannot be written.
+    pub fn replay(&mut self) -> Result<&mut Replay, Error> {
+        if let Some(setup) = &self.setup {
+            if let Some(begun) = self.begun_anew(setup)? {
+                self.replay = begun;
+            }
+            self.setup = None;
+        }
+        Ok(&mut self.replay)
+    }
+
+    /// The state machine, to look at.
+    pub fn look(&self) -> &Replay {
+        &self.replay
+    }
+
+    /// Where the machine is.
+    pub fn position(&self) -> Position {
+        self.replay.position()
+    }
+
+    /// The recorder with the devices in its header, if any were registered.
+    fn begun_anew(&self, setup: &Setup) -> Result<Option<Replay>, Error> {
+        let chars = self.replay.chars().to_vec();
+        if chars.is_empty() {
+            return Ok(None);
+        }
+        let header = Header { chars: chars.clone(), ..setup.header.clone() };
+        let mut replay = recorder(&setup.path, &header)?;
+        for name in &chars {
+            replay.register_char(name)?;
+        }
+        for (number, name) in self.nets.iter().enumerate() {
+            let device = replay.register_net(name)?;
+            if !self.replay.has_net(NetId(number as u16)) {
+                replay.unregister_net(device)?;
+            }
+        }
+        setup.blockers.iter().for_each(|reason| replay.add_blocker(reason));
+        Ok(Some(replay))
+    }
+
+    // ---- devices, start and finish ----
+
+    /// Registers a character device; numbers follow the order of registration.
+    ///
+    /// # Errors
+    /// In record, once something is logged; in play, when the recording has another device under this number.
+    pub fn register_char(&mut self, name: &str) -> Result<CharId, Error> {
+        check_name("a character device's name", name)?;
+        if self.replay.mode() == ReplayMode::Record && self.setup.is_none() {
+            return Err(Error::State(format!(
+                "{name:?} cannot be registered now: the recording has begun, with its devices in its header; register \
+                 them before anything else"
+            )));
+        }
+        Ok(self.replay.register_char(name)?)
+    }
+
+    /// The character device of a number.
+    ///
+    /// # Errors
+    /// When it was not registered.
+    pub fn char_device(&self, number: u16) -> Result<CharId, Error> {
+        let registered = self.replay.chars().len();
+        if usize::from(number) < registered {
+            return Ok(CharId(number));
+        }
+        Err(Error::Argument(format!(
+            "there is no character device {number}: {registered} are registered (register_char)"
+        )))
+    }
+
+    /// Registers a network device; numbers follow the order of registration.
+    ///
+    /// # Errors
+    /// When there are 65,536 already.
+    pub fn register_net(&mut self, name: &str) -> Result<NetId, Error> {
+        check_name("a network device's name", name)?;
+        let id = self.replay.register_net(name)?;
+        self.nets.push(name.to_owned());
+        Ok(id)
+    }
+
+    /// Takes a network device away: its packets are dropped from now on.
+    ///
+    /// # Errors
+    /// When it was never registered, or is gone already.
+    pub fn unregister_net(&mut self, number: u16) -> Result<(), Error> {
+        Ok(self.replay.unregister_net(self.net_device(number)?)?)
+    }
+
+    /// The network device of a number, which may have been taken away since.
+    ///
+    /// # Errors
+    /// When it was never registered.
+    pub fn net_device(&self, number: u16) -> Result<NetId, Error> {
+        let registered = self.nets.len();
+        if usize::from(number) < registered {
+            return Ok(NetId(number));
+        }
+        Err(Error::Argument(format!(
+            "there is no network device {number}: {registered} were registered (register_net)"
+        )))
+    }
+
+    /// Remembers why this machine cannot be recorded or played.
+    pub fn add_blocker(&mut self, reason: &str) {
+        self.replay.add_blocker(reason);
+        if let Some(setup) = &mut self.setup {
+            setup.blockers.push(reason.to_owned());
+        }
+    }
+
+    /// Starts recording or playing.
+    ///
+    /// # Errors
+    /// Every blocker; in play, a character device of the recording that was not registered.
+    pub fn start(&mut self) -> Result<(), Error> {
+        if let Some(reader) = &self.reader {
+            let registered = self.replay.chars().len();
+            if let Some(missing) = reader.header().chars.get(registered) {
+                return Err(Error::Mismatch(format!(
+                    "the recording has a character device {registered} called {missing:?}, and {registered} are \
+                     registered here: register the recorded ones in their order before start"
+                )));
+            }
+        }
+        Ok(self.replay()?.start()?)
+    }
+
+    /// Whether it was finished; a recorder or player then takes no more calls.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Ends recording or playing, with the digest of `state` at the end, and gives what was still queued, to be run
+    /// unlogged. A second time does nothing.
+    ///
+    /// # Errors
+    /// When the state is not that of the subsystems, or the log cannot be written; its prefix stays usable.
+    pub fn finish(&mut self, state: Option<&[Part]>) -> Result<Vec<Delivery>, Error> {
+        if self.replay.mode() == ReplayMode::None {
+            return Ok(Vec::new());
+        }
+        let hashes = self.hashes(state)?;
+        let begun = self.replay().map(|_| ());
+        self.finished = true;
+        let queued = self.replay.finish(|| hashes);
+        begun?;
+        Ok(queued?)
+    }
+
+    /// Ends a recording whose machine has failed and may stand within an instruction: as `shutdown host_error`, with a
+    /// digest that is compared with nothing. What is queued is dropped.
+    ///
+    /// # Errors
+    /// When the log cannot be written; its prefix stays usable.
+    pub fn finish_torn(&mut self) -> Result<(), Error> {
+        if self.replay.mode() == ReplayMode::Record {
+            let here = self.position();
+            let logged =
+                self.replay().and_then(|replay| Ok(replay.shutdown_request(here, ShutdownCause::HostError)?));
+            self.finish(None)?;
+            logged?;
+        }
+        self.finish(None).map(|_| ())
+    }
+
+    // ---- transcripts ----
+
+    /// A character device has sent bytes.
+    pub fn sent(&mut self, device: CharId, bytes: &[u8]) {
+        self.transcripts.append(device, bytes);
+    }
+
+    /// All that a character device has sent.
+    pub fn transcript(&self, device: CharId) -> &[u8] {
+        self.transcripts.of(device)
+    }
+}
+
+impl Drop for Foreign {
+    /// A recording that nobody finished ends where its machine was lost.
+    fn drop(&mut self) {
+        if !self.finished {
+            // Nobody is left to hear of an error; the log's prefix stays usable.
+            let _ = self.finish_torn();
+        }
+    }
+}
+
+impl ForeignConfig {
+    fn check(&self) -> Result<(), Error> {
+        check_name("machine", &self.machine)?;
+        if self.subsystems.is_empty() {
+            return Err(Error::Argument(
+                "subsystems names the parts of the machine's state, at least one".into(),
+            ));
+        }
+        for (place, name) in self.subsystems.iter().enumerate() {
+            check_name("a subsystem's name", name)?;
+            let is_own = OWN_SUBSYSTEMS.contains(&name.as_str()) || name == crate::engine::REPLAY_SECTION;
+            if is_own || self.subsystems[..place].contains(name) {
+                return Err(Error::Argument(format!(
+                    "subsystems has {name:?}, which stands there twice or is a name of the state machine's own"
+                )));
+            }
+        }
+        if self.clock_hz == 0 {
+            return Err(Error::Argument("clock_hz is the machine's clock in hertz, from 1 on".into()));
+        }
+        if self.snapshot_every == Some(0) {
+            return Err(Error::Argument("snapshot_every is instructions, from 1 on".into()));
+        }
+        Ok(())
+    }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), Error> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        return Err(Error::Argument(format!(
+            "{what} is a text of 1 to {NAME_BYTES_MAX} bytes without control characters, and {name:?} is not"
+        )));
+    }
+    Ok(())
+}
+
+fn recorder(path: &Path, header: &Header) -> Result<Replay, Error> {
+    let writer = LogWriter::create(path, header, Options::default())?;
+    let of_machine = header.subsystems.len() - OWN_SUBSYSTEMS.len();
+    let config = RecordConfig {
+        start: header.start,
+        subsystems: header.subsystems[..of_machine].to_vec(),
+        digest_every: header.digest_every,
+        snapshot_every: header.snapshot_every,
+    };
+    Ok(Replay::record(Box::new(writer), config))
+}
