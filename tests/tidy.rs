@@ -20,7 +20,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host", &["engine"]),
     // Top floor.
     ("error", &["engine", "log", "machine", "memory", "replay", "snapshot"]),
-    ("session", &["cpu", "devices", "engine", "error", "host", "log", "machine", "replay", "snapshot"]),
+    (
+        "session",
+        &["cpu", "devices", "engine", "error", "host", "log", "machine", "memory", "replay", "snapshot"],
+    ),
     ("foreign", &["engine", "error", "log", "replay", "snapshot"]),
     ("recording", &["engine", "error", "foreign", "host", "log", "machine", "session", "replay", "snapshot"]),
     // Shells.
@@ -42,7 +45,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "testing",
-        &["cpu", "engine", "error", "log", "machine", "recording", "replay", "session", "snapshot", "host"],
+        &[
+            "cpu",
+            "engine",
+            "error",
+            "log",
+            "machine",
+            "memory",
+            "recording",
+            "replay",
+            "session",
+            "snapshot",
+            "host",
+        ],
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::hosts::Inlet;
 use super::lock::{ReplayGuard, ReplayLock};
-use super::world::{Arrivals, Next, StopReason, World};
+use super::world::{Arrivals, Next, StopReason, VCPU, World};
 use crate::guest::Guest;
 use crate::replay::ReplayError;
 use crate::sync::{Arc, JoinHandle, Kick, Mutex, lock, spawn};
@@ -78,7 +78,7 @@ impl<G: Guest> Shared<G> {
 
     /// What the vCPU does under one hold of the lock, also when it panics there.
     fn vcpu_hold(&self) -> Result<Next, RunError> {
-        let mut world = self.lock.lock("vCPU");
+        let mut world = self.lock.lock(VCPU);
         catch_unwind(AssertUnwindSafe(|| world.vcpu_hold())).map_err(|panic| {
             world.abandon_recording();
             RunError::Panicked(panic_text(&*panic))

@@ -25,6 +25,9 @@ const TURNS_PER_HOLD: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
 /// The subsystem that the loop adds to those of the guest: when the earliest timer of each clock is due.
 pub const TIMERS: &str = "timers";
 
+/// Who holds the replay lock while a turn is taken, in reports.
+pub(super) const VCPU: &str = "vCPU";
+
 /// The section of a snapshot that holds the state machine's part.
 pub const REPLAY_SECTION: &str = "replay";
 
@@ -82,7 +85,8 @@ impl Limits {
     /// No limit.
     pub const NONE: Limits = Limits { icount: u64::MAX, cycles: u64::MAX };
 
-    fn reached(self, position: Position) -> bool {
+    /// Whether a run that stands at `position` has come to its end.
+    pub fn reached(self, position: Position) -> bool {
         position.icount >= self.icount || position.cycles >= self.cycles
     }
 }
@@ -706,6 +710,8 @@ impl<G: Guest> World<G> {
         match error {
             ReplayError::Divergence(mut divergence) => {
                 divergence.pc = self.guest.pc();
+                // Whoever takes a turn holds the lock as the vCPU, and the main loop waits for it.
+                divergence.lock_holder = Some(VCPU);
                 ReplayError::Divergence(divergence)
             }
             other => other,

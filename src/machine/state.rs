@@ -142,6 +142,15 @@ impl Machine {
         digests
     }
 
+    /// Every field of every section but `memory`, by name, as of now. Brings lazily computed state up to date.
+    pub fn section_fields(&mut self) -> Vec<(String, Vec<(&'static str, Value)>)> {
+        self.slots.catch_up(self.cpu.cycles);
+        let devices = self.slots.iter().map(|slot| (format!("device/{}", slot.name), slot.device.fields()));
+        let own =
+            [("cpu".to_owned(), self.cpu.fields()), ("lines".to_owned(), self.lines_and_power().fields())];
+        own.into_iter().chain(devices).collect()
+    }
+
     /// A device's registers by their data sheet names, as of now.
     pub fn device_fields(&self, name: &str) -> Option<Vec<(&'static str, Value)>> {
         let slot = self.slots.iter().find(|slot| slot.name == name)?;

@@ -344,13 +344,25 @@ impl Replay {
     /// Player: whether the log's `end` is reached.
     ///
     /// # Errors
-    /// When the log cannot be read.
+    /// When the log cannot be read; a divergence when the digest is missing that stands before every `end`.
     pub fn at_end(&mut self) -> Result<bool, ReplayError> {
         if self.mode != ReplayMode::Play {
             return Ok(false);
         }
         let here = self.position;
-        Ok(self.peek()?.is_none_or(|next| next.event == Event::End && next.position == here))
+        let Some(next) = self.peek()? else { return Ok(true) };
+        if next.event != Event::End || next.position != here {
+            return Ok(false);
+        }
+        // Without it nothing would vouch for the last stretch. Behind a snapshot it is not known what came before.
+        let is_last_digest =
+            |last: &StampedEvent| last.position == here && matches!(last.event, Event::Digest(_));
+        if self.recent.back().is_some_and(|last| !is_last_digest(last)) {
+            return Err(
+                self.unexpected(here, "the end, without the digest that belongs before it".to_owned())
+            );
+        }
+        Ok(true)
     }
 }
 

@@ -365,6 +365,7 @@ impl Replay {
             recent: self.recent.iter().cloned().collect(),
             last_matching_digest: self.last_matching_digest,
             queued: self.queued_descriptions(),
+            lock_holder: None,
             executed: Vec::new(),
             narrowed: None,
         }))

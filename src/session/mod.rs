@@ -4,8 +4,13 @@
 //! look at the machine, which then stands at an instruction boundary.
 
 mod build;
+mod compare;
+pub(crate) mod intervention;
+mod narrow;
+mod pair;
 mod record;
 mod run;
+pub(crate) mod twin;
 
 pub use build::{Images, default_rom};
 pub use record::RecordOptions;
@@ -16,14 +21,16 @@ use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, World};
 use crate::error::Error;
 use crate::events::AsyncEvent;
 use crate::host::{HostInput, InputGate, Interval, SystemHost};
-use crate::machine::board::{Board, Region, RegionKind};
+use crate::log::LogReader;
+use crate::machine::board::{Board, ImageInput, Region, RegionKind};
 use crate::machine::{BusCycle, HookId, INPUT_PENDING_MAX, Machine};
 use crate::nondet::{CharId, ShutdownCause};
 use crate::persist::{Digest, Value};
-use crate::replay::{Replay, ReplayMode};
+use crate::replay::{Divergence, Replay, ReplayMode};
 use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Kick, Mutex, Shared, lock};
 use crate::units::Position;
+use intervention::Interventions;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,6 +49,15 @@ pub struct Registers {
 /// What a recorder that is killed may lose. Shorter costs size: what is flushed is compressed on its own.
 const LOG_FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 
+/// What a replay was made from, to make another.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// The recording.
+    pub reader: Shared<LogReader>,
+    /// What stands in for ROM that it does not hold.
+    pub images: Vec<ImageInput>,
+}
+
 /// A machine that can be run, looked into, recorded and replayed.
 pub struct Session {
     board: Shared<Board>,
@@ -57,6 +73,13 @@ pub struct Session {
     hooks: Mutex<BTreeMap<HookId, Shared<Mutex<HookCallback>>>>,
     /// When the recording is next handed to the operating system.
     log_flush: Mutex<Interval>,
+    /// Player: what it plays.
+    origin: Option<Origin>,
+    /// Player: the snapshot it was last put to.
+    resumed: Mutex<Option<Snapshot>>,
+    interventions: Mutex<Interventions>,
+    /// Player: how it has left its recording.
+    diverged: Mutex<Option<Box<Divergence>>>,
 }
 
 impl Session {
@@ -83,7 +106,16 @@ impl Session {
             running: Mutex::new(false),
             hooks: Mutex::new(BTreeMap::new()),
             log_flush: Mutex::new(Interval::new(LOG_FLUSH_INTERVAL)),
+            origin: None,
+            resumed: Mutex::new(None),
+            interventions: Mutex::new(Interventions::default()),
+            diverged: Mutex::new(None),
         }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn interventions(&self) -> crate::sync::MutexGuard<'_, Interventions> {
+        lock(&self.interventions)
     }
 
     pub(crate) fn world(&self) -> ReplayGuard<'_, World<Machine>> {

@@ -1,7 +1,7 @@
 //! Recording a session, and replaying a recording in one.
 
-use super::Session;
 use super::build::{build_machine, identity, rom_contents};
+use super::{Origin, Session};
 use crate::engine::TIMERS;
 use crate::error::Error;
 use crate::guest::Guest;
@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::machine::board::{Board, ImageInput, MemoryImage};
 use crate::replay::{Checkpoint, Found, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode};
 use crate::snapshot::Snapshot;
-use crate::sync::Shared;
+use crate::sync::{Shared, lock};
 use std::path::Path;
 
 /// Instructions between digests where nothing else is asked for: far enough apart that a recording stays small (one is
@@ -185,8 +185,9 @@ impl Session {
             subsystems: header.subsystems.clone(),
             chars: Some(header.chars.clone()),
         };
-        let replay = Replay::play(Box::new(EventCursor::new(reader)), config);
-        let session = Self::assemble(Shared::new(board), identity, machine, replay);
+        let replay = Replay::play(Box::new(EventCursor::new(reader.clone())), config);
+        let mut session = Self::assemble(Shared::new(board), identity, machine, replay);
+        session.origin = Some(Origin { reader, images: images.to_vec() });
         session.start_playing()?;
         Ok(session)
     }
@@ -197,9 +198,14 @@ impl Session {
     /// A snapshot of another recording, board or ROM.
     pub(crate) fn resume(&self, snapshot: &Snapshot) -> Result<(), Error> {
         self.require_own(snapshot)?;
-        self.world().resume(snapshot).map_err(|problem| {
+        let mut world = self.world();
+        world.resume(snapshot).map_err(|problem| {
             Error::Mismatch(format!("the snapshot at {} cannot be restored: {problem}", snapshot.position()))
-        })
+        })?;
+        lock(&self.interventions).skip_to_here(&mut world)?;
+        *lock(&self.resumed) = Some(snapshot.clone());
+        *lock(&self.diverged) = None;
+        Ok(())
     }
 
     fn start_playing(&self) -> Result<(), ReplayError> {

@@ -88,6 +88,7 @@ impl Session {
     /// request that makes no sense, a machine that runs already, a guest that does what its board forbids.
     pub fn run(&self, request: RunRequest, interrupted: &mut dyn FnMut() -> bool) -> Result<Stop, Error> {
         let _running = self.start_running()?;
+        self.require_on_course()?;
         let scheduler = request.scheduler.unwrap_or_default();
         let limits = self.limits(&request)?;
         if request.output.is_some() {
@@ -102,6 +103,7 @@ impl Session {
         }
         let gate = request.wait_for_input.then(|| HostInput::open_gate(&self.input));
         let result = self.run_with_hooks(limits, scheduler, interrupted);
+        let result = result.map_err(|error| self.complete_report(error, interrupted));
         self.flush_recording();
         drop(gate);
         let mut world = self.world();
@@ -144,6 +146,7 @@ impl Session {
         };
         // Once for all stretches between hooks: a request to stop, and the time since the user was asked, outlive them.
         self.world().begin_run(limits);
+        self.aim(limits);
         let mut inlet = SessionInlet::new(&self.input, &mut interrupted);
         loop {
             let reason = match self.engine.run(scheduler, &mut inlet) {
@@ -166,7 +169,11 @@ impl Session {
                     }
                 }
                 StopReason::Fault => return Err(self.fault()),
-                StopReason::Budget => return Ok(self.stop("budget", None)),
+                StopReason::Budget => {
+                    if !self.intervene(limits)? {
+                        return Ok(self.stop("budget", None));
+                    }
+                }
                 StopReason::Output => return Ok(self.stop("output", None)),
                 StopReason::Breakpoint => return Ok(self.stop("pc", None)),
                 StopReason::Halted => return Ok(self.stop("halted", None)),
@@ -176,6 +183,23 @@ impl Session {
                 StopReason::Interrupted => return Ok(self.stop("interrupted", None)),
             }
         }
+    }
+
+    /// The next stretch goes towards `goal`, but not past a planned intervention.
+    fn aim(&self, goal: Limits) {
+        let mut world = self.world();
+        let here = world.guest.position();
+        world.limits = lock(&self.interventions).limits(here, goal);
+    }
+
+    /// Makes the interventions that are due where a stretch has ended; gives whether the run goes on.
+    fn intervene(&self, goal: Limits) -> Result<bool, Error> {
+        {
+            let mut world = self.world();
+            lock(&self.interventions).make_due(&mut world)?;
+        }
+        self.aim(goal);
+        Ok(!goal.reached(self.position()))
     }
 
     fn stop(&self, reason: &'static str, shutdown: Option<&'static str>) -> Stop {

@@ -20,10 +20,12 @@ mod perturb;
 mod program;
 mod scenario;
 mod sink;
+mod wrong_log;
 
 pub use boards::{BoardChoice, CpuChoice};
 pub use oracle::{Failure, Report, check_record_replay};
-pub use perturb::Perturbation;
+pub use perturb::{Line, Perturbation, Register, changeable_fields};
 pub use program::{Body, Handler, Instruction, Program, Setup};
 pub use scenario::{Extent, HostOperation, Scenario};
 pub use sink::SmallDisk;
+pub use wrong_log::{EventChange, other_payload};

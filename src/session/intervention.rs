@@ -1,0 +1,105 @@
+//! Changes of a playing machine that no log knows of, made at fixed positions.
+//!
+//! Nothing but a test plans any. They are kept here, and not only made, so that a second replay can make them again and
+//! the search for the first difference ([`narrow`](super::narrow)) has a replay that goes wrong at will.
+
+use crate::engine::{Limits, World};
+use crate::error::Error;
+use crate::guest::Guest;
+use crate::machine::Machine;
+use crate::replay::EventSource;
+use crate::sync::Shared;
+use crate::units::Position;
+
+/// Changes a machine.
+pub(crate) type Change = Shared<dyn Fn(&mut World<Machine>) -> Result<(), Error> + Send + Sync>;
+
+/// Puts something between a player and its log, which has the event with that ordinal next.
+pub(crate) type SourceChange =
+    Shared<dyn Fn(Box<dyn EventSource>, u64) -> Box<dyn EventSource> + Send + Sync>;
+
+/// A change at a position.
+#[derive(Clone)]
+pub(crate) struct Intervention {
+    /// At the first boundary at or behind this position at which the loop has done what is due there.
+    pub at: Position,
+    /// Whether it changes what no snapshot holds (ROM), so that it is there behind a snapshot too.
+    pub is_lasting: bool,
+    /// What is done.
+    pub change: Change,
+}
+
+/// The changes of one machine, in order, and how many of them were made.
+#[derive(Clone, Default)]
+pub(crate) struct Interventions {
+    planned: Vec<Intervention>,
+    made: usize,
+    /// What stands between the player and its log.
+    pub source: Option<SourceChange>,
+}
+
+impl Interventions {
+    /// Whether there are none, ever.
+    pub fn is_empty(&self) -> bool {
+        self.planned.is_empty() && self.source.is_none()
+    }
+
+    /// The same plan, of which nothing is made yet.
+    pub fn anew(&self) -> Self {
+        Self { made: 0, ..self.clone() }
+    }
+
+    /// Adds a change behind those that are planned for the same position. Those that were made stay made.
+    #[cfg(feature = "testing")]
+    pub fn plan(&mut self, intervention: Intervention) {
+        let place = self.planned.partition_point(|earlier| earlier.at <= intervention.at).max(self.made);
+        self.planned.insert(place, intervention);
+    }
+
+    /// How many were made.
+    pub fn made(&self) -> usize {
+        self.made
+    }
+
+    /// The machine is put back to where that many were made.
+    pub fn set_made(&mut self, made: usize) {
+        self.made = made;
+    }
+
+    /// Where a run from `here` to `goal` must end at the latest, so that the next change is made in its place.
+    pub fn limits(&self, here: Position, goal: Limits) -> Limits {
+        let Some(next) = self.planned.get(self.made) else { return goal };
+        let at = next.at;
+        let icount = if here.icount < at.icount { at.icount } else { at.icount.saturating_add(1) };
+        let cycles = if here.icount < at.icount { u64::MAX } else { at.cycles };
+        Limits { icount: goal.icount.min(icount), cycles: goal.cycles.min(cycles) }
+    }
+
+    /// Makes the changes that are due.
+    ///
+    /// # Errors
+    /// The change's own.
+    pub fn make_due(&mut self, world: &mut World<Machine>) -> Result<(), Error> {
+        let here = world.guest.position();
+        while let Some(next) = self.planned.get(self.made)
+            && next.at <= here
+        {
+            (next.change)(world)?;
+            self.made += 1;
+        }
+        Ok(())
+    }
+
+    /// The machine has been put to the state of a snapshot: of what lies before it only the lasting changes are there.
+    ///
+    /// # Errors
+    /// The change's own.
+    pub fn skip_to_here(&mut self, world: &mut World<Machine>) -> Result<(), Error> {
+        let here = world.guest.position();
+        self.made = self.planned.partition_point(|intervention| intervention.at < here);
+        self.planned[..self.made]
+            .iter()
+            .filter(|earlier| earlier.is_lasting)
+            .try_for_each(|earlier| (earlier.change)(world))
+    }
+}

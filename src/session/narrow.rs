@@ -1,0 +1,362 @@
+//! The first difference of a replay that diverged, found by replaying again.
+//!
+//! Two twins are made from the same recording: the *reference*, and the *suspect*, in which all is done again that was
+//! done to the first replay and is in no log. Where the reference goes further than the suspect, the interval between
+//! the last digest that agreed and the divergence is bisected, comparing whole states, down to one instruction, one
+//! delivery or one change. Where the reference diverges in the same place, the log is to blame.
+//!
+//! What it costs: the way from the nearest snapshot or the start to the divergence, once for each twin, and the interval
+//! once more. A dozen saved states are kept, of some 100 KiB each. The work is bounded and the user may stop it
+//! ([`Meter`]); the divergence is reported in any case.
+
+use super::compare;
+use super::pair::Pair;
+use super::twin::{GivenUp, Mark, Meter, Twin};
+use super::{Origin, Session};
+use crate::engine::Limits;
+use crate::error::Error;
+use crate::replay::{Cause, Differences, Divergence, Executed, Found, Narrowed};
+use crate::snapshot::Snapshot;
+use crate::sync::lock;
+use crate::units::Position;
+
+/// How many instructions a report looks back.
+const INSTRUCTIONS: usize = 16;
+/// Cycles of waiting that are gone through turn by turn.
+const CYCLES_STEPPED: u64 = 64;
+/// Turns that are gone through one by one: there are no more in so many cycles, unless events come without end.
+const TURNS_MAX: u32 = 10_000;
+
+impl Session {
+    /// Finds out about a divergence what can be found out by replaying again.
+    pub(super) fn complete_report(&self, error: Error, interrupted: &mut dyn FnMut() -> bool) -> Error {
+        let Error::Divergence(mut divergence) = error else { return error };
+        if let Some(origin) = &self.origin {
+            let search = Search { session: self, origin, meter: Meter::new(interrupted) };
+            divergence.narrowed = Some(match search.narrow(&mut divergence) {
+                Ok(narrowed) => narrowed,
+                Err(GivenUp(reason)) => Narrowed::GivenUp { reason },
+            });
+            take_pc(&mut divergence);
+        }
+        *lock(&self.diverged) = Some(divergence.clone());
+        Error::Divergence(divergence)
+    }
+
+    /// A replay that diverged has nothing to go on with: it says the same again.
+    pub(super) fn require_on_course(&self) -> Result<(), Error> {
+        let diverged = lock(&self.diverged).clone();
+        diverged.map_or(Ok(()), |divergence| Err(Error::Divergence(divergence)))
+    }
+}
+
+/// The CPU stands behind the instruction in which it diverged; the report is about that instruction.
+fn take_pc(divergence: &mut Divergence) {
+    if let Some(last) = divergence.executed.last()
+        && last.position.icount == divergence.position.icount
+        && matches!(divergence.found, Found::Event(_))
+    {
+        divergence.pc = Some(last.pc);
+    }
+}
+
+/// The same divergence as a twin has come to it, in small steps: with its exact place. What was before, the first replay
+/// knows better.
+fn refine(divergence: &mut Divergence, twin: &Divergence) {
+    if divergence.is_same_place(twin) {
+        let Divergence { recent, last_matching_digest, .. } = std::mem::replace(divergence, twin.clone());
+        (divergence.recent, divergence.last_matching_digest) = (recent, last_matching_digest);
+    }
+}
+
+/// The places between the last agreement and the divergence.
+struct Way {
+    /// Where all is known to agree.
+    agreed: Position,
+    /// The icount from which on instructions are watched.
+    watched_from: u64,
+    /// Behind the last instruction that counts: where the divergence is, or the event that was passed.
+    end: Position,
+    /// The icount at which the first replay noticed.
+    noticed: u64,
+}
+
+impl Way {
+    fn to(divergence: &Divergence, agreed: Position) -> Self {
+        let end = match divergence.has_passed() {
+            Some(expected) => Position::new(expected.icount, expected.cycles.saturating_add(1)),
+            None => divergence.position,
+        };
+        let watched_from = end.icount.saturating_sub(INSTRUCTIONS as u64);
+        Self { agreed, watched_from, end, noticed: divergence.position.icount }
+    }
+
+    /// The last instructions of a twin that has gone it.
+    fn trail(&self, twin: &Twin) -> Vec<Executed> {
+        twin.trail(twin.divergence().map_or(self.end, |divergence| divergence.position), INSTRUCTIONS)
+    }
+
+    /// Where a replay must begin at the latest.
+    fn first(&self) -> Position {
+        self.agreed.min(Position::new(self.watched_from, u64::MAX))
+    }
+}
+
+struct Search<'a> {
+    session: &'a Session,
+    origin: &'a Origin,
+    meter: Meter<'a>,
+}
+
+fn at_icount(icount: u64) -> Limits {
+    Limits { icount, cycles: u64::MAX }
+}
+
+impl Search<'_> {
+    fn narrow(mut self, divergence: &mut Divergence) -> Result<Narrowed, GivenUp> {
+        // A replay that began at a snapshot of the file, and has come to no digest since, may have begun wrong.
+        let unproven = self.unproven_start(divergence);
+        let agreed = match &unproven {
+            Some(snapshot) => snapshot.position(),
+            None => self.last_agreement(divergence),
+        };
+        let way = Way::to(divergence, agreed);
+        let base = self.base(way.first(), unproven.is_none())?;
+
+        let mut reference = Twin::reference(self.origin)?;
+        let expected = self.go(&mut reference, base.as_ref(), &way)?;
+        if let Some(other) = reference.divergence()
+            && !goes_further(other, divergence)
+        {
+            let to = other.position;
+            refine(divergence, other);
+            divergence.executed = way.trail(&reference);
+            return self.in_log(agreed, to, &mut reference);
+        }
+
+        let interventions = lock(&self.session.interventions).clone();
+        if interventions.is_empty() && unproven.is_none() {
+            divergence.executed = way.trail(&reference);
+            return self.unrepeated(&mut reference, &expected);
+        }
+        let mut suspect = Twin::suspect(self.origin, &interventions)?;
+        let found = self.go(&mut suspect, unproven.as_ref().or(base.as_ref()), &way)?;
+        let Some(same) = suspect.divergence().filter(|other| other.is_same_place(divergence)) else {
+            divergence.executed = way.trail(&reference);
+            return self.unrepeated(&mut reference, &expected);
+        };
+        refine(divergence, same);
+        divergence.executed = way.trail(&suspect);
+        let mut twins = Pair { reference, suspect };
+        let agreement = Pair { reference: expected, suspect: found };
+        self.first_difference(&mut twins, agreement, divergence, unproven.is_some())
+    }
+
+    // ---- where to begin ----
+
+    fn unproven_start(&self, divergence: &Divergence) -> Option<Snapshot> {
+        let resumed = lock(&self.session.resumed).clone()?;
+        let from = resumed.position();
+        let proven = |digest: Position| from <= digest && digest <= divergence.position;
+        (!divergence.last_matching_digest.is_some_and(proven) && from <= divergence.position)
+            .then_some(resumed)
+    }
+
+    fn last_agreement(&self, divergence: &Divergence) -> Position {
+        let start = self.origin.reader.header().start;
+        // A session that was put back knows of digests that lie ahead.
+        let behind = |digest: &Position| (start..=divergence.position).contains(digest);
+        divergence.last_matching_digest.filter(behind).unwrap_or(start)
+    }
+
+    /// The snapshot of the recording to begin with: the last one before `until`, or at it.
+    fn base(&self, until: Position, inclusive: bool) -> Result<Option<Snapshot>, GivenUp> {
+        let reader = &self.origin.reader;
+        let fits = |at: Position| at < until || inclusive && at == until;
+        let number = reader.snapshots().take_while(|chunk| fits(chunk.first)).count();
+        let Some(number) = number.checked_sub(1) else { return Ok(None) };
+        let read = || Snapshot::from_bytes(&reader.read_snapshot(number as u64)?).map_err(Error::from);
+        Ok(Some(read()?))
+    }
+
+    /// Brings a twin from a snapshot, or the start, to the divergence, and behind it where it does not diverge. Gives the
+    /// state at the place that is known to agree. The last instructions are watched.
+    fn go(&mut self, twin: &mut Twin, base: Option<&Snapshot>, way: &Way) -> Result<Mark, GivenUp> {
+        if let Some(snapshot) = base {
+            twin.resume(snapshot)?;
+        }
+        let watched_from = at_icount(way.watched_from);
+        let early = way.watched_from < way.agreed.icount;
+        if early {
+            twin.run_to(watched_from, &mut self.meter)?;
+            twin.watch();
+        }
+        let mark = self.approach(twin, way.agreed)?;
+        if !early {
+            twin.run_to(watched_from, &mut self.meter)?;
+            twin.watch();
+        }
+        for last in [way.end.icount, way.noticed] {
+            twin.run_to(at_icount(last.saturating_add(1)), &mut self.meter)?;
+        }
+        twin.unwatch();
+        Ok(mark)
+    }
+
+    /// Brings a twin to a position, where the CPU may wait.
+    fn approach(&mut self, twin: &mut Twin, to: Position) -> Result<Mark, GivenUp> {
+        twin.run_to(at_icount(to.icount), &mut self.meter)?;
+        if twin.position() < to {
+            let goal = Limits { icount: to.icount.saturating_add(1), cycles: to.cycles };
+            twin.run_to(goal, &mut self.meter)?;
+        }
+        twin.mark(&mut self.meter)
+    }
+
+    // ---- the log is to blame, or nobody ----
+
+    fn in_log(&mut self, agreed: Position, to: Position, reference: &mut Twin) -> Result<Narrowed, GivenUp> {
+        let from = if agreed <= to { agreed } else { self.origin.reader.header().start };
+        Ok(Narrowed::InLog { from, to, differences: self.recorded_differences(to, reference)? })
+    }
+
+    /// Where the log has a snapshot at the digest that does not agree, how the state differs from it.
+    fn recorded_differences(&self, at: Position, reference: &mut Twin) -> Result<Differences, GivenUp> {
+        let reader = &self.origin.reader;
+        let state_differs =
+            reference.divergence().is_some_and(|divergence| matches!(divergence.found, Found::State { .. }));
+        let Some(number) = reader.snapshots().position(|chunk| chunk.first == at).filter(|_| state_differs)
+        else {
+            return Ok(Differences::default());
+        };
+        let recorded = reader.read_snapshot(number as u64).map_err(Error::from)?;
+        let snapshot = Snapshot::from_bytes(&recorded).map_err(Error::from)?;
+        let mut twin = Twin::reference(self.origin)?;
+        twin.resume(&snapshot)?;
+        let mut expected = twin.session.world();
+        let mut found = reference.session.world();
+        Ok(compare::machines(&mut expected.guest, &mut found.guest))
+    }
+
+    fn unrepeated(&mut self, reference: &mut Twin, from: &Mark) -> Result<Narrowed, GivenUp> {
+        let position = self.session.position();
+        reference.restore(from)?;
+        self.approach(reference, position)?;
+        let mut expected = reference.session.world();
+        let mut found = self.session.world();
+        Ok(Narrowed::Unrepeated {
+            position,
+            differences: compare::machines(&mut expected.guest, &mut found.guest),
+        })
+    }
+
+    // ---- bisecting ----
+
+    fn first_difference(
+        &mut self,
+        twins: &mut Pair<Twin>,
+        agreement: Pair<Mark>,
+        divergence: &Divergence,
+        is_start: bool,
+    ) -> Result<Narrowed, GivenUp> {
+        if agreement.agree() {
+            return self.between(twins, agreement, divergence.position.icount.saturating_add(1));
+        }
+        if !is_start {
+            // Digests do not see everything: ROM is not in them. The whole recording is looked through.
+            let start = self.starts(twins)?;
+            if start.agree() {
+                return self.between(twins, start, agreement.reference.position().icount);
+            }
+            twins.restore(&start)?;
+        } else {
+            twins.restore(&agreement)?;
+        }
+        Ok(twins.difference(twins.reference.position(), Cause::Outside, None))
+    }
+
+    /// Both twins anew at the recording's start, before anything is delivered there.
+    fn starts(&mut self, twins: &mut Pair<Twin>) -> Result<Pair<Mark>, GivenUp> {
+        let interventions = lock(&self.session.interventions).clone();
+        twins.reference = Twin::reference(self.origin)?;
+        twins.suspect = Twin::suspect(self.origin, &interventions)?;
+        twins.marks(&mut self.meter)
+    }
+
+    /// The first difference behind the states `low`, which agree; at the instruction count `high` they do not.
+    fn between(
+        &mut self,
+        twins: &mut Pair<Twin>,
+        mut low: Pair<Mark>,
+        mut high: u64,
+    ) -> Result<Narrowed, GivenUp> {
+        while high.saturating_sub(low.icount()) > 1 {
+            let middle = low.icount() + (high - low.icount()) / 2;
+            let marks = self.both_to(twins, &low, at_icount(middle))?;
+            if marks.agree() && marks.icount() > low.icount() { low = marks } else { high = middle }
+        }
+        let low = self.within_a_wait(twins, low, high)?;
+        self.single_out(twins, &low, at_icount(high))
+    }
+
+    /// While the CPU waits, the instruction count stands still and cycles go on: bisects those.
+    fn within_a_wait(
+        &mut self,
+        twins: &mut Pair<Twin>,
+        mut low: Pair<Mark>,
+        icount: u64,
+    ) -> Result<Pair<Mark>, GivenUp> {
+        let end = self.both_to(twins, &low, at_icount(icount))?;
+        let mut high = end.reference.position().cycles.max(end.suspect.position().cycles);
+        while high.saturating_sub(low.reference.position().cycles) > CYCLES_STEPPED {
+            let from = low.reference.position().cycles;
+            let middle = from + (high - from) / 2;
+            let marks = self.both_to(twins, &low, Limits { icount, cycles: middle })?;
+            let reached = marks.reference.position().cycles;
+            if marks.agree() && from < reached && reached < high { low = marks } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    fn both_to(
+        &mut self,
+        twins: &mut Pair<Twin>,
+        low: &Pair<Mark>,
+        goal: Limits,
+    ) -> Result<Pair<Mark>, GivenUp> {
+        twins.restore(low)?;
+        twins.reference.run_to(goal, &mut self.meter)?;
+        twins.suspect.run_to(goal, &mut self.meter)?;
+        twins.marks(&mut self.meter)
+    }
+
+    /// Turn by turn from states that agree to the first that do not.
+    fn single_out(
+        &mut self,
+        twins: &mut Pair<Twin>,
+        low: &Pair<Mark>,
+        goal: Limits,
+    ) -> Result<Narrowed, GivenUp> {
+        twins.restore(low)?;
+        twins.reference.watch();
+        twins.suspect.watch();
+        let mut instruction = None;
+        for _ in 0..TURNS_MAX {
+            if let Some(first) = twins.step(goal, &mut instruction, &mut self.meter)? {
+                return Ok(first);
+            }
+            if twins.reference.is_over() {
+                break;
+            }
+        }
+        Err(GivenUp("the two replays differ, but not in what can be compared".to_owned()))
+    }
+}
+
+/// Whether the reference, which has diverged too, came further than the first replay.
+fn goes_further(reference: &Divergence, first: &Divergence) -> bool {
+    let place = |divergence: &Divergence| {
+        (divergence.position, divergence.expected.as_ref().map(|event| event.ordinal))
+    };
+    place(reference) > place(first)
+}

@@ -1,0 +1,142 @@
+//! The two replays that a search compares, taken step by step.
+
+use super::compare;
+use super::twin::{GivenUp, Mark, Meter, Twin};
+use crate::engine::Limits;
+use crate::log::StampedEvent;
+use crate::replay::{Cause, Executed, Narrowed};
+use crate::units::Position;
+
+/// Events of one turn that are looked through for the first that differs.
+const EVENTS_COMPARED: usize = 256;
+
+/// Reference and suspect, or their states.
+pub(super) struct Pair<T> {
+    pub reference: T,
+    pub suspect: T,
+}
+
+impl Pair<Mark> {
+    /// Whether the two stand in the same state.
+    pub fn agree(&self) -> bool {
+        self.reference.agrees_with(&self.suspect)
+    }
+
+    /// Where the reference stands.
+    pub fn icount(&self) -> u64 {
+        self.reference.position().icount
+    }
+}
+
+/// What the logs of both have next, and how much was taken from them.
+struct LogPosition {
+    taken: Pair<u64>,
+    next: Pair<Vec<StampedEvent>>,
+}
+
+impl Pair<Twin> {
+    /// Back to these states.
+    pub fn restore(&mut self, marks: &Pair<Mark>) -> Result<(), GivenUp> {
+        self.reference.restore(&marks.reference)?;
+        self.suspect.restore(&marks.suspect)
+    }
+
+    /// The states of both.
+    pub fn marks(&mut self, meter: &mut Meter<'_>) -> Result<Pair<Mark>, GivenUp> {
+        Ok(Pair { reference: self.reference.mark(meter)?, suspect: self.suspect.mark(meter)? })
+    }
+
+    fn log_position(&self) -> Result<LogPosition, GivenUp> {
+        Ok(LogPosition {
+            taken: Pair { reference: self.reference.events_taken(), suspect: self.suspect.events_taken() },
+            next: Pair {
+                reference: self.reference.upcoming(EVENTS_COMPARED)?,
+                suspect: self.suspect.upcoming(EVENTS_COMPARED)?,
+            },
+        })
+    }
+
+    /// What is due here, then the interventions, then the way to the next boundary: the first of these that makes the
+    /// two differ. `instruction` is the one that comes next, once it is known.
+    pub fn step(
+        &mut self,
+        goal: Limits,
+        instruction: &mut Option<Executed>,
+        meter: &mut Meter<'_>,
+    ) -> Result<Option<Narrowed>, GivenUp> {
+        let (here, before) = (self.reference.position(), self.log_position()?);
+        self.reference.deliver(meter)?;
+        self.suspect.deliver(meter)?;
+        if !self.marks(meter)?.agree() {
+            return Ok(Some(self.difference(here, self.cause(&before, false), None)));
+        }
+        let here = self.reference.position();
+        self.suspect.intervene()?;
+        if !self.marks(meter)?.agree() {
+            return Ok(Some(self.difference(here, Cause::Outside, None)));
+        }
+        let before = self.log_position()?;
+        // Both in the same step, so that states are compared which belong together.
+        let goal = self.suspect.limits(goal);
+        self.reference.turn(goal, meter)?;
+        self.suspect.turn(goal, meter)?;
+        if !self.marks(meter)?.agree() {
+            let advanced = [&self.reference, &self.suspect].map(|twin| twin.position().icount > here.icount);
+            let instruction = instruction.take().filter(|_| advanced.contains(&true));
+            return Ok(Some(self.difference(here, self.cause(&before, instruction.is_some()), instruction)));
+        }
+        *instruction = self.reference.last_seen().cloned();
+        Ok(None)
+    }
+
+    /// What made the two differ: the first event that one of them took and the other did not, else the instruction,
+    /// else the time that passed.
+    fn cause(&self, before: &LogPosition, executed: bool) -> Cause {
+        let taken = |twin: &Twin, before: u64| (twin.events_taken() - before) as usize;
+        let expected: Vec<_> =
+            before.next.reference.iter().take(taken(&self.reference, before.taken.reference)).collect();
+        let found: Vec<_> =
+            before.next.suspect.iter().take(taken(&self.suspect, before.taken.suspect)).collect();
+        let same = expected.iter().zip(&found).take_while(|(one, other)| one == other).count();
+        // What each has next, taken or not.
+        let (next, other) = (before.next.reference.get(same), before.next.suspect.get(same));
+        let is_same_event = next.zip(other).is_some_and(|(one, other)| one.ordinal == other.ordinal);
+        let is_due = |twin: &Twin, event: Option<&StampedEvent>| {
+            event.is_some_and(|event| event.position <= twin.position())
+        };
+        match (expected.get(same).copied(), found.get(same).copied()) {
+            // The suspect has it too, but what comes behind it in its log holds it up.
+            (Some(_), None) if next == other => {
+                let (ahead, behind) = (&before.next.reference[same..], &before.next.suspect[same..]);
+                let differing = ahead.iter().zip(behind).find(|(one, other)| one != other);
+                Cause::of_events(differing.map(|pair| pair.0).or(next), differing.map(|pair| pair.1))
+            }
+            // The suspect may have it elsewhere, or otherwise, or another one before it.
+            (Some(event), None) => {
+                let in_place = |other: &&StampedEvent| is_same_event || other.position <= event.position;
+                Cause::of_events(next, other.filter(in_place))
+            }
+            // One of them ends here; the suspect cannot get past an event that is wrong, or has waited for it.
+            (None, None)
+                if next != other
+                    && (self.reference.is_over()
+                        || self.suspect.is_over()
+                        || is_due(&self.suspect, other)) =>
+            {
+                let expected = next.filter(|_| is_same_event || is_due(&self.reference, next));
+                Cause::of_events(expected, other)
+            }
+            (None, None) if executed => Cause::Instruction,
+            (None, None) => Cause::Waiting,
+            (expected, found) => Cause::of_events(expected, found),
+        }
+    }
+
+    /// The finding: they agreed at `position`, and do not now.
+    pub fn difference(&self, position: Position, cause: Cause, instruction: Option<Executed>) -> Narrowed {
+        let mut expected = self.reference.session.world();
+        let mut found = self.suspect.session.world();
+        let differences = compare::worlds(&mut expected, &mut found);
+        Narrowed::First { position, cause, instruction, differences }
+    }
+}
