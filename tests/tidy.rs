@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "testing",
-        &["cpu", "engine", "error", "log", "machine", "recording", "replay", "session", "snapshot", "host"],
+        &["cpu", "devices", "engine", "error", "log", "machine", "recording", "replay", "session", "snapshot", "host"],
     ),
 ];
 
