@@ -32,7 +32,7 @@ proptest! {
 }
 
 /// Scenarios whose recordings together have everything that a log can hold.
-const SCENARIOS: u32 = 600;
+const SCENARIOS: u32 = 800;
 
 #[test]
 fn generated_scenarios_reach_all_that_a_log_can_hold() {

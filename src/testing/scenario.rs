@@ -178,6 +178,7 @@ pub enum HostAct {
     #[proptest(weight = 3)]
     Complete(u8),
     /// Asks for a shutdown or a reset.
+    #[proptest(weight = 2)]
     Shutdown(u8),
     /// Asks for a snapshot in the recording.
     Snapshot,

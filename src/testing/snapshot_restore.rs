@@ -186,8 +186,9 @@ fn runs_on(case: &SnapshotCase, original: &Driven, snapshot: &Snapshot) -> Resul
     let disk = SmallDisk::default();
     record(&restored.session, RecordOptions::default(), &disk)?;
     let stop = original.run_cycles(cycles)?;
-    if copied.run_cycles(cycles)? != stop {
-        return Err(format!("the original run ended {stop:?}, that of its copy otherwise"));
+    let found = copied.run_cycles(cycles)?;
+    if found != stop {
+        return Err(format!("the original run ended {stop:?}, that of its copy {found:?}"));
     }
     let pieces = u64::from(case.pieces % 500) + 1;
     let found = restored.run_cycles_in_pieces(cycles, pieces)?;
