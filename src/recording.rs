@@ -258,6 +258,11 @@ impl Recording {
         self.reader.snapshots().map(|chunk| chunk.first).collect()
     }
 
+    /// The snapshot of a number.
+    pub(crate) fn read_snapshot(&self, number: u64) -> Result<Snapshot, Error> {
+        Ok(Snapshot::from_bytes(&self.reader.read_snapshot(number)?)?)
+    }
+
     /// A machine in play mode at a snapshot, which goes on with the events behind it. `images` are as for
     /// [`replay_with`](Recording::replay_with).
     ///
@@ -265,7 +270,7 @@ impl Recording {
     /// No snapshot of that number, or one that cannot be read or is of another machine.
     pub fn replay_from(&self, number: u64, images: &[ImageInput]) -> Result<Session, Error> {
         self.board()?;
-        let snapshot = Snapshot::from_bytes(&self.reader.read_snapshot(number)?)?;
+        let snapshot = self.read_snapshot(number)?;
         let session = self.replay_with(images)?;
         session.resume(&snapshot)?;
         Ok(session)

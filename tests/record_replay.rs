@@ -1,17 +1,27 @@
 //! Recording, then replaying: generated scenarios, and our monitor typed at from another thread.
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use rreplay::engine::Scheduler;
+use rreplay::events::Checkpoint;
 use rreplay::host::InputGate;
-use rreplay::log::{EventKind, LogWriter, Options};
+use rreplay::log::{Event, EventKind, LogWriter, Options};
 use rreplay::machine::board::Board;
+use rreplay::nondet::ShutdownCause;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
-use rreplay::testing::{Scenario, SmallDisk, check_record_replay};
+use rreplay::testing::{Scenario, SmallDisk, check_record_replay, record_scenario};
+use std::collections::BTreeMap;
+
+/// 300 scenarios, or as many as PROPTEST_CASES says.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
+    ProptestConfig { cases, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 2000, failure_persistence: None,
-        ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn what_is_recorded_replays(scenario in any::<Scenario>()) {
@@ -19,6 +29,35 @@ proptest! {
             return Err(TestCaseError::fail(failure.to_string()));
         }
     }
+}
+
+/// Scenarios whose recordings together have everything that a log can hold.
+const SCENARIOS: u32 = 800;
+
+#[test]
+fn generated_scenarios_reach_all_that_a_log_can_hold() {
+    let mut runner = TestRunner::deterministic();
+    let scenarios = any::<Scenario>();
+    let (mut kinds, mut checkpoints, mut causes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for _ in 0..SCENARIOS {
+        let scenario = scenarios.new_tree(&mut runner).unwrap().current();
+        let disk = SmallDisk::default();
+        record_scenario(&scenario, &disk).unwrap_or_else(|what| panic!("{what}: {scenario:#?}"));
+        let recording = Recording::from_bytes(disk.contents(), false).unwrap();
+        for event in recording.events(None, None, None).unwrap() {
+            let event = event.unwrap().event;
+            *kinds.entry(event.kind()).or_insert(0) += 1;
+            match event {
+                Event::Checkpoint(checkpoint) => *checkpoints.entry(checkpoint).or_insert(0) += 1,
+                Event::Shutdown(cause) => *causes.entry(cause).or_insert(0) += 1,
+                _ => {}
+            }
+        }
+    }
+    println!("{kinds:?}\n{checkpoints:?}\n{causes:?}");
+    assert_eq!(kinds.len(), EventKind::ALL.len());
+    assert_eq!(checkpoints.len(), Checkpoint::ALL.len());
+    assert_eq!(causes.len(), ShutdownCause::ALL.len());
 }
 
 const RECORDINGS: u64 = 200;

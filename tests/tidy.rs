@@ -47,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "testing",
         &[
             "cpu",
+            "devices",
             "engine",
             "error",
             "log",

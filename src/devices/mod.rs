@@ -30,6 +30,8 @@ macro_rules! persist_parts {
 
 pub mod mc6850;
 pub mod mos6551;
+#[cfg(feature = "testing")]
+pub mod probe;
 pub mod py65_console;
 pub mod serial;
 pub mod via6522;
@@ -267,7 +269,7 @@ fn lines_sentence(known: &[&str]) -> String {
     if known.is_empty() { "it has none".to_owned() } else { format!("its lines are: {}", known.join(", ")) }
 }
 
-/// The device kinds that [`create`] knows.
+/// The device kinds that [`create`] knows; the `probe` of tests is not for boards of users.
 pub const KINDS: [&str; 4] = [mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND];
 
 /// Makes a device from a board's description: its kind and the options of that kind, with everything about the
@@ -284,6 +286,8 @@ pub fn create(kind: &str, options: toml::Table) -> Result<Box<dyn Device>, Devic
             let config = parse(py65_console::KIND, py65_console::OPTIONS, options)?;
             Box::new(py65_console::Py65Console::new(config))
         }
+        #[cfg(feature = "testing")]
+        probe::KIND => Box::new(probe::Probe::new(parse(probe::KIND, probe::OPTIONS, options)?)),
         _ => return Err(DeviceError::UnknownKind { kind: kind.to_owned() }),
     })
 }

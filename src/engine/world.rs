@@ -275,6 +275,10 @@ impl<G: Guest> World<G> {
         }
         self.guest.restore(of_guest)?;
         self.replay.resume(saved).map_err(|error| error.to_string())?;
+        let (machine, log) = (self.guest.position(), self.replay.position());
+        if machine != log {
+            return Err(format!("its machine is at {machine}, its log at {log}"));
+        }
         self.forget_sleep();
         self.last_progress = None;
         Ok(())
@@ -379,11 +383,16 @@ impl<G: Guest> World<G> {
         self.run_timers()?;
         self.run_clock_timers()?;
         self.keep_state()?;
+        if self.guest_requests()? && self.stop_request.is_none() {
+            // What was done here has asked for more, which comes at this same boundary, before a run may end at it.
+            self.require_progress()?;
+            return Ok(Next::Continue);
+        }
         // Before what the log ends or asks for here: a hook or a fault of the last instruction is not lost to it.
         if let Some(reason) = self.ending.take() {
             return Ok(Next::Done(Ok(reason)));
         }
-        if let Some(reason) = self.requests()? {
+        if let Some(reason) = self.host_requests()? {
             return Ok(Next::Done(Ok(reason)));
         }
         if let Some(reason) = self.stop_request.take() {
@@ -392,13 +401,12 @@ impl<G: Guest> World<G> {
         if self.replay.take_break() {
             return Ok(Next::Done(Ok(StopReason::Breakpoint)));
         }
-        if self.limits.reached(self.guest.position()) {
-            return Ok(Next::Done(Ok(StopReason::Budget)));
-        }
-        if self.watch.wants_turn || self.reset_requested {
-            // What was delivered here has asked for more, which comes at this same boundary.
+        if self.reset_requested {
             self.require_progress()?;
             return Ok(Next::Continue);
+        }
+        if self.limits.reached(self.guest.position()) {
+            return Ok(Next::Done(Ok(StopReason::Budget)));
         }
         if self.guest.is_idle() { self.idle() } else { self.slice() }
     }
@@ -467,38 +475,48 @@ impl<G: Guest> World<G> {
         Ok(())
     }
 
-    /// Resets, suspension and shutdown, as they were asked for or, in play, as the log has them.
-    fn requests(&mut self) -> Result<Option<StopReason>, ReplayError> {
+    /// Resets and suspension, as they were asked for or, in play, as the log has them, and a shutdown that a callback has
+    /// asked for. Gives whether there is more to be done at this boundary.
+    fn guest_requests(&mut self) -> Result<bool, ReplayError> {
         let played = self.replay.mode() == ReplayMode::Play;
+        if let Some(cause) = self.watch.shutdown.take()
+            && let Some(reason) = self.shut_down(cause)
+        {
+            self.ending.get_or_insert(reason);
+        }
         if (std::mem::take(&mut self.reset_requested) || played)
             && self.replay.checkpoint(Checkpoint::ResetRequested)?
         {
             self.reset()?;
+            return Ok(true);
         }
         if (std::mem::take(&mut self.watch.suspend) || played)
             && self.replay.checkpoint(Checkpoint::SuspendRequested)?
         {
             self.guest.suspend();
         }
+        Ok(self.watch.wants_turn)
+    }
+
+    /// Shutdowns and resets that hosts have asked for or, in play, that the log has.
+    fn host_requests(&mut self) -> Result<Option<StopReason>, ReplayError> {
         if let Some(cause) = self.host_shutdown.take()
             && self.replay.shutdown_request(self.guest.position(), cause)?
         {
-            return self.shut_down(cause);
+            return Ok(self.shut_down(cause));
         }
         match self.replay.logged_shutdown()? {
             // The mark that a recording ended without any shutdown; its final digest and `end` follow.
             Some(ShutdownCause::None) | None => {}
-            Some(cause) => return self.shut_down(cause),
+            Some(cause) => return Ok(self.shut_down(cause)),
         }
         Ok(self.replay.at_end()?.then_some(StopReason::End))
     }
 
-    fn shut_down(&mut self, cause: ShutdownCause) -> Result<Option<StopReason>, ReplayError> {
-        if cause.is_reset() {
-            self.reset_requested = true;
-            return Ok(None);
-        }
-        Ok(Some(StopReason::Shutdown(cause)))
+    /// Why the run ends, or a reset that is to come.
+    fn shut_down(&mut self, cause: ShutdownCause) -> Option<StopReason> {
+        self.reset_requested |= cause.is_reset();
+        (!cause.is_reset()).then_some(StopReason::Shutdown(cause))
     }
 
     fn reset(&mut self) -> Result<(), ReplayError> {
@@ -529,10 +547,7 @@ impl<G: Guest> World<G> {
         self.replay.account_executed(self.guest.position())?;
         // A run ends at the top of the next turn, when what is due here has been done: whoever looks at the machine
         // then, or saves it, finds nothing half done.
-        let shutdown = match self.watch.shutdown.take() {
-            Some(cause) => self.shut_down(cause)?,
-            None => None,
-        };
+        let shutdown = self.watch.shutdown.take().and_then(|cause| self.shut_down(cause));
         self.ending = match exit {
             _ if self.watch.output_seen => Some(StopReason::Output),
             _ if shutdown.is_some() => shutdown,

@@ -224,6 +224,13 @@ impl Machine {
         self.slots.with_device(slot, self.cpu.position(), self.clock_hz, outside, body);
         self.slots.refresh(slot);
         self.lines.update(&self.slots);
+        self.wake_by_line();
+    }
+
+    /// A suspended machine wakes as soon as a line is held: not when somebody comes to run it, which would show in its
+    /// state.
+    fn wake_by_line(&mut self) {
+        self.suspended &= !self.lines.irq_held() && !self.lines.nmi_at(self.cpu.cycles);
     }
 
     fn run_cpu(&mut self, deadline: u64, outside: &mut dyn Nondet) -> Exit {
@@ -277,18 +284,15 @@ impl Guest for Machine {
     }
 
     fn run(&mut self, budget: Budget, outside: &mut dyn Nondet) -> GuestExit {
-        if self.suspended {
-            if self.is_idle() {
-                return GuestExit::Waiting;
-            }
-            self.suspended = false;
-        }
         loop {
             let here = self.cpu.position();
             let timer = self.slots.next_timer().unwrap_or(u64::MAX);
             let until = budget.cycles.min(timer);
             if here >= budget.stop || here.cycles >= until || outside.wants_break() {
                 return GuestExit::Budget;
+            }
+            if self.suspended {
+                return GuestExit::Waiting;
             }
             // The CPU counts down cycles only. A deadline that so many of the shortest instructions would just reach is
             // never passed by more than that number of any, so a few ever shorter stretches end exactly there.
@@ -375,6 +379,7 @@ impl Guest for Machine {
 
     fn suspend(&mut self) {
         self.suspended = true;
+        self.wake_by_line();
     }
 
     fn save(&mut self) -> Sections {
@@ -393,6 +398,7 @@ impl Guest for Machine {
 
     fn advance_idle(&mut self, cycles: u64) {
         self.cpu.advance_idle(cycles.saturating_sub(self.cpu.cycles));
+        self.wake_by_line();
     }
 
     fn reset(&mut self, outside: &mut dyn Nondet) {

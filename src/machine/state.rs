@@ -31,6 +31,9 @@ pub enum SectionError {
     },
 }
 
+/// More instructions or cycles than any machine has had: at 1 GHz it would run for a century.
+const COUNT_MAX: u64 = 1 << 62;
+
 /// The section `lines`. A suspended machine says so at its end; one that is not says nothing, as the first version did.
 #[derive(Default)]
 struct LinesAndPower {
@@ -104,6 +107,12 @@ impl Machine {
                 .map_err(|source| SectionError::Content { section: section.clone(), source })
         };
         next(&mut restored.cpu)?;
+        for (count, name) in [(restored.cpu.icount, "icount"), (restored.cpu.cycles, "cycles")] {
+            if count > COUNT_MAX {
+                let source = PersistError::Invalid(name);
+                return Err(SectionError::Content { section: "cpu".to_owned(), source });
+            }
+        }
         let mut lines = LinesAndPower::default();
         next(&mut lines)?;
         next(&mut *restored.memory)?;
@@ -113,6 +122,7 @@ impl Machine {
         restored.lines = lines.lines;
         restored.suspended = lines.suspended;
         restored.slots.refresh_all();
+        restored.wake_by_line();
         *self = restored;
         Ok(())
     }

@@ -162,8 +162,7 @@ impl PySession {
     fn shutdown(&self, py: Python<'_>, cause: &str) -> PyResult<()> {
         let cause = cause.parse::<ShutdownCause>();
         let cause = cause.map_err(|unknown| named(py, "ArgumentError", &unknown.to_string()))?;
-        self.ask(py, |session| session.shutdown(cause));
-        Ok(())
+        self.ask(py, |session| session.shutdown(cause)).or_raise(py)
     }
 
     fn request_snapshot(&self, py: Python<'_>) -> PyResult<()> {

@@ -8,6 +8,7 @@ use crate::nondet::Owner;
 use crate::persist::{Digest, Field, PersistError, Reader};
 use crate::planted::{Bug, is_planted};
 use crate::units::{EventOrdinal, Position};
+use std::collections::BTreeMap;
 
 impl Replay {
     // ---- digests ----
@@ -184,8 +185,34 @@ impl Replay {
         out
     }
 
+    /// The block requests that are on their way when a recording starts, for its initial state; empty when none was
+    /// ever made.
+    pub fn requests(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.next_block > 0 {
+            self.save_blocks(&mut out);
+        }
+        out
+    }
+
+    /// Player: goes on with the requests of [`requests`](Replay::requests).
+    ///
+    /// # Errors
+    /// Bytes that are no such requests.
+    pub fn restore_requests(&mut self, saved: &[u8]) -> Result<(), ReplayError> {
+        let reader = &mut Reader::new(saved);
+        let restored = take_blocks(reader).and_then(|blocks| reader.clone().finish().map(|()| blocks));
+        (self.next_block, self.outstanding) =
+            restored.map_err(|problem| ReplayError::BadState { problem })?;
+        Ok(())
+    }
+
     fn save_requests(&self, out: &mut Vec<u8>) {
         self.queue.save_calls(out);
+        self.save_blocks(out);
+    }
+
+    fn save_blocks(&self, out: &mut Vec<u8>) {
         self.next_block.put(out);
         (self.outstanding.len() as u32).put(out);
         for (id, owner) in &self.outstanding {
@@ -219,12 +246,7 @@ impl Replay {
             *value = u64::take(reader, "last clock")?.cast_signed();
         }
         let queue = AsyncQueue::restore_calls(reader)?;
-        let next_block = u64::take(reader, "next block request")?;
-        let mut outstanding = std::collections::BTreeMap::new();
-        for _ in 0..u32::take(reader, "block requests")? {
-            let id = u64::take(reader, "block request")?;
-            outstanding.insert(id, Owner(u16::take(reader, "block request")?));
-        }
+        let (next_block, outstanding) = take_blocks(reader)?;
         let chain = EventChain::restore(reader)?;
         reader.clone().finish()?;
         (self.position, self.cached_clocks, self.queue) = (position, clocks, queue);
@@ -232,6 +254,17 @@ impl Replay {
         self.events_passed = ordinal;
         Ok(ordinal)
     }
+}
+
+/// The next request's number, and who waits for which.
+fn take_blocks(reader: &mut Reader<'_>) -> Result<(u64, BTreeMap<u64, Owner>), PersistError> {
+    let next_block = u64::take(reader, "next block request")?;
+    let mut outstanding = BTreeMap::new();
+    for _ in 0..u32::take(reader, "block requests")? {
+        let id = u64::take(reader, "block request")?;
+        outstanding.insert(id, Owner(u16::take(reader, "block request")?));
+    }
+    Ok((next_block, outstanding))
 }
 
 /// The next multiple of `every` behind `icount`; 0 means never.

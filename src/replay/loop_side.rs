@@ -135,6 +135,9 @@ impl Replay {
         if self.action(Function::Block) == Action::AwaitLog {
             return Ok(None);
         }
+        if self.abandoned.remove(&id) {
+            return Ok(None);
+        }
         let queued = |event: &AsyncEvent| matches!(event, AsyncEvent::Block { id: of, .. } if *of == id);
         if !self.outstanding.contains_key(&id)
             || self.queue.iter().any(|queued_one| queued(&queued_one.event))
@@ -148,6 +151,21 @@ impl Replay {
             self.outstanding.remove(&id);
         }
         Ok(given_back)
+    }
+
+    /// Goes on with the block requests, and their numbers, of the state machine whose place this one takes.
+    pub fn take_over_requests(&mut self, before: &Replay) {
+        self.next_block = before.next_block;
+        self.outstanding.clone_from(&before.outstanding);
+        self.abandoned.clone_from(&before.abandoned);
+    }
+
+    /// As [`take_over_requests`](Replay::take_over_requests), for a machine that was put into another state: it has not
+    /// made them. When they complete, nobody is told.
+    pub fn abandon_requests(&mut self, before: &Replay) {
+        self.next_block = before.next_block;
+        self.abandoned.clone_from(&before.abandoned);
+        self.abandoned.extend(before.outstanding.keys());
     }
 
     fn with_owner(&self, event: AsyncEvent) -> Delivery {

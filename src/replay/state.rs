@@ -7,7 +7,7 @@ use crate::log::event::{Event, StampedEvent};
 use crate::nondet::{CharId, NetId, Owner, ShutdownCause};
 use crate::persist::Digest;
 use crate::units::Position;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many events a divergence report looks back.
 const RECENT_EVENTS: usize = 16;
@@ -61,6 +61,8 @@ pub struct Replay {
     nets: Vec<Option<String>>,
     /// Block requests that have not completed, with who made them.
     pub(super) outstanding: BTreeMap<u64, Owner>,
+    /// Requests of the machine's that it has not made in the state it was put into.
+    pub(super) abandoned: BTreeSet<u64>,
     pub(super) next_block: u64,
     blockers: Vec<String>,
     pub(super) recent: VecDeque<StampedEvent>,
@@ -99,6 +101,7 @@ impl Replay {
             recorded_chars: None,
             nets: Vec::new(),
             outstanding: BTreeMap::new(),
+            abandoned: BTreeSet::new(),
             next_block: 0,
             blockers: Vec::new(),
             recent: VecDeque::with_capacity(RECENT_EVENTS),
@@ -346,11 +349,6 @@ impl Replay {
     }
 
     // ---- divergence ----
-
-    /// Player: the last position at which all digests agreed.
-    pub fn last_matching_digest(&self) -> Option<Position> {
-        self.last_matching_digest
-    }
 
     /// A divergence here: the replay found something other than the next event of the log.
     pub fn diverged(&mut self, found: Found) -> ReplayError {

@@ -95,7 +95,7 @@ impl Session {
             .map(|index| CharId(index as u16));
         let main = Arc::new(Kick::default());
         let world = World::new(machine, replay, Box::new(SystemHost::default()));
-        Self {
+        let session = Self {
             board,
             identity: Mutex::new(identity),
             engine: Engine::with_kick(world, main.clone()),
@@ -110,7 +110,14 @@ impl Session {
             resumed: Mutex::new(None),
             interventions: Mutex::new(Interventions::default()),
             diverged: Mutex::new(None),
+        };
+        if session.mode() == ReplayMode::None
+            && let Ok(replay) = session.registered(Replay::none())
+        {
+            // Packets come to registered devices only. A player's are registered when it starts.
+            session.world().replay = replay;
         }
+        session
     }
 
     #[cfg(feature = "testing")]
@@ -120,6 +127,12 @@ impl Session {
 
     pub(crate) fn world(&self) -> ReplayGuard<'_, World<Machine>> {
         self.engine.lock("session")
+    }
+
+    /// Where hosts of tests bring their events.
+    #[cfg(feature = "testing")]
+    pub(crate) fn host_input(&self) -> Arc<HostInput> {
+        self.input.clone()
     }
 
     /// The machine's board.
@@ -312,7 +325,8 @@ impl Session {
         Snapshot::new(self.identity(), world.guest.position(), sections)
     }
 
-    /// Makes the machine what it was when the snapshot was taken.
+    /// Makes the machine what it was when the snapshot was taken. What a disk was asked for since, or before, is not
+    /// brought to it any more.
     ///
     /// # Errors
     /// A snapshot of another board or ROM, or a machine that is recorded or replayed.
@@ -323,7 +337,9 @@ impl Session {
         // What a recording's snapshot holds of its log has no meaning here.
         let of_machine = snapshot.sections().iter().filter(|(name, _)| name != REPLAY_SECTION);
         world.guest.restore_sections(&of_machine.cloned().collect::<Vec<_>>())?;
-        world.replay = self.registered(Replay::none())?;
+        let mut replay = self.registered(Replay::none())?;
+        replay.abandon_requests(&world.replay);
+        world.replay = replay;
         world.forget_sleep();
         Ok(())
     }
@@ -340,7 +356,8 @@ impl Session {
         )))
     }
 
-    /// A second machine in the same state, free to go its own way. What was typed and has not arrived stays here.
+    /// A second machine in the same state, free to go its own way. What was typed and has not arrived stays here, and so
+    /// do requests to a disk.
     pub fn copy(&self) -> Session {
         let (machine, transcripts) = {
             let world = self.world();
@@ -367,8 +384,18 @@ impl Session {
 
     /// Asks for a shutdown or a reset, as a host does: it comes at the next instruction boundary of the run that goes on,
     /// or of the next one. Ignored in play.
-    pub fn shutdown(&self, cause: ShutdownCause) {
+    ///
+    /// # Errors
+    /// A cause that no host has: what the guest asks for, it asks for itself.
+    pub fn shutdown(&self, cause: ShutdownCause) -> Result<(), Error> {
+        if cause.is_of_guest() || cause == ShutdownCause::None {
+            return Err(Error::Argument(format!(
+                "{cause} is no shutdown that a host asks for: use host_quit, host_reset or another host cause, \
+                 subsystem_reset or snapshot_load"
+            )));
+        }
         self.input.shut_down(cause);
+        Ok(())
     }
 
     /// Brings an event from the host: a key, a movement, a packet, bytes. It arrives while the machine runs.

@@ -17,6 +17,9 @@ use std::path::Path;
 /// 16 bytes a subsystem, and does not compress), near enough that the interval replays in some hundredths of a second.
 const DIGEST_EVERY: u64 = 10_000_000;
 
+/// The part of a recording's initial state that holds the block requests on their way.
+const REQUESTS_SECTION: &str = "requests";
+
 /// How a recording is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecordOptions {
@@ -80,6 +83,7 @@ impl Session {
             snapshot_every: header.snapshot_every,
         };
         let mut replay = self.registered(Replay::record(Box::new(writer), config))?;
+        replay.take_over_requests(&world.replay);
         replay.start()?;
         // What is read between the two is of the start-up, and not of the run.
         replay.checkpoint(Checkpoint::Init)?;
@@ -110,8 +114,20 @@ impl Session {
         Ok(replay)
     }
 
+    /// The machine, and its block requests that are on their way.
+    fn initial_state(&self) -> Snapshot {
+        let machine = self.snapshot();
+        let requests = self.world().replay.requests();
+        if requests.is_empty() {
+            return machine;
+        }
+        let mut sections = machine.sections().clone();
+        sections.push((REQUESTS_SECTION.to_owned(), requests));
+        Snapshot::new(machine.identity(), machine.position(), sections)
+    }
+
     fn header(&self, options: RecordOptions) -> Header {
-        let initial_state = self.snapshot();
+        let initial_state = self.initial_state();
         let world = self.world();
         let roms = rom_contents(&self.board, &world.guest).into_iter().map(|(region, bytes)| {
             RomRecord::new(region.clone(), RomTarget::Region(region), &bytes, options.embed_roms)
@@ -168,7 +184,9 @@ impl Session {
                 state.identity()
             )));
         }
-        machine.restore_sections(state.sections())?;
+        let (requests, of_machine): (Vec<_>, Vec<_>) =
+            state.sections().iter().cloned().partition(|(name, _)| name == REQUESTS_SECTION);
+        machine.restore_sections(&of_machine)?;
         let known = known_subsystems(&machine);
         if !known.contains(&header.subsystems) || machine.position() != header.start {
             return Err(Error::Mismatch(format!(
@@ -185,7 +203,10 @@ impl Session {
             subsystems: header.subsystems.clone(),
             chars: Some(header.chars.clone()),
         };
-        let replay = Replay::play(Box::new(EventCursor::new(reader.clone())), config);
+        let mut replay = Replay::play(Box::new(EventCursor::new(reader.clone())), config);
+        for (_, saved) in &requests {
+            replay.restore_requests(saved)?;
+        }
         let mut session = Self::assemble(Shared::new(board), identity, machine, replay);
         session.origin = Some(Origin { reader, images: images.to_vec() });
         session.start_playing()?;

@@ -12,7 +12,8 @@ pub enum BoardChoice {
     Sbc6850,
     /// The preset `py65mon`.
     Py65mon,
-    /// Every chip there is, with the VIA on NMI; `strict`: unmapped addresses end the run.
+    /// Every chip there is and the probe, with the VIA on NMI; `strict`: unmapped addresses end the run.
+    #[proptest(weight = 5)]
     Workshop {
         /// Whether unmapped addresses end the run.
         strict: bool,
@@ -35,6 +36,7 @@ pub(super) enum Chip {
     Mc6850,
     Via6522,
     Py65Console,
+    Probe,
 }
 
 /// A chip in its place.
@@ -80,6 +82,7 @@ pub(super) fn places(board: &Board) -> Vec<Place> {
             "mc6850" => Chip::Mc6850,
             "via6522" => Chip::Via6522,
             "py65_console" => Chip::Py65Console,
+            "probe" => Chip::Probe,
             _ => return None,
         };
         Some((board.console.as_ref() != Some(&device.name), Place { chip, at: device.at }))
@@ -95,7 +98,7 @@ impl Chip {
         match self {
             Chip::Mc6850 => 2,
             Chip::Mos6551 | Chip::Py65Console => 4,
-            Chip::Via6522 => 16,
+            Chip::Via6522 | Chip::Probe => 16,
         }
     }
 }

@@ -10,22 +10,27 @@
 //!
 //! let scenario = Scenario::arbitrary_take_rest(Unstructured::new(b"any bytes at all"))?;
 //! let report = check_record_replay(&scenario).unwrap_or_else(|failure| panic!("{failure}"));
-//! assert_eq!(report.replays, 3);
+//! assert!(report.replays >= 3);
 //! # Ok::<(), arbitrary::Error>(())
 //! ```
 
 mod boards;
+mod drive;
+mod host;
 mod oracle;
 mod perturb;
 mod program;
 mod scenario;
 mod sink;
+mod snapshot_restore;
 mod wrong_log;
 
 pub use boards::{BoardChoice, CpuChoice};
-pub use oracle::{Failure, Report, check_record_replay};
+pub use host::{AbsentHost, Temper, TestHost};
+pub use oracle::{Failure, Report, check_record_replay, check_replays, record_scenario};
 pub use perturb::{Line, Perturbation, Register, changeable_fields};
 pub use program::{Body, Handler, Instruction, Program, Setup};
-pub use scenario::{Extent, HostOperation, Scenario};
+pub use scenario::{Extent, HostAct, HostOperation, Scenario, UserInput};
 pub use sink::SmallDisk;
+pub use snapshot_restore::{SnapshotCase, Tampering, check_snapshot_restore, snapshot_restore};
 pub use wrong_log::{EventChange, other_payload};

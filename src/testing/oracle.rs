@@ -1,16 +1,16 @@
-//! The oracle: what is recorded replays, whoever runs it and however it is cut into slices.
+//! The oracle: what is recorded replays, from the start and from every snapshot, whoever runs it and however it is cut
+//! into slices.
 
-use super::scenario::{CYCLES_PER_INSTRUCTION_MAX, Extent, HostOperation, Scenario};
+use super::drive::{Driven, Stops};
+use super::scenario::Scenario;
 use super::sink::SmallDisk;
 use crate::engine::Scheduler;
 use crate::error::Error;
-use crate::log::{LogWriter, Options};
-use crate::machine::HookKind;
-use crate::persist::Digest;
+use crate::log::{Event, EventKind, LogWriter, Options};
+use crate::persist::{Digest, Value};
 use crate::recording::Recording;
-use crate::session::{RecordOptions, RunRequest, Session, Stop};
+use crate::session::{RecordOptions, RunRequest, Session};
 use crate::snapshot::Snapshot;
-use crate::sync::{Shared, spawn, yield_now};
 use crate::units::Position;
 use std::fmt;
 
@@ -21,10 +21,14 @@ pub struct Report {
     pub end: Position,
     /// Events in it.
     pub events: u64,
+    /// How often each kind of event is in it.
+    pub kinds: Vec<(EventKind, u64)>,
     /// Bytes of it.
     pub log_bytes: u64,
     /// Bytes that the console printed.
     pub printed: usize,
+    /// Snapshots in it.
+    pub snapshots: u64,
     /// Replays that agreed with it.
     pub replays: u32,
 }
@@ -58,27 +62,38 @@ impl std::error::Error for Failure {}
 const SLICES_LOOKED_BETWEEN: u64 = 16;
 const SLICES_BETWEEN_LOOKS: u64 = 128;
 
+/// Snapshots that one recording is replayed from: the first, the last, and some in between that `Scenario::replay_slice`
+/// chooses.
+const SNAPSHOTS_TRIED_MAX: usize = 6;
+
 /// How a replay is run.
 #[derive(Clone, Copy, Debug)]
 enum Manner {
     /// In one run.
     Whole(Scheduler),
-    /// In runs of so many instructions, everything looked at in between.
+    /// In runs of so many instructions, and of three times as many cycles, by turns; everything looked at in between.
     Sliced(u64),
 }
 
 /// What must agree.
 #[derive(Clone, PartialEq, Debug)]
-struct State {
+pub(super) struct State {
     position: Position,
     output: Vec<u8>,
     digests: Vec<(String, Digest)>,
     snapshot: Snapshot,
+    /// The devices' fields, by `device.field`.
+    fields: Vec<(String, Value)>,
 }
 
 impl State {
-    fn of(session: &Session) -> Self {
+    pub fn of(session: &Session) -> Self {
+        let fields = session.devices().into_iter().flat_map(|(device, _)| {
+            let fields = session.device_state(&device).unwrap_or_default();
+            fields.into_iter().map(move |(field, value)| (format!("{device}.{field}"), value))
+        });
         Self {
+            fields: fields.collect(),
             position: session.position(),
             output: session.output(),
             digests: session.digests(),
@@ -86,8 +101,13 @@ impl State {
         }
     }
 
+    /// For machines that have not printed the same, because they were not there from the beginning.
+    pub fn without_output(self) -> Self {
+        Self { output: Vec::new(), ..self }
+    }
+
     /// Says how `other` differs.
-    fn compare(&self, other: &State, whose: &str) -> Result<(), String> {
+    pub fn compare(&self, other: &State, whose: &str) -> Result<(), String> {
         if self == other {
             return Ok(());
         }
@@ -95,11 +115,15 @@ impl State {
         let parts: Vec<&str> = digests.filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
         let sections = self.snapshot.sections().iter().zip(other.snapshot.sections());
         let sections: Vec<_> = sections.filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
+        let fields = self.fields.iter().zip(&other.fields).filter(|(a, b)| a != b);
+        let fields: Vec<String> =
+            fields.map(|(a, b)| format!("{}: {} instead of {}", a.0, b.1, a.1)).collect();
         Err(format!(
-            "{whose} ended at {} instead of {}, with other digests in {parts:?}, other state in {sections:?}; \
+            "{whose} ended at {} instead of {}, with other digests in {parts:?}, other state in {sections:?} ({}); \
              printed {:?} instead of {:?}",
             other.position,
             self.position,
+            fields.join("; "),
             other.output.escape_ascii().to_string(),
             self.output.escape_ascii().to_string(),
         ))
@@ -107,8 +131,9 @@ impl State {
 }
 
 /// Records the scenario and replays it under both schedulers, and once more in slices with everything looked at between
-/// them. All must agree in digests (the player compares those in the log), transcript, events, position and state. A
-/// scenario that does the same each time must also run in the same way unrecorded.
+/// them, then from its snapshots. All must agree in digests (the player compares those in the log), transcript, events,
+/// position and state, and ask no host. A scenario that does the same each time must also run in the same way unrecorded,
+/// whole and in pieces.
 ///
 /// # Errors
 /// What did not agree, with the scenario and the recording.
@@ -119,73 +144,190 @@ pub fn check_record_replay(scenario: &Scenario) -> Result<Report, Box<Failure>> 
 }
 
 fn check(scenario: &Scenario, disk: &SmallDisk) -> Result<Report, String> {
-    let (recorded, stops) = record(scenario, disk)?;
+    let (session, stops) = record(scenario, disk)?;
     let bytes = disk.contents();
     let log_bytes = bytes.len() as u64;
     let recording = Recording::from_bytes(bytes, false).map_err(|error| format!("reopening: {error}"))?;
+    let replays = check_replays(&recording, &session, scenario.replay_slice())?;
+    let recorded = State::of(&session);
+    if scenario.is_repeatable() {
+        for pieces in [None, Some(scenario.replay_slice())] {
+            let driven = Driven { pieces, ..Driven::new(scenario)? };
+            let whose = format!("the unrecorded run in pieces of {pieces:?}");
+            // What is due is done where a recording begins.
+            let begin = || driven.run_cycles(0).map(|_| ());
+            let plain = driven.drive(scenario, begin).map_err(|what| format!("{whose}: {what}"))?;
+            if plain != stops {
+                return Err(format!("the recorded runs ended {stops:?}, {whose} ends {plain:?}"));
+            }
+            recorded.compare(&State::of(&driven.session), &whose)?;
+        }
+    }
+    let info = recording.info();
+    Ok(Report {
+        end: recorded.position,
+        events: info.events,
+        kinds: info.kinds.iter().map(|(kind, total)| (*kind, total.events)).collect(),
+        log_bytes,
+        printed: recorded.output.len(),
+        snapshots: info.snapshots,
+        replays,
+    })
+}
+
+/// Replays a finished recording in all manners and from its snapshots, and compares each with the machine that was
+/// recorded, as it is at the recording's end. Gives the number of replays.
+///
+/// `slice` is the number of instructions of the slices of one replay, from 1 on.
+///
+/// # Errors
+/// What did not agree.
+pub fn check_replays(recording: &Recording, recorded: &Session, slice: u64) -> Result<u32, String> {
+    let recorded = State::of(recorded);
     if recording.end() != recorded.position {
-        return Err(format!(
-            "the recording ends at {}, its machine at {}",
-            recording.end(),
-            recorded.position
-        ));
+        let end = recording.end();
+        return Err(format!("the recording ends at {end}, its machine at {}", recorded.position));
     }
-    let output = recording.output().map_err(|error| format!("its transcript: {error}"))?;
-    if output != recorded.output {
-        return Err(format!("the recording's transcript is {:?}", output.escape_ascii().to_string()));
+    let log = Contents::of(recording)?;
+    if !recorded.output.ends_with(&log.output) {
+        let found = log.output.escape_ascii();
+        return Err(format!("the recording's transcript is \"{found}\""));
     }
-    let manners = [
-        Manner::Whole(Scheduler::Inline),
-        Manner::Whole(Scheduler::Threads),
-        Manner::Sliced(scenario.replay_slice()),
-    ];
+    // What was printed before the recording began is not in it.
+    let recorded = State { output: log.output.clone(), ..recorded };
+    let manners =
+        [Manner::Whole(Scheduler::Inline), Manner::Whole(Scheduler::Threads), Manner::Sliced(slice)];
     for manner in manners {
-        let replayed = replay(&recording, manner).map_err(|what| format!("replay {manner:?}: {what}"))?;
+        let replayed = recording
+            .replay()
+            .map_err(|error| error.to_string())
+            .and_then(|session| replay(&session, log.events, manner))
+            .map_err(|what| format!("replay {manner:?}: {what}"))?;
         recorded.compare(&replayed, &format!("the replay {manner:?}"))?;
     }
-    if scenario.is_repeatable() {
-        let (state, plain) = run_unrecorded(scenario)?;
-        if plain != stops {
-            return Err(format!("the recorded runs ended {stops:?}, unrecorded they end {plain:?}"));
-        }
-        recorded.compare(&state, "the unrecorded run")?;
+    let tried = log.snapshots_tried(slice);
+    for &number in &tried {
+        let (position, printed) = log.snapshots[number];
+        let manner = manners[(number + slice as usize) % manners.len()];
+        let recorded = State { output: log.output[printed..].to_vec(), ..recorded.clone() };
+        let whose = format!("the replay {manner:?} from snapshot {number}");
+        let replayed = replay_from(recording, number, position, log.events, manner)
+            .map_err(|what| format!("{whose}: {what}"))?;
+        recorded.compare(&replayed, &whose)?;
     }
-    let (end, printed) = (recorded.position, recorded.output.len());
-    Ok(Report { end, events: recording.info().events, log_bytes, printed, replays: manners.len() as u32 })
+    Ok((manners.len() + tried.len()) as u32)
 }
 
-type Stops = Vec<(&'static str, Position)>;
+/// What a recording says of itself.
+struct Contents {
+    events: u64,
+    output: Vec<u8>,
+    /// Where each snapshot was taken, and how much was printed until there.
+    snapshots: Vec<(Position, usize)>,
+}
 
-fn record(scenario: &Scenario, disk: &SmallDisk) -> Result<(State, Stops), String> {
-    let session = Shared::new(scenario.session().map_err(|error| format!("building: {error}"))?);
-    let options = RecordOptions { digest_every: Some(scenario.digest_every()), ..RecordOptions::default() };
-    let sink = Box::new(disk.clone());
-    session
-        .record_with(options, |header| LogWriter::with_sink(sink, "<memory>", header, Options::default()))
-        .map_err(|error| format!("starting to record: {error}"))?;
-    let stops = drive(&session, scenario).map_err(|what| format!("recording: {what}"))?;
+impl Contents {
+    fn of(recording: &Recording) -> Result<Self, String> {
+        let mut contents = Self { events: 0, output: Vec::new(), snapshots: Vec::new() };
+        let board = recording.board().map_err(|error| error.to_string())?;
+        let console = board.console.as_deref();
+        for event in recording.events(None, None, None).map_err(|error| error.to_string())? {
+            let event = event.map_err(|error| error.to_string())?;
+            contents.events += 1;
+            match event.event {
+                Event::CharWrite { device, bytes, .. }
+                    if console.is_some() && recording.char_name(device) == console =>
+                {
+                    contents.output.extend(bytes);
+                }
+                Event::Snapshot { number } if number == contents.snapshots.len() as u64 => {
+                    contents.snapshots.push((event.position, contents.output.len()));
+                }
+                Event::Snapshot { number } => return Err(format!("{number} is not the next snapshot")),
+                _ => {}
+            }
+        }
+        let positions: Vec<Position> = contents.snapshots.iter().map(|(position, _)| *position).collect();
+        if recording.snapshots() != positions {
+            let listed = recording.snapshots();
+            return Err(format!("its snapshots are listed at {listed:?}, its events at {positions:?}"));
+        }
+        if recording.output().map_err(|error| error.to_string())? != contents.output {
+            return Err("its transcript is not what its events printed".to_owned());
+        }
+        Ok(contents)
+    }
+
+    fn snapshots_tried(&self, seed: u64) -> Vec<usize> {
+        let count = self.snapshots.len();
+        if count <= SNAPSHOTS_TRIED_MAX {
+            return (0..count).collect();
+        }
+        let between = (1..SNAPSHOTS_TRIED_MAX - 1)
+            .map(|which| 1 + (seed as usize * 31 + which * (count / SNAPSHOTS_TRIED_MAX)) % (count - 2));
+        let mut tried: Vec<usize> = between.chain([0, count - 1]).collect();
+        tried.sort_unstable();
+        tried.dedup();
+        tried
+    }
+}
+
+/// Records the scenario to `disk`, and does nothing else with it: to look at what a scenario does.
+///
+/// # Errors
+/// What went wrong; the disk then has what was recorded until there.
+pub fn record_scenario(scenario: &Scenario, disk: &SmallDisk) -> Result<(), String> {
+    record(scenario, disk).map(|_| ())
+}
+
+fn record(scenario: &Scenario, disk: &SmallDisk) -> Result<(crate::sync::Shared<Session>, Stops), String> {
+    let driven = Driven::new(scenario)?;
+    let options = RecordOptions {
+        digest_every: Some(scenario.digest_every()),
+        snapshot_every: scenario.snapshot_every(),
+        ..RecordOptions::default()
+    };
+    let begin = || {
+        let sink = Box::new(disk.clone());
+        driven
+            .session
+            .record_with(options, |header| LogWriter::with_sink(sink, "<memory>", header, Options::default()))
+            .map_err(|error| format!("starting to record: {error}"))
+    };
+    let stops = driven.drive(scenario, begin).map_err(|what| format!("recording: {what}"))?;
     // What came in too late for a run is the recording's last input.
-    session.finish().map_err(|error| format!("finishing: {error}"))?;
-    Ok((State::of(&session), stops))
+    driven.session.finish().map_err(|error| format!("finishing: {error}"))?;
+    Ok((driven.session, stops))
 }
 
-fn run_unrecorded(scenario: &Scenario) -> Result<(State, Stops), String> {
-    let session = Shared::new(scenario.session().map_err(|error| format!("building: {error}"))?);
-    let stops = drive(&session, scenario).map_err(|what| format!("unrecorded: {what}"))?;
-    Ok((State::of(&session), stops))
+fn replay_from(
+    recording: &Recording,
+    number: usize,
+    position: Position,
+    events: u64,
+    manner: Manner,
+) -> Result<State, String> {
+    let session = recording.replay_from(number as u64, &[]).map_err(|error| error.to_string())?;
+    if session.position() != position {
+        return Err(format!("it starts at {} and not at {position}", session.position()));
+    }
+    replay(&session, events, manner)
 }
 
-fn replay(recording: &Recording, manner: Manner) -> Result<State, String> {
-    let session = recording.replay().map_err(|error| error.to_string())?;
+/// Replays to the end, and counts the events that were used.
+fn replay(session: &Session, events: u64, manner: Manner) -> Result<State, String> {
+    let host = session.detach_host();
     let mut before = None;
     for slice in 0_u64.. {
         let request = match manner {
             Manner::Whole(scheduler) => RunRequest { scheduler: Some(scheduler), ..RunRequest::default() },
             Manner::Sliced(instructions) => {
                 if slice < SLICES_LOOKED_BETWEEN || slice % SLICES_BETWEEN_LOOKS == 0 {
-                    look_at(&session);
+                    look_at(session);
                 }
-                RunRequest { instructions: Some(instructions), ..RunRequest::default() }
+                let (instructions, cycles) =
+                    if slice % 2 == 0 { (Some(instructions), None) } else { (None, Some(instructions * 3)) };
+                RunRequest { instructions, cycles, ..RunRequest::default() }
             }
         };
         let stop = match session.run(request, &mut || false) {
@@ -197,11 +339,13 @@ fn replay(recording: &Recording, manner: Manner) -> Result<State, String> {
         let consumed = session.world().replay.events_passed();
         if stop == "end" {
             // `end` itself is only looked at.
-            let events = recording.info().events;
             if consumed + 1 != events {
                 return Err(format!("it used {consumed} of {events} events"));
             }
-            return Ok(State::of(&session));
+            if !host.asked().is_empty() {
+                return Err(format!("it asked the host for {:?}", host.asked()));
+            }
+            return Ok(State::of(session));
         }
         let now = Some((session.position(), consumed));
         if now == before {
@@ -212,133 +356,8 @@ fn replay(recording: &Recording, manner: Manner) -> Result<State, String> {
     Err("it has no end".to_owned())
 }
 
-/// Does what the scenario says, recorded or not.
-fn drive(session: &Shared<Session>, scenario: &Scenario) -> Result<Stops, String> {
-    let mut stops = Vec::new();
-    for operation in scenario.operations() {
-        match operation {
-            HostOperation::Run { extent, threads } => {
-                let scheduler = if *threads { Scheduler::Threads } else { Scheduler::Inline };
-                stops.push(run(session, scenario, *extent, scheduler)?);
-            }
-            HostOperation::Type(bytes) => session.send(bytes).map_err(|error| error.to_string())?,
-            HostOperation::TypeAt { address, bytes, extent } => {
-                let hook = type_at(session, scenario.program.address(*address), bytes.clone());
-                stops.push(run(session, scenario, *extent, Scheduler::Inline)?);
-                session.remove_hook(hook);
-            }
-            HostOperation::Race { bytes, extent } => {
-                let (typist, bytes) = (session.clone(), bytes.clone());
-                let gate = session.open_gate();
-                let typing = spawn("typist", move || {
-                    for byte in bytes {
-                        typist.send(&[byte]).map_err(|error| error.to_string())?;
-                        yield_now();
-                    }
-                    drop(gate);
-                    Ok::<(), String>(())
-                });
-                let typing = typing.map_err(|error| error.to_string())?;
-                let stop = run(session, scenario, *extent, Scheduler::Threads);
-                typing.join().map_err(|_| "the typist panicked".to_owned())??;
-                stops.push(stop?);
-            }
-            HostOperation::Reset => session.reset().map_err(|error| error.to_string())?,
-            HostOperation::Look => look_at(session),
-            HostOperation::Trace(count) => {
-                match session.trace_bus(u64::from(*count % 32), &mut || false) {
-                    Ok(_) => stops.push(("traced", session.position())),
-                    Err(Error::Fault(_)) => stops.push(("fault", session.position())),
-                    Err(error) => return Err(error.to_string()),
-                };
-            }
-            HostOperation::Watch { page } => {
-                let first = u16::from(*page) << 8;
-                for kind in [HookKind::Read, HookKind::Write] {
-                    session.add_hook(kind, first, first | 0xFF, Box::new(|_| true));
-                }
-            }
-        }
-    }
-    Ok(stops)
-}
-
-/// Types one byte each time the guest comes to an address.
-fn type_at(session: &Shared<Session>, address: u16, bytes: Vec<u8>) -> crate::machine::HookId {
-    // The hook is kept by the session, and so must not keep it.
-    let typist = Shared::downgrade(session);
-    let mut bytes = bytes.into_iter();
-    let callback = move |_| {
-        if let (Some(session), Some(byte)) = (typist.upgrade(), bytes.next()) {
-            // The console was there when the first byte was typed, and nobody finishes the recording meanwhile.
-            let _ = session.send(&[byte]);
-        }
-        true
-    };
-    session.add_hook(HookKind::Execute, address, address, Box::new(callback))
-}
-
-fn run(
-    session: &Session,
-    scenario: &Scenario,
-    extent: Extent,
-    scheduler: Scheduler,
-) -> Result<(&'static str, Position), String> {
-    let start = session.position();
-    let (instructions, cycles) = extent.limits();
-    let mut request = RunRequest {
-        instructions: (instructions != u64::MAX).then_some(instructions),
-        cycles: Some(cycles),
-        scheduler: Some(scheduler),
-        ..RunRequest::default()
-    };
-    match extent {
-        Extent::Address(low) => request.pc = Some(scenario.program.address(low)),
-        Extent::Output(more) => {
-            let wanted = session.output_length() + usize::from(more % 8) + 1;
-            request.output = Some(Box::new(move |printed| printed.len() >= wanted));
-        }
-        Extent::Instructions(_) | Extent::Cycles(_) => {}
-    }
-    let stop = match session.run(request, &mut || false) {
-        Ok(stop) => stop,
-        Err(Error::Fault(_)) => return Ok(("fault", session.position())),
-        Err(error) => return Err(error.to_string()),
-    };
-    check_stop(&stop, start, instructions, cycles, session)?;
-    Ok((stop.reason, stop.position))
-}
-
-/// A run is never too long, and too short only for a reason.
-fn check_stop(
-    stop: &Stop,
-    start: Position,
-    instructions: u64,
-    cycles: u64,
-    session: &Session,
-) -> Result<(), String> {
-    let icount_end = start.icount.saturating_add(instructions);
-    let cycles_end = start.cycles.saturating_add(cycles);
-    let at = stop.position;
-    if at != session.position() || at < start {
-        return Err(format!(
-            "the run from {start} says that it ended at {at}, and is at {}",
-            session.position()
-        ));
-    }
-    if at.icount > icount_end || at.cycles >= cycles_end + CYCLES_PER_INSTRUCTION_MAX {
-        return Err(format!(
-            "the run from {start} for {instructions} instructions, {cycles} cycles ended at {at}"
-        ));
-    }
-    if stop.reason == "budget" && at.icount < icount_end && at.cycles < cycles_end {
-        return Err(format!("the run from {start} ended at {at}, before its {instructions} instructions"));
-    }
-    Ok(())
-}
-
 /// Looks at everything.
-fn look_at(session: &Session) {
+pub(super) fn look_at(session: &Session) {
     session.digest();
     session.snapshot();
     session.memory(0, 1 << 16);

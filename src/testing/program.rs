@@ -6,6 +6,7 @@
 
 use super::boards::{Chip, Place, places};
 use super::scenario::many;
+use crate::devices::probe::{self, Command};
 use crate::machine::board::{Board, ImageInput, Target};
 use crate::machine::rom::Format;
 use arbitrary::{Arbitrary, Unstructured};
@@ -66,6 +67,8 @@ pub struct Setup {
     pub timer: Option<u16>,
     /// Interrupts are enabled.
     pub cli: bool,
+    /// What of all that may happen to it makes the probe interrupt.
+    pub probe_interrupts: u8,
 }
 
 /// An interrupt handler.
@@ -107,6 +110,7 @@ pub enum Instruction {
     /// SEI, PHP, PLP, SED, CLD, CLV, SEC or CLC.
     Flag(u8),
     /// WAI, which an NMOS chip takes for something else.
+    #[proptest(weight = 2)]
     Wait,
     /// BRK and its signature.
     Break(u8),
@@ -128,6 +132,19 @@ pub enum Instruction {
     Delay(u8),
     /// Whatever these bytes are.
     Raw([u8; 2]),
+    /// A command of the probe.
+    #[proptest(weight = 6)]
+    Probe(u8, u16),
+    /// A command that the next event of the probe runs.
+    #[proptest(weight = 3)]
+    ProbeAction(u8),
+    /// A byte that the probe is to send.
+    #[proptest(weight = 2)]
+    ProbeSend(u8),
+    /// Waits a while for something to happen to the probe.
+    ProbeWait(u8),
+    /// Takes what the probe has learned into zero page.
+    ProbeRead(u8),
 }
 
 impl Program {
@@ -192,6 +209,7 @@ impl Setup {
                         code.store(high, place.at + 5);
                     }
                 }
+                Chip::Probe => code.store(self.probe_interrupts, place.at + probe::ENABLE),
                 Chip::Py65Console => {}
             }
         }
@@ -299,6 +317,29 @@ impl Instruction {
             // LDX #, DEX, BNE
             Instruction::Delay(count) => code.bytes(&[0xA2, count, 0xCA, 0xD0, 0xFD]),
             Instruction::Raw(bytes) => code.bytes(&bytes),
+            Instruction::Probe(command, argument) => {
+                let [low, high] = argument.to_le_bytes();
+                let at = address_of(Chip::Probe, places);
+                code.store(low, at + probe::ARGUMENT_LOW);
+                code.store(high & reach(command), at + probe::ARGUMENT_HIGH);
+                code.store(command % Command::END, at + probe::COMMAND);
+            }
+            Instruction::ProbeAction(command) => {
+                code.store(command % Command::END, address_of(Chip::Probe, places) + probe::ACTION);
+            }
+            Instruction::ProbeSend(byte) => code.store(byte, address_of(Chip::Probe, places) + probe::DATA),
+            Instruction::ProbeWait(bits) => {
+                // LDY #60, then LDA status, AND #bits, BNE to the end, DEY, BNE back to LDA.
+                code.bytes(&[0xA0, 60]);
+                code.absolute(0xAD, address_of(Chip::Probe, places) + probe::STATUS);
+                code.bytes(&[0x29, bits, 0xD0, 0x03, 0x88, 0xD0, 0xF6]);
+            }
+            Instruction::ProbeRead(which) => {
+                let register = [probe::DATA, probe::RESULT, probe::HASH, probe::STATUS, probe::OUTSTANDING]
+                    [usize::from(which % 5)];
+                code.absolute(0xAD, address_of(Chip::Probe, places) + register);
+                code.bytes(&[0x85, 0x50 | which & 0x0F]);
+            }
         }
     }
 }
@@ -318,7 +359,21 @@ fn register_at(places: &[Place], choice: u8) -> u16 {
 
 /// The VIA, or what a board without one has.
 fn via_at(places: &[Place]) -> u16 {
-    places.iter().find(|place| place.chip == Chip::Via6522).map_or(0x6000, |place| place.at)
+    address_of(Chip::Via6522, places)
+}
+
+/// Where a chip is, or some RAM on a board without it.
+fn address_of(chip: Chip, places: &[Place]) -> u16 {
+    places.iter().find(|place| place.chip == chip).map_or(0x6000, |place| place.at)
+}
+
+/// The bits of an argument's high byte that mean something: most sectors are on the disk, most alarms near.
+fn reach(command: u8) -> u8 {
+    match command % Command::END {
+        Command::BLOCK_READ | Command::BLOCK_WRITE => 0,
+        Command::ALARM | Command::HOST_ALARM | Command::VIRTUAL_RT_ALARM => 0x03,
+        _ => 0xFF,
+    }
 }
 
 #[derive(Default)]
@@ -387,6 +442,7 @@ impl Code {
             }
             Chip::Via6522 => self.store(byte, place.at),
             Chip::Py65Console => self.store(byte, place.at),
+            Chip::Probe => self.store(byte, place.at + probe::DATA),
         }
     }
 
@@ -405,6 +461,7 @@ impl Code {
                 self.absolute(0xAD, place.at + 3);
                 self.bytes(&[0x85, 0x40]);
             }
+            Chip::Probe => self.absolute(0xAD, place.at + probe::DATA),
         }
     }
 
@@ -422,6 +479,10 @@ impl Code {
                 }
             }
             Chip::Via6522 => self.store(0x7F, place.at + 13),
+            Chip::Probe => {
+                self.absolute(0xAD, place.at + probe::STATUS);
+                self.absolute(0x8D, place.at + probe::STATUS);
+            }
             Chip::Py65Console => {}
         }
     }

@@ -1,8 +1,11 @@
-//! [`Scenario`]: a guest program on a board, and what the host does while it runs.
+//! [`Scenario`]: a guest program on a board, and what the hosts do while it runs.
 
 use super::boards::{BoardChoice, CpuChoice};
+use super::host::{Temper, TestHost};
 use super::program::Program;
 use crate::error::Error;
+use crate::events::InputEvent;
+use crate::nondet::ShutdownCause;
 use crate::session::Session;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest::collection::vec;
@@ -10,14 +13,29 @@ use proptest::prelude::any;
 
 /// Operations of the host that are looked at; a fuzzer may give more.
 const OPERATIONS_MAX: usize = 12;
-/// Bytes that are typed at once.
+/// Acts of the host during one run.
+const ACTS_MAX: usize = 6;
+/// Bytes that are typed at once, and input events in one packet.
 const TYPED_MAX: usize = 6;
 /// The longest run of a scenario.
 const INSTRUCTIONS_MAX: u16 = 3000;
+/// The longest run in which an idle machine sleeps in real time.
+const SLEEP_CYCLES_MAX: u16 = 3000;
 /// What an instruction takes at most, with an interrupt sequence and then some.
 pub(super) const CYCLES_PER_INSTRUCTION_MAX: u64 = 20;
 
-/// Everything that a recording depends on, except the clock of the host.
+/// The shutdowns and resets that a host may ask for.
+const HOST_CAUSES: [ShutdownCause; 7] = [
+    ShutdownCause::HostReset,
+    ShutdownCause::SubsystemReset,
+    ShutdownCause::HostError,
+    ShutdownCause::HostQuit,
+    ShutdownCause::HostSignal,
+    ShutdownCause::HostUi,
+    ShutdownCause::SnapshotLoad,
+];
+
+/// Everything that a recording depends on, except the moments of threads.
 #[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub struct Scenario {
     /// The board.
@@ -30,10 +48,18 @@ pub struct Scenario {
     #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, OPERATIONS_MAX))]
     #[proptest(strategy = "vec(any::<HostOperation>(), 1..8)")]
     pub host: Vec<HostOperation>,
+    /// Modulo 4: the operations that are done before the recording begins.
+    pub unrecorded: u8,
     /// Modulo 1024, and taken from 1024: instructions between digests.
     pub digest_every: u16,
+    /// Modulo 1024, and taken from 1024: instructions between snapshots.
+    pub snapshot_every: Option<u16>,
     /// Modulo 128, and taken from 128: instructions of the slices in which one replay is made.
     pub replay_slice: u8,
+    /// How the host behaves that answers the guest.
+    pub temper: Temper,
+    /// What its answers come from.
+    pub seed: u16,
 }
 
 /// How far to run.
@@ -53,40 +79,48 @@ pub enum Extent {
 #[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub enum HostOperation {
     /// Runs the machine.
+    #[proptest(weight = 4)]
     Run {
         /// How far.
         extent: Extent,
         /// On two threads.
         threads: bool,
     },
-    /// Types bytes that arrive in the next run.
-    Type(
-        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
-        #[proptest(strategy = "vec(any::<u8>(), 1..6)")]
-        Vec<u8>,
-    ),
-    /// Runs, and types each time the guest comes to an address of the program's first page, as often as there are bytes.
-    TypeAt {
+    /// Does something between two runs; what it brings arrives in the next.
+    #[proptest(weight = 4)]
+    Act(HostAct),
+    /// Runs, and does one thing each time the guest comes to an address of the program's first page.
+    #[proptest(weight = 2)]
+    ActAt {
         /// Low byte of the address.
         address: u8,
-        /// The bytes, one at a time.
-        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
-        #[proptest(strategy = "vec(any::<u8>(), 1..6)")]
-        bytes: Vec<u8>,
+        /// What is done, one at a time.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, ACTS_MAX))]
+        #[proptest(strategy = "vec(any::<HostAct>(), 1..6)")]
+        acts: Vec<HostAct>,
         /// How far.
         extent: Extent,
     },
-    /// Runs on two threads while a third types.
+    /// Runs on two threads while a third does these things.
     Race {
-        /// The bytes, one at a time.
-        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
-        #[proptest(strategy = "vec(any::<u8>(), 1..6)")]
-        bytes: Vec<u8>,
+        /// What is done, one after the other; bytes are typed one at a time.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, ACTS_MAX))]
+        #[proptest(strategy = "vec(any::<HostAct>(), 1..6)")]
+        acts: Vec<HostAct>,
         /// How far.
         extent: Extent,
+    },
+    /// Runs so many cycles, modulo 3000; an idle machine sleeps in real time.
+    Sleep {
+        /// How far.
+        cycles: u16,
+        /// On two threads.
+        threads: bool,
     },
     /// Presses the reset button.
     Reset,
+    /// Asks for a snapshot in the recording, between two runs.
+    Snapshot,
     /// Looks at everything there is to look at, which must not change anything.
     Look,
     /// Steps with every bus cycle traced.
@@ -98,14 +132,95 @@ pub enum HostOperation {
     },
 }
 
+/// What any thread of the host may do at any time.
+#[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
+pub enum HostAct {
+    /// Types bytes into the console.
+    #[proptest(weight = 3)]
+    Type(
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
+        #[proptest(strategy = "vec(any::<u8>(), 1..6)")]
+        Vec<u8>,
+    ),
+    /// Brings bytes for a character device; the last number is no device's.
+    Bytes {
+        /// Modulo 5.
+        device: u8,
+        /// The bytes.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
+        #[proptest(strategy = "vec(any::<u8>(), 1..6)")]
+        bytes: Vec<u8>,
+    },
+    /// Brings input of a user, and with `whole` the end of the packet.
+    #[proptest(weight = 2)]
+    Input {
+        /// The events.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
+        #[proptest(strategy = "vec(any::<UserInput>(), 0..4)")]
+        events: Vec<UserInput>,
+        /// Whether the packet ends here.
+        whole: bool,
+    },
+    /// Brings a packet from the network; the second device is not there.
+    Packet {
+        /// Modulo 2.
+        device: u8,
+        /// Its flags.
+        flags: u8,
+        /// Its bytes.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| many(u, TYPED_MAX))]
+        #[proptest(strategy = "vec(any::<u8>(), 0..6)")]
+        bytes: Vec<u8>,
+    },
+    /// Brings the packets that the network sends back.
+    Echo,
+    /// Ends the disk's requests, in an order that the number chooses.
+    #[proptest(weight = 3)]
+    Complete(u8),
+    /// Asks for a shutdown or a reset.
+    #[proptest(weight = 2)]
+    Shutdown(u8),
+    /// Asks for a snapshot in the recording.
+    Snapshot,
+    /// Moves the host's clocks by so many times 16 nanoseconds.
+    #[proptest(weight = 2)]
+    Tick(u16),
+}
+
+/// One input event of a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
+#[allow(missing_docs)]
+pub enum UserInput {
+    Key(u16, bool),
+    Button(u8, bool),
+    Rel(u8, i32),
+    Abs(u8, i32),
+}
+
+impl From<UserInput> for InputEvent {
+    fn from(input: UserInput) -> Self {
+        match input {
+            UserInput::Key(keycode, down) => InputEvent::Key { keycode, down },
+            UserInput::Button(button, down) => InputEvent::Button { button, down },
+            UserInput::Rel(axis, value) => InputEvent::Rel { axis, value },
+            UserInput::Abs(axis, value) => InputEvent::Abs { axis, value },
+        }
+    }
+}
+
 /// Up to `max` of them. A vector of its own making would be short: it tosses a coin after each element.
 pub(super) fn many<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>, max: usize) -> arbitrary::Result<Vec<T>> {
     let count = u.int_in_range(0..=max)?;
     (0..count).map(|_| u.arbitrary()).collect()
 }
 
+/// The shutdown or reset that a number stands for.
+pub(super) fn host_cause(number: u8) -> ShutdownCause {
+    HOST_CAUSES[usize::from(number) % HOST_CAUSES.len()]
+}
+
 impl Scenario {
-    /// The machine at power-on.
+    /// The machine at power-on, without its host.
     ///
     /// # Errors
     /// None, unless the testing boards do not hold.
@@ -115,8 +230,20 @@ impl Scenario {
         Session::new(board, images)
     }
 
-    /// What the host does, no more than is looked at.
-    pub(super) fn operations(&self) -> impl Iterator<Item = &HostOperation> {
+    /// The host that answers the guest.
+    pub fn test_host(&self) -> TestHost {
+        // A machine that sleeps until a clock has moved would never wake by one that stands.
+        let temper = if self.sleeps() { Temper::Lively } else { self.temper };
+        TestHost::new(self.seed.into(), temper)
+    }
+
+    /// What the host does, no more than is looked at: before the recording begins, and then.
+    pub(super) fn operations(&self) -> (&[HostOperation], &[HostOperation]) {
+        let all = &self.host[..self.host.len().min(OPERATIONS_MAX)];
+        all.split_at(usize::from(self.unrecorded % 4).min(all.len()))
+    }
+
+    fn all_operations(&self) -> impl Iterator<Item = &HostOperation> {
         self.host.iter().take(OPERATIONS_MAX)
     }
 
@@ -125,14 +252,24 @@ impl Scenario {
         1024 - u64::from(self.digest_every % 1024)
     }
 
+    /// Instructions between snapshots.
+    pub(super) fn snapshot_every(&self) -> Option<u64> {
+        self.snapshot_every.map(|every| 1024 - u64::from(every % 1024))
+    }
+
     /// Instructions of the slices of one replay.
     pub(super) fn replay_slice(&self) -> u64 {
         128 - u64::from(self.replay_slice % 128)
     }
 
-    /// Whether the recording is the same each time: nothing is typed while two threads run.
+    fn sleeps(&self) -> bool {
+        self.all_operations().any(|operation| matches!(operation, HostOperation::Sleep { .. }))
+    }
+
+    /// Whether the recording is the same each time: no host does anything by itself, or while two threads run.
     pub(super) fn is_repeatable(&self) -> bool {
-        !self.operations().any(|operation| matches!(operation, HostOperation::Race { .. }))
+        let races = self.all_operations().any(|operation| matches!(operation, HostOperation::Race { .. }));
+        !races && !self.sleeps() && self.temper == Temper::Steady
     }
 }
 
@@ -147,4 +284,9 @@ impl Extent {
             Extent::Output(_) => of_instructions(2000),
         }
     }
+}
+
+/// The cycles of a run in which an idle machine sleeps.
+pub(super) fn sleep_cycles(cycles: u16) -> u64 {
+    u64::from(cycles % SLEEP_CYCLES_MAX)
 }
