@@ -14,15 +14,22 @@
 //! # Ok::<(), arbitrary::Error>(())
 //! ```
 
+mod any_board;
+mod board_toml;
 mod boards;
+mod cpu_differential;
+mod log_reader;
 mod oracle;
+mod other_cores;
 mod perturb;
 mod program;
 mod scenario;
 mod sink;
+pub mod targets;
+mod written;
 
 pub use boards::{BoardChoice, CpuChoice};
-pub use oracle::{Failure, Report, check_record_replay};
+pub use oracle::{Failure, Report, check_record_replay, record_scenario};
 pub use perturb::Perturbation;
 pub use program::{Body, Handler, Instruction, Program, Setup};
 pub use scenario::{Extent, HostOperation, Scenario};

@@ -154,6 +154,14 @@ fn check(scenario: &Scenario, disk: &SmallDisk) -> Result<Report, String> {
     Ok(Report { end, events: recording.info().events, log_bytes, printed, replays: manners.len() as u32 })
 }
 
+/// Records the scenario to `disk`, and does nothing else with it: to look at what a scenario does.
+///
+/// # Errors
+/// What went wrong; the disk then has what was recorded until there.
+pub fn record_scenario(scenario: &Scenario, disk: &SmallDisk) -> Result<(), String> {
+    record(scenario, disk).map(|_| ())
+}
+
 type Stops = Vec<(&'static str, Position)>;
 
 fn record(scenario: &Scenario, disk: &SmallDisk) -> Result<(State, Stops), String> {
