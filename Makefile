@@ -10,6 +10,8 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?=
 # Seconds for each fuzz target: make fuzz TIME=600
 TIME ?= 60
+# The same for the fuzzing in make test.
+TEST_FUZZ_TIME ?= 5
 # Only the models with this in their names: make loom MODEL=busy
 MODEL ?=
 
@@ -40,7 +42,7 @@ help:
 	@echo 'make build         set up and build the Python module into .venv'
 	@echo 'make format        rewrite Rust and Python sources in the house style'
 	@echo 'make bench         instructions a second, against other 6502 cores'
-	@echo 'make fuzz TIME=60  fuzz record-then-replay, so many seconds for each target'
+	@echo 'make fuzz TIME=60  fuzz each target for so many seconds'
 	@echo 'make loom          model-check the threads: every interleaving with a few preemptions.'
 	@echo '                   More of them: make loom LOOM_MAX_PREEMPTIONS=4, one model: make loom MODEL=busy'
 	@echo 'make shuttle       whole machines under thousands of random schedules of their threads.'
@@ -147,20 +149,29 @@ shuttle test-shuttle: check-cargo
 bench: check-cargo
 	cargo bench
 
-# libFuzzer is C++: without a C++ compiler the targets are not looked at.
+# Some seconds for each target, on the stable toolchain. libFuzzer is C++: without a C++ compiler only tests/corpus.rs
+# runs the targets.
 test-fuzz: check-cargo
-	@if command -v c++ >/dev/null 2>&1; then cargo check --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz; \
-	else echo 'c++ is not installed: the fuzz targets are not compiled'; fi
+	@if ! command -v c++ >/dev/null 2>&1; then echo 'c++ is not installed: the fuzz targets are not fuzzed'; exit 0; fi; \
+	rm -rf target/fuzz-test && mkdir -p target/fuzz-test; \
+	targets=$$(fuzz/run) || exit 1; \
+	for target in $$targets; do \
+	  log=target/fuzz-test/$$target.log; mkdir target/fuzz-test/$$target; \
+	  fuzz/run $$target -verbosity=0 -print_final_stats=1 -max_total_time=$(TEST_FUZZ_TIME) \
+	    target/fuzz-test/$$target fuzz/corpus/$$target >$$log 2>&1 || { cat $$log; exit 1; }; \
+	  echo "fuzz target $$target: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) executions"; \
+	done
 
-# The sanitizer flags are nightly's: on a machine with a stable toolchain only, that toolchain is told to allow them.
+# With the address sanitizer where cargo-fuzz can be had and works, and without it elsewhere.
 fuzz: check-cargo
 	@command -v cargo-fuzz >/dev/null 2>&1 || test -x target/tools/bin/cargo-fuzz \
-	  || cargo install --quiet --locked --root target/tools 'cargo-fuzz@^0.13'
+	  || cargo install --quiet --locked --root target/tools 'cargo-fuzz@^0.13' || true
 	@export PATH="$$PATH:$(CURDIR)/target/tools/bin"; \
-	if rustup toolchain list 2>/dev/null | grep -q '^nightly'; then toolchain=+nightly; else toolchain=; export RUSTC_BOOTSTRAP=1; fi; \
-	for target in $$(cargo fuzz list); do \
+	how=--sanitize; fuzz/run $$how >/dev/null || { how=; echo 'cargo-fuzz is not to be had: without the address sanitizer'; }; \
+	targets=$$(fuzz/run $$how) || exit 1; \
+	for target in $$targets; do \
 	  echo "Fuzzing $$target for $(TIME) s"; \
-	  cargo $$toolchain fuzz run $$target -- -max_total_time=$(TIME) || exit 1; \
+	  fuzz/run $$how $$target -max_total_time=$(TIME) || exit 1; \
 	done
 
 clean:

@@ -75,7 +75,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("Instant", &["host/", "sync.rs"]),
     ("SystemTime", &["host/"]),
     ("getrandom", &["host/"]),
-    ("std::fs", &["host/", "log/", "python/"]),
+    ("std::fs", &["host/", "log/", "python/", "testing/targets.rs"]),
     ("std::net", &["host/"]),
     ("pyo3", &["python/", "lib.rs"]),
     ("HashMap", &[]),

@@ -14,15 +14,22 @@
 //! # Ok::<(), arbitrary::Error>(())
 //! ```
 
+mod any_board;
+mod board_toml;
 mod boards;
+mod cpu_differential;
 mod drive;
 mod host;
+mod log_reader;
 mod oracle;
+mod other_cores;
 mod perturb;
 mod program;
 mod scenario;
 mod sink;
 mod snapshot_restore;
+pub mod targets;
+mod written;
 mod wrong_log;
 
 pub use boards::{BoardChoice, CpuChoice};
