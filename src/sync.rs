@@ -36,7 +36,11 @@ pub fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<JoinHandle<T>> {
-    thread::Builder::new().name(name.to_owned()).spawn(body)
+    let builder = thread::Builder::new().name(name.to_owned());
+    // loom's own stack is too small to take a snapshot on. It counts machine words.
+    #[cfg(loom)]
+    let builder = builder.stack_size(1 << 16);
+    builder.spawn(body)
 }
 
 /// The identifier of the calling thread.

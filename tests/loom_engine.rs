@@ -7,15 +7,21 @@
 mod common;
 
 use common::explore::{Bounds, explore};
-use common::{NoisyHost, Op, PANIC, PanickingHost, Rig, Script, SteadyHost, Toy, play, typed};
+use common::{
+    Desk, NoisyHost, Op, PANIC, PanickingHost, Rig, Script, SlowDiskHost, SteadyHost, Toy, play, typed,
+};
 use rreplay::engine::{Inlet, Limits, RunError, Scheduler, StopReason, Timing};
-use rreplay::log::event::{AsyncEvent, Event, StampedEvent};
+use rreplay::log::event::{AsyncEvent, Event};
 use rreplay::log::{LogError, LogReader};
 use rreplay::nondet::ShutdownCause;
 use rreplay::replay::{EventSink, MemorySink, ReplayError};
+use rreplay::snapshot::Snapshot;
 use rreplay::sync::Kick;
 use rreplay::units::{EventOrdinal, Position};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Machine words of stack where loom's own are too few.
+const STACK_WORDS: usize = 1 << 16;
 
 /// Waits for two bytes, takes them, stops. Interrupts only wake it, so that its state does not depend on when they come.
 fn two_bytes() -> Toy {
@@ -123,7 +129,69 @@ fn a_sleeping_cpu_is_woken_by_its_timer_or_by_input() {
     });
 }
 
+/// A CPU that waits for its disk and for nothing else: the completions come by way of the main loop, which does not know
+/// of the requests.
+#[test]
+fn a_completion_wakes_a_cpu_that_waits() {
+    let program = vec![Op::Disk, Op::Disk, Op::Wait, Op::Receive, Op::Wait, Op::Receive, Op::Stop];
+    for (name, timing) in
+        [("a disk wakes a CPU", Timing::Jump), ("a disk wakes a CPU that sleeps", Timing::Sleep)]
+    {
+        let program = program.clone();
+        explore(name, Bounds { preemptions: 3, at_least: 1 }, move || {
+            let toy = Toy { masked: true, ..Toy::new(program.clone(), None) };
+            let desk = Desk::default();
+            let host = Box::new(SlowDiskHost::new(&desk));
+            let rig = Rig::recording_at(desk, toy.clone(), 0, host);
+            assert_eq!(run(&rig, timing), StopReason::Halted);
+            assert!(rig.engine.lock("test").guest.stopped, "halted before the disk has answered");
+            replays(&rig, toy);
+        });
+    }
+}
+
 // ---- ends ----
+
+/// A host that shuts the machine down at any moment, while the CPU runs, waits or sleeps: logged, and so replayed.
+#[test]
+fn a_shutdown_by_the_host_ends_both_and_is_logged() {
+    for (name, timing) in [("the host quits", Timing::Jump), ("the host quits a sleeping CPU", Timing::Sleep)]
+    {
+        explore(name, Bounds { preemptions: 3, at_least: 1 }, move || {
+            let toy = Toy::new(vec![Op::Work, Op::Wait], None);
+            let rig = Rig::recording(toy.clone(), 1, Box::new(SteadyHost::default()));
+            let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
+            let input = rig.desk.input.clone();
+            let host = loom::thread::spawn(move || input.shut_down(ShutdownCause::HostQuit));
+            assert_eq!(run(&rig, timing), StopReason::Shutdown(ShutdownCause::HostQuit));
+            host.join().unwrap();
+            let logged = |event: &Event| *event == Event::Shutdown(ShutdownCause::HostQuit);
+            assert_eq!(rig.log().events.iter().filter(|event| logged(&event.event)).count(), 1);
+            replays(&rig, toy);
+        });
+    }
+}
+
+/// A reset by the host at any moment, of a CPU that waits for input which never comes: the reset wakes it, before the
+/// user ends what is left. Nobody waits for nothing.
+#[test]
+fn a_reset_by_the_host_wakes_a_cpu_that_waits() {
+    explore("the host resets", Bounds { preemptions: 2, at_least: 1 }, || {
+        let toy = Toy::new(vec![Op::Wait, Op::Stop], None);
+        let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
+        let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
+        let desk = rig.desk.clone();
+        let host = loom::thread::spawn(move || {
+            desk.input.shut_down(ShutdownCause::HostReset);
+            desk.stop();
+        });
+        // One that came before the CPU waited did not wake it.
+        let reason = run(&rig, Timing::Jump);
+        assert!(matches!(reason, StopReason::Halted | StopReason::Interrupted), "{reason:?}");
+        host.join().unwrap();
+        replays(&rig, toy);
+    });
+}
 
 /// Ctrl-C at any moment, while the CPU waits for input that never comes.
 #[test]
@@ -342,17 +410,17 @@ fn a_full_disk_ends_both() {
             let toy =
                 Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive, Op::Print, Op::Clock], None) };
             let memory = MemorySink::default();
-            let log = memory.log();
-            let events = move || log().events;
+            let log = Box::new(memory.log());
             let sink = Box::new(SmallSink { room, memory });
-            let rig = Rig::recording_into(sink, Box::new(events), toy.clone(), 0, Box::new(NoisyHost(1)));
+            let host = Box::new(NoisyHost(1));
+            let rig = Rig::recording_into(sink, log, Desk::default(), toy.clone(), 0, host);
             let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
             let desk = rig.desk.clone();
             let typist = loom::thread::spawn(move || desk.send(b"xy"));
             let ended = rig.run(Scheduler::Threads, Limits::NONE, Timing::Jump);
             assert!(matches!(ended, Err(RunError::Replay(ReplayError::Log(_)))), "{ended:?}");
             typist.join().unwrap();
-            let events: Vec<StampedEvent> = rig.events();
+            let events = rig.log().events;
             assert_eq!(events.len() as u64, room);
             play(toy, events, Scheduler::Inline).expect("the prefix replays");
         });
@@ -393,5 +461,45 @@ fn whoever_looks_changes_nothing() {
         observer.join().unwrap();
         assert_eq!(rig.outcome().position.icount, 5);
         replays(&rig, two_bytes());
+    });
+}
+
+// ---- snapshots ----
+
+/// A snapshot asked for at any moment, while input is queued, delivered or still to come: it is taken, once, with
+/// nothing in the queue, and a replay that starts at it comes to the same end.
+#[test]
+fn a_snapshot_asked_for_at_any_moment_is_taken_and_good() {
+    explore("a snapshot is asked for", Bounds { preemptions: 2, at_least: 1 }, || {
+        let toy =
+            Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive, Op::CallBack, Op::Print], None) };
+        let rig = rreplay::sync::Arc::new(Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1))));
+        let gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
+        let asking = {
+            let rig = rig.clone();
+            loom::thread::spawn(move || {
+                rig.desk.send(b"x");
+                rig.engine.lock("asking").replay.request_snapshot().expect("it is recorded");
+                rig.desk.send(b"y");
+                drop(gate);
+            })
+        };
+        assert_eq!(run(&rig, Timing::Jump), StopReason::Halted);
+        asking.join().unwrap();
+        let (events, recorded) = rig.finish();
+        let log = rig.log();
+        assert_eq!(log.snapshots.len(), 1, "{events:#?}");
+        // On a stack of its own, for taking a snapshot apart needs more than loom's.
+        let replaying = loom::thread::Builder::new().stack_size(STACK_WORDS).spawn(move || {
+            let player = Rig::playing_log(toy, log.clone());
+            let snapshot = Snapshot::from_bytes(&log.snapshots[0]).expect("it was made here");
+            player.engine.lock("test").resume(&snapshot).expect("it belongs here");
+            player.play_out(Scheduler::Inline).expect("it replays from there");
+            let replayed = player.outcome();
+            assert_eq!((replayed.position, replayed.digests), (recorded.position, recorded.digests));
+            // Only what was printed behind the snapshot is printed again.
+            assert!(recorded.transcript.ends_with(&replayed.transcript));
+        });
+        replaying.expect("there is room for a thread").join().unwrap();
     });
 }

@@ -178,14 +178,14 @@ impl<G: Guest + 'static> Engine<G> {
 
     fn run_inline(&self, inlet: &mut dyn Inlet) -> Outcome {
         loop {
-            self.shared.main_turn(inlet);
+            let told_all = self.shared.main_turn(inlet);
             match self.shared.vcpu_hold()? {
                 Next::Continue => {}
                 Next::Rest(limit) => match limit {
                     Some(limit) => self.shared.main.sleep(limit.min(LONGEST_REST)),
+                    None if told_all => inlet.rest(&self.shared.main),
                     // A source that has ended is told to the vCPU at the next turn.
-                    None if !inlet.may_deliver() => {}
-                    None => inlet.rest(&self.shared.main),
+                    None => {}
                 },
                 Next::Done(outcome) => return Ok(outcome?),
             }

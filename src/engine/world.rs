@@ -625,7 +625,7 @@ impl<G: Guest> World<G> {
         match self.replay.mode() {
             ReplayMode::Play => self.replay.has_clock(here, ClockKind::VirtualRt),
             ReplayMode::None | ReplayMode::Record => Ok(self.timing == Timing::Sleep
-                && (self.may_deliver
+                && (self.something_may_come()
                     || self.guest.next_timer().is_some()
                     || self.until_clock_timer().is_some())),
         }
@@ -649,10 +649,16 @@ impl<G: Guest> World<G> {
             ReplayMode::Play => Ok(Next::Done(Ok(StopReason::Halted))),
             ReplayMode::None | ReplayMode::Record => Ok(match self.until_clock_timer() {
                 Some(until) => Next::Rest(Some(until)),
-                None if self.may_deliver => Next::Rest(None),
+                None if self.something_may_come() => Next::Rest(None),
                 None => Next::Done(Ok(StopReason::Halted)),
             }),
         }
+    }
+
+    /// Whether a CPU that waits has anything to wait for: a host that may bring something, or the answer to a request of
+    /// its own, of which the main loop need not know.
+    fn something_may_come(&self) -> bool {
+        self.may_deliver || self.replay.outstanding_blocks().next().is_some()
     }
 
     /// Moves the virtual clock by the real time that an idle CPU has slept.

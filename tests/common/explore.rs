@@ -20,23 +20,43 @@ const SWITCHES_MAX: usize = 20_000;
 /// # Panics
 /// When the model fails, deadlocks or leaks, or when there are fewer interleavings than the bounds say.
 pub fn explore(name: &str, bounds: Bounds, model: impl Fn() + Send + Sync + 'static) -> usize {
+    let preemptions = bounds.preemptions();
+    let executions = explore_quietly(bounds, model);
+    println!("loom: {name}: {executions} interleavings at preemption bound {preemptions}");
+    bounds.require(name, executions);
+    executions
+}
+
+/// Explores `model` and gives the number of interleavings.
+///
+/// # Panics
+/// When the model fails, deadlocks or leaks.
+pub fn explore_quietly(bounds: Bounds, model: impl Fn() + Send + Sync + 'static) -> usize {
     // Of std, and so outside of loom's view: it counts executions and takes no part in them.
     let executions = Arc::new(AtomicUsize::new(0));
     let counter = executions.clone();
     let mut builder = loom::model::Builder::new();
-    let preemptions = builder.preemption_bound.unwrap_or(bounds.preemptions);
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = Some(bounds.preemptions());
     builder.max_branches = builder.max_branches.max(SWITCHES_MAX);
     builder.check(move || {
         counter.fetch_add(1, Ordering::Relaxed);
         model();
     });
-    let executions = executions.load(Ordering::Relaxed);
-    println!("loom: {name}: {executions} interleavings at preemption bound {preemptions}");
-    assert!(
-        preemptions < bounds.preemptions || executions >= bounds.at_least,
-        "{name}: only {executions} interleavings were explored, not {}: the model no longer meets what it is for",
-        bounds.at_least
-    );
-    executions
+    executions.load(Ordering::Relaxed)
+}
+
+impl Bounds {
+    /// The preemptions that are really allowed.
+    pub fn preemptions(self) -> usize {
+        loom::model::Builder::new().preemption_bound.unwrap_or(self.preemptions)
+    }
+
+    /// Fails when a model has explored too little.
+    pub fn require(self, name: &str, executions: usize) {
+        assert!(
+            self.preemptions() < self.preemptions || executions >= self.at_least,
+            "{name}: only {executions} interleavings were explored, not {}: the model no longer meets what it is for",
+            self.at_least
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use rreplay::engine::{Inlet, Outlet};
 use rreplay::host::{HostInput, SessionInlet};
 use rreplay::log::event::AsyncEvent;
-use rreplay::nondet::{CharId, CharWritten, ClockKind};
+use rreplay::nondet::{BlockRequest, BlockResult, CharId, CharWritten, ClockKind, ShutdownCause};
 use rreplay::sync::{Arc, Kick, Mutex, lock};
 use std::collections::VecDeque;
 
@@ -76,6 +76,45 @@ impl Outlet for PanickingHost {
     fn char_write(&mut self, _device: CharId, _bytes: &[u8]) -> CharWritten {
         // Without the message of `panic!`, of which a model checker would print thousands.
         std::panic::resume_unwind(Box::new(PANIC))
+    }
+}
+
+/// A host whose disk answers by way of the desk, two requests at a time and the second first.
+pub struct SlowDiskHost {
+    desk: Desk,
+    held: Option<AsyncEvent>,
+    other: NoisyHost,
+}
+
+impl SlowDiskHost {
+    pub fn new(desk: &Desk) -> Self {
+        Self { desk: desk.clone(), held: None, other: NoisyHost(1) }
+    }
+}
+
+impl Outlet for SlowDiskHost {
+    fn clock(&mut self, kind: ClockKind) -> i64 {
+        self.other.clock(kind)
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) -> i32 {
+        self.other.random(buffer)
+    }
+
+    fn char_write(&mut self, device: CharId, bytes: &[u8]) -> CharWritten {
+        self.other.char_write(device, bytes)
+    }
+
+    fn block(&mut self, id: u64, _request: &BlockRequest) -> Option<BlockResult> {
+        let completion = AsyncEvent::Block { id, result: 1, data: vec![b'A' + id as u8] };
+        match self.held.take() {
+            Some(held) => {
+                self.desk.input.push(completion);
+                self.desk.input.push(held);
+            }
+            None => self.held = Some(completion),
+        }
+        None
     }
 }
 
@@ -161,6 +200,10 @@ impl<'a> DeskInlet<'a> {
 impl Inlet for DeskInlet<'_> {
     fn poll(&mut self) -> Vec<AsyncEvent> {
         self.real.poll()
+    }
+
+    fn shutdown_request(&mut self) -> Option<ShutdownCause> {
+        self.real.shutdown_request()
     }
 
     fn may_deliver(&self) -> bool {

@@ -20,21 +20,27 @@ pub struct Outcome {
 pub struct Rig {
     pub engine: Engine<Toy>,
     pub desk: Desk,
-    events: Box<dyn Fn() -> Vec<StampedEvent> + Send>,
+    log: Box<dyn Fn() -> MemoryLog + Send>,
 }
 
 impl Rig {
     /// Records `toy` from where it is.
     pub fn recording(toy: Toy, digest_every: u64, host: Box<dyn Outlet>) -> Self {
-        let sink = MemorySink::default();
-        let log = sink.log();
-        Self::recording_into(Box::new(sink), Box::new(move || log().events), toy, digest_every, host)
+        Self::recording_at(Desk::default(), toy, digest_every, host)
     }
 
-    /// As [`recording`](Rig::recording), into a sink of the caller's; `events` reads what it has.
+    /// As [`recording`](Rig::recording), at a desk that the host knows of.
+    pub fn recording_at(desk: Desk, toy: Toy, digest_every: u64, host: Box<dyn Outlet>) -> Self {
+        let sink = MemorySink::default();
+        let log = Box::new(sink.log());
+        Self::recording_into(Box::new(sink), log, desk, toy, digest_every, host)
+    }
+
+    /// As [`recording_at`](Rig::recording_at), into a sink of the caller's; `log` reads what it has.
     pub fn recording_into(
         sink: Box<dyn EventSink>,
-        events: Box<dyn Fn() -> Vec<StampedEvent> + Send>,
+        log: Box<dyn Fn() -> MemoryLog + Send>,
+        desk: Desk,
         toy: Toy,
         digest_every: u64,
         host: Box<dyn Outlet>,
@@ -47,32 +53,35 @@ impl Rig {
             ..RecordConfig::default()
         };
         world.replay = Replay::record(sink, config);
-        world.replay.start().expect("nothing blocks");
-        Self::assemble(world, events)
+        Self::assemble(world, desk, log)
     }
 
     /// Runs `toy` without recording it.
     pub fn free(toy: Toy, host: Box<dyn Outlet>) -> Self {
-        Self::assemble(World::new(toy, Replay::none(), host), Box::new(Vec::new))
+        Self::assemble(World::new(toy, Replay::none(), host), Desk::default(), Box::new(MemoryLog::default))
     }
 
     /// Plays `events` on a `toy` that is as the recorded one was at first, with other hosts.
     pub fn playing(toy: Toy, events: Vec<StampedEvent>) -> Self {
+        Self::playing_log(toy, MemoryLog { events, snapshots: Vec::new() })
+    }
+
+    /// As [`playing`](Rig::playing), with the snapshots of the recording.
+    pub fn playing_log(toy: Toy, log: MemoryLog) -> Self {
         let mut world = World::new(toy, Replay::none(), Box::new(NoisyHost(999)));
         let config = PlayConfig {
             start: world.guest.position,
             subsystems: Replay::recorded_subsystems(world.subsystems()),
             chars: None,
         };
-        let source = MemorySource::new(MemoryLog { events, snapshots: Vec::new() });
-        world.replay = Replay::play(Box::new(source), config);
-        world.replay.start().expect("nothing blocks");
-        Self::assemble(world, Box::new(Vec::new))
+        world.replay = Replay::play(Box::new(MemorySource::new(log)), config);
+        Self::assemble(world, Desk::default(), Box::new(MemoryLog::default))
     }
 
-    fn assemble(world: World<Toy>, events: Box<dyn Fn() -> Vec<StampedEvent> + Send>) -> Self {
-        let desk = Desk::default();
-        Self { engine: Engine::with_kick(world, desk.main.clone()), desk, events }
+    fn assemble(mut world: World<Toy>, desk: Desk, log: Box<dyn Fn() -> MemoryLog + Send>) -> Self {
+        world.replay.register_net("net").expect("there is room for one");
+        world.replay.start().expect("nothing blocks");
+        Self { engine: Engine::with_kick(world, desk.main.clone()), desk, log }
     }
 
     /// Runs with input from the desk.
@@ -108,15 +117,15 @@ impl Rig {
         }
     }
 
-    /// Events recorded so far.
-    pub fn events(&self) -> Vec<StampedEvent> {
-        (self.events)()
+    /// What is recorded so far.
+    pub fn log(&self) -> MemoryLog {
+        (self.log)()
     }
 
     /// Ends the recording.
     pub fn finish(&self) -> (Vec<StampedEvent>, Outcome) {
         self.engine.lock("test").finish().expect("memory is never full");
-        (self.events(), self.outcome())
+        (self.log().events, self.outcome())
     }
 
     /// Where the machine is now.

@@ -37,6 +37,12 @@ pub enum Op {
     CallBack,
     /// Asks to be called back, once.
     CallBackOnce,
+    /// Reads what there is to read from the host side of character device 0, now.
+    ReadAll,
+    /// Plays four samples.
+    Play,
+    /// Records four samples.
+    Listen,
     /// Asks to be suspended.
     Suspend,
     /// Stops for good.
@@ -57,6 +63,8 @@ pub struct Toy {
     pub waiting: bool,
     pub stopped: bool,
     pub suspended: bool,
+    /// When the timer on each host clock is due.
+    pub alarms: [Option<i64>; 2],
 }
 
 impl Toy {
@@ -73,6 +81,7 @@ impl Toy {
             waiting: false,
             stopped: false,
             suspended: false,
+            alarms: [None; 2],
         }
     }
 
@@ -85,6 +94,7 @@ impl Toy {
             .iter()
             .for_each(|flag| flag.put(&mut out));
         self.received.put(&mut out);
+        self.alarms.map(|due| due.map(i64::cast_unsigned)).iter().for_each(|due| due.put(&mut out));
         out
     }
 
@@ -99,6 +109,9 @@ impl Toy {
         self.stopped = bool::take(reader, "stopped")?;
         self.suspended = bool::take(reader, "suspended")?;
         self.received = VecDeque::take(reader, "received")?;
+        for due in &mut self.alarms {
+            *due = <Option<u64> as Field>::take(reader, "alarms")?.map(u64::cast_signed);
+        }
         reader.clone().finish()
     }
 
@@ -161,6 +174,21 @@ impl Toy {
             }
             Op::CallBack => outside.schedule_bh(at, Owner(2)),
             Op::CallBackOnce => outside.schedule_bh_oneshot(at, Owner(3)),
+            Op::ReadAll => {
+                let mut bytes = [0; 4];
+                let count = outside.char_read_all(at, CharId(0), &mut bytes);
+                self.mix(u64::from(u32::from_le_bytes(bytes)) ^ u64::from(count.cast_unsigned()));
+            }
+            Op::Play => {
+                let played = outside.audio_out(at, &[1, 2, 3, self.accumulator as i16]);
+                self.mix(u64::from(played));
+            }
+            Op::Listen => {
+                let mut samples = [0; 4];
+                let read = outside.audio_in(at, &mut samples);
+                let sum: i32 = samples.iter().map(|&sample| i32::from(sample)).sum();
+                self.mix(u64::from(sum.cast_unsigned()) ^ u64::from(read.recorded));
+            }
             Op::Suspend => outside.suspend_request(at),
             Op::Stop => self.stopped = true,
         }
@@ -221,10 +249,23 @@ impl Guest for Toy {
         match &delivery.event {
             AsyncEvent::CharRead { bytes, .. } | AsyncEvent::Net { bytes, .. } => self.received.extend(bytes),
             AsyncEvent::Input(InputEvent::Key { keycode, .. }) => self.received.push_back(*keycode as u8),
-            AsyncEvent::Block { id, result, .. } => self.mix(*id ^ u64::from(result.cast_unsigned())),
+            AsyncEvent::Block { id, result, data } => {
+                self.mix(*id ^ u64::from(result.cast_unsigned()));
+                self.received.extend(data);
+            }
             AsyncEvent::Bh { id } | AsyncEvent::BhOneshot { id } => self.mix(*id),
             _ => {}
         }
+    }
+
+    fn next_clock_timer(&self, clock: ClockKind) -> Option<i64> {
+        self.alarms[clock as usize]
+    }
+
+    fn run_clock_timers(&mut self, clock: ClockKind, now: i64, _outside: &mut dyn Nondet) {
+        self.mix(now.cast_unsigned());
+        self.timer_interrupt = true;
+        self.alarms[clock as usize] = None;
     }
 
     fn suspend(&mut self) {
