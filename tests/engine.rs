@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::{Op, Outcome, Script, Toy, play, record, record_with};
+use common::{Op, Outcome, Rig, Script, Toy, play, record, record_with};
 use proptest::prelude::*;
-use rreplay::engine::{Limits, RunError, Scheduler, Timing};
+use rreplay::engine::{Limits, Next, Outlet, RunError, Scheduler, Timing};
 use rreplay::log::event::{Event, StampedEvent};
+use rreplay::nondet::{CharId, CharWritten, ClockKind};
 use rreplay::replay::ReplayError;
 
 fn op() -> impl Strategy<Value = Op> {
@@ -120,4 +121,37 @@ fn input_while_the_cpu_waits_comes_at_its_cycle() {
     let idle_inputs = events.iter().filter(|event| matches!(event.event, Event::Async(_))).count();
     assert_eq!(idle_inputs, 3);
     check(&toy, &events, &recorded);
+}
+
+/// A host whose clock is too coarse to show a short sleep.
+struct CoarseHost;
+
+impl Outlet for CoarseHost {
+    fn clock(&mut self, _kind: ClockKind) -> i64 {
+        5
+    }
+
+    fn random(&mut self, _buffer: &mut [u8]) -> i32 {
+        0
+    }
+
+    fn char_write(&mut self, _device: CharId, bytes: &[u8]) -> CharWritten {
+        CharWritten { result: bytes.len() as i32, offset: bytes.len() as u32 }
+    }
+}
+
+#[test]
+fn a_sleeper_that_is_woken_at_once_sleeps_on() {
+    let rig = Rig::recording(Toy::new(vec![Op::Wait], Some(1000)), 0, Box::new(CoarseHost));
+    let mut world = rig.engine.lock("test");
+    world.begin_run(Limits::NONE);
+    world.timing = Timing::Sleep;
+    world.turns_per_hold = 1;
+    let slept = (0..10).filter(|_| matches!(world.vcpu_hold(), Next::Rest(Some(_)))).count();
+    // The first turn runs the CPU until it waits.
+    assert_eq!(slept, 9);
+    assert!(
+        world.guest.position.cycles < 1000,
+        "the virtual clock has leapt to the timer, and no time has passed"
+    );
 }

@@ -586,7 +586,10 @@ impl<G: Guest> World<G> {
 
     fn idle(&mut self) -> Result<Next, ReplayError> {
         let here = self.guest.position();
-        let falls_asleep = self.replay.mode() == ReplayMode::Play || self.idle_since != Some(here);
+        // Woken where it fell asleep, by a kick or on a coarse clock, a sleeper sleeps on.
+        let falls_asleep = self.replay.mode() == ReplayMode::Play
+            || self.timing == Timing::Sleep
+            || self.idle_since != Some(here);
         if self.warp_start.is_none()
             && falls_asleep
             && self.replay.checkpoint(Checkpoint::ClockWarpStart)?
