@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     _replay_rom_option(replay)
     replay.add_argument("--scheduler", choices=get_args(Scheduler), default="inline")
     replay.add_argument("--instructions", type=int, metavar="N", help="stop after N instructions")
+    replay.add_argument("--json", action="store_true", help="a divergence as one JSON object, on standard error")
     replay.set_defaults(command=_replay)
 
     verify = commands.add_parser("verify", help="replay a recording and compare every event and digest")
@@ -207,11 +208,19 @@ def _replay(options: argparse.Namespace) -> int:
     machine = recording.replay(options.scheduler, rom=_rom(options.rom))
     left: int | None = options.instructions
     reason = "budget"
-    while reason == "budget" and left != 0:
-        portion = 1_000_000 if left is None else min(left, 1_000_000)
-        reason = machine.run(instructions=portion).reason
-        left = None if left is None else left - portion
+    try:
+        while reason == "budget" and left != 0:
+            portion = 1_000_000 if left is None else min(left, 1_000_000)
+            reason = machine.run(instructions=portion).reason
+            left = None if left is None else left - portion
+            write_bytes(machine.console.read())
+    except Divergence as divergence:
+        # What it printed until then belongs before the report.
         write_bytes(machine.console.read())
+        if not options.json:
+            raise
+        print(json.dumps({"ok": False, "scheduler": options.scheduler, "divergence": divergence.as_dict()}), file=sys.stderr)
+        return FINDING
     return SUCCESS
 
 
@@ -227,7 +236,7 @@ def _verify(options: argparse.Namespace) -> int:
         except Divergence as divergence:
             if not options.json:
                 raise
-            print(json.dumps({"ok": False, "scheduler": scheduler, "divergence": _attributes(divergence)}))
+            print(json.dumps({"ok": False, "scheduler": scheduler, "divergence": divergence.as_dict()}))
             return FINDING
     if options.json:
         print(json.dumps({"ok": True, "schedulers": {name: _attributes(v) for name, v in results.items()}}))
@@ -242,12 +251,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _attributes(thing: object) -> dict[str, Any]:
-    names = [
-        name for name in dir(thing) if not name.startswith("_") and name not in ("args", "add_note", "with_traceback")
-    ]
-    values = {name: getattr(thing, name) for name in names}
-    shown = {name: value for name, value in values.items() if not callable(value)}
-    return shown | ({"message": str(thing)} if isinstance(thing, Exception) else {})
+    values = {name: getattr(thing, name) for name in dir(thing) if not name.startswith("_")}
+    return {name: value for name, value in values.items() if not callable(value)}
 
 
 def _info(options: argparse.Namespace) -> int:

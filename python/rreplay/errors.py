@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any, Literal
+
+from .divergence import ExecutedInstruction, LoggedEvent, Narrowed
+
 __all__ = [
     "AddressError",
     "ArgumentError",
@@ -97,31 +102,67 @@ class MismatchError(LogError):
 
 
 class Divergence(ReplayError):
-    """The replay does not do what the recording says.
+    """The replay does not do what the recording says. Its text is the whole report, laid out for a terminal.
 
     Attributes:
+        summary: The report in one line.
         icount: Instructions retired where it was noticed.
         cycles: Clock cycles passed there.
-        ordinal: Number of the event in the log, counted from 0.
-        byte_offset: Place of that event in the file.
-        expected: What the recording holds.
-        found: What the replay did instead.
-        pc: The program counter there.
-        recent_events: The last events before it that agreed, oldest first, as text.
+        pc: The address of the instruction there.
+        ordinal: Number of the event that was expected, counted from 0; None behind the end of the log.
+        expected: That event, in words.
+        expected_icount: Where the recording has it, in instructions.
+        expected_cycles: Where the recording has it, in clock cycles.
+        byte_offset: Place in the file of the chunk that holds it.
+        found: What the replay did instead, in words.
+        found_kind: "event": it came to something else. "passed": it ran past the event. "stuck": nothing can move it to
+            the event. "state": its state differs from a digest.
         subsystems: Names of the parts of the machine whose digests differ, if digests were compared.
+        matching: Names of those whose digests agree.
         last_matching_icount: The last place where all digests agreed.
+        queued: What waits to be delivered, in words.
+        lock_holder: Who held the replay lock.
+        instructions: The last 16 instructions before it, oldest first.
+        events: The last 16 events before it that agreed, oldest first.
+        narrowed: What replaying a second time has found out.
     """
 
+    summary: str = ""
     icount: int = 0
     cycles: int = 0
-    ordinal: int | None = None
-    byte_offset: int | None = None
-    expected: str = ""
-    found: str = ""
     pc: int | None = None
-    recent_events: tuple[str, ...] = ()
+    ordinal: int | None = None
+    expected: str = ""
+    expected_icount: int | None = None
+    expected_cycles: int | None = None
+    byte_offset: int | None = None
+    found: str = ""
+    found_kind: Literal["event", "passed", "stuck", "state", ""] = ""
     subsystems: tuple[str, ...] = ()
+    matching: tuple[str, ...] = ()
     last_matching_icount: int | None = None
+    queued: tuple[str, ...] = ()
+    lock_holder: str | None = None
+    instructions: tuple[ExecutedInstruction, ...] = ()
+    events: tuple[LoggedEvent, ...] = ()
+    narrowed: Narrowed | None = None
+
+    @property
+    def first_difference(self) -> Narrowed | None:
+        """Where this replay first differs from a right one, if it could be found: to the instruction."""
+        return self.narrowed if self.narrowed is not None and self.narrowed.outcome == "first" else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """All attributes, made of what JSON has; bytes are hex."""
+        return {name: _plain(getattr(self, name)) for name in Divergence.__annotations__}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.hex() if isinstance(value, bytes) else value
 
 
 class ExpectTimeout(ReplayError, TimeoutError):

@@ -125,7 +125,7 @@ def _check(tapes: list[_Taped], node: pytest.Item) -> None:
             tape.recording.verify()
         except Divergence as divergence:
             node.stash[_failed] = True
-            pytest.fail(f"the replay of {tape.path} diverges: {divergence}", pytrace=False)
+            pytest.fail(f"{tape.path} does not replay:\n\n{divergence}", pytrace=False)
 
 
 def _remove(tapes: list[_Taped], directory: Path) -> None:

@@ -1,9 +1,11 @@
 //! The engine's errors as the exceptions that `rreplay.errors` defines.
 
 use crate::error::Error;
-use crate::replay::{Divergence, Found};
+use crate::log::StampedEvent;
+use crate::replay::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
+use crate::units::Position;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 /// The exception for `error`: its class by name, its message, and its facts as attributes.
 pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
@@ -36,10 +38,10 @@ impl<T> OrRaise<T> for Result<T, Error> {
 
 fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     let class = py.import("rreplay.errors")?.getattr(error.class())?;
-    let exception = class.call1((error.to_string(),))?;
     if let Some(divergence) = error.divergence() {
-        describe_divergence(&exception, divergence)?;
+        return divergence_exception(&class, divergence);
     }
+    let exception = class.call1((error.to_string(),))?;
     if let Some(damage) = error.damage() {
         exception.setattr("byte_offset", damage.offset)?;
         exception.setattr("icount", damage.last.icount)?;
@@ -48,28 +50,115 @@ fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>>
     Ok(exception)
 }
 
-fn describe_divergence(exception: &Bound<'_, PyAny>, divergence: &Divergence) -> PyResult<()> {
-    let py = exception.py();
+/// The whole report as the exception's text, and each of its facts as an attribute.
+fn divergence_exception<'py>(
+    class: &Bound<'py, PyAny>,
+    divergence: &Divergence,
+) -> PyResult<Bound<'py, PyAny>> {
+    let parts = Parts { module: class.py().import("rreplay.divergence")? };
+    let exception = class.call1((divergence.report().to_string(),))?;
+    exception.setattr("summary", divergence.to_string())?;
     exception.setattr("icount", divergence.position.icount)?;
     exception.setattr("cycles", divergence.position.cycles)?;
-    exception.setattr("byte_offset", divergence.byte_offset)?;
     exception.setattr("pc", divergence.pc)?;
-    if let Some(expected) = &divergence.expected {
-        exception.setattr("ordinal", expected.ordinal.0)?;
-        exception.setattr("expected", expected.event.to_string())?;
+    if let Some(StampedEvent { position, ordinal, event }) = &divergence.expected {
+        exception.setattr("ordinal", ordinal.0)?;
+        exception.setattr("expected", event.to_string())?;
+        exception.setattr("expected_icount", position.icount)?;
+        exception.setattr("expected_cycles", position.cycles)?;
     }
-    let (found, subsystems) = match &divergence.found {
-        Found::Event(what) => (what.clone(), &[][..]),
-        Found::Passed => ("the replay ran past it".to_owned(), &[][..]),
-        Found::Stuck(why) => (why.clone(), &[][..]),
-        Found::State { subsystems, .. } => {
-            (format!("another state in {}", subsystems.join(", ")), &subsystems[..])
+    exception.setattr("byte_offset", divergence.byte_offset)?;
+    exception.setattr("found", divergence.found.to_string())?;
+    exception.setattr("found_kind", divergence.found.kind())?;
+    if let Found::State { subsystems, matching } = &divergence.found {
+        exception.setattr("subsystems", parts.tuple(subsystems, |name| Ok(name.clone()))?)?;
+        exception.setattr("matching", parts.tuple(matching, |name| Ok(name.clone()))?)?;
+    }
+    let last_matching = divergence.last_matching_digest.map(|position| position.icount);
+    exception.setattr("last_matching_icount", last_matching)?;
+    exception.setattr("queued", parts.tuple(&divergence.queued, |queued| Ok(queued.clone()))?)?;
+    exception.setattr("lock_holder", divergence.lock_holder)?;
+    let instructions = parts.tuple(&divergence.executed, |executed| parts.instruction(executed))?;
+    exception.setattr("instructions", instructions)?;
+    exception.setattr("events", parts.tuple(&divergence.recent, |event| parts.event(event))?)?;
+    let narrowed = divergence.narrowed.as_ref().map(|narrowed| parts.narrowed(narrowed)).transpose()?;
+    exception.setattr("narrowed", narrowed)?;
+    Ok(exception)
+}
+
+/// Makes the classes of `rreplay.divergence`.
+struct Parts<'py> {
+    module: Bound<'py, PyModule>,
+}
+
+impl<'py> Parts<'py> {
+    fn tuple<T, P: IntoPyObject<'py>>(
+        &self,
+        items: &[T],
+        convert: impl Fn(&T) -> PyResult<P>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let converted: Vec<P> = items.iter().map(convert).collect::<PyResult<_>>()?;
+        PyTuple::new(self.module.py(), converted)
+    }
+
+    fn instruction(&self, executed: &Executed) -> PyResult<Bound<'py, PyAny>> {
+        let Executed { position, pc, bytes, text } = executed;
+        let code = PyBytes::new(self.module.py(), bytes);
+        let class = self.module.getattr("ExecutedInstruction")?;
+        class.call1((position.icount, position.cycles, pc, code, text))
+    }
+
+    fn event(&self, event: &StampedEvent) -> PyResult<Bound<'py, PyAny>> {
+        let StampedEvent { position, ordinal, event } = event;
+        let class = self.module.getattr("LoggedEvent")?;
+        class.call1((position.icount, position.cycles, ordinal.0, event.kind().name(), event.to_string()))
+    }
+
+    fn narrowed(&self, narrowed: &Narrowed) -> PyResult<Bound<'py, PyAny>> {
+        let fields = PyDict::new(self.module.py());
+        fields.set_item("outcome", narrowed.name())?;
+        match narrowed {
+            Narrowed::First { position, cause, instruction, differences } => {
+                self.at(&fields, *position)?;
+                fields.set_item("cause", cause.name())?;
+                let instruction = instruction.as_ref().map(|executed| self.instruction(executed));
+                fields.set_item("instruction", instruction.transpose()?)?;
+                if let Cause::Event { expected, found } = cause {
+                    let event = |event: &Option<StampedEvent>| {
+                        event.as_ref().map(|event| self.event(event)).transpose()
+                    };
+                    fields.set_item("expected", event(expected)?)?;
+                    fields.set_item("found", event(found)?)?;
+                }
+                self.differences(&fields, differences)?;
+            }
+            Narrowed::InLog { from, to, differences } => {
+                self.at(&fields, *from)?;
+                fields.set_item("until_icount", to.icount)?;
+                fields.set_item("until_cycles", to.cycles)?;
+                self.differences(&fields, differences)?;
+            }
+            Narrowed::Unrepeated { position, differences } => {
+                self.at(&fields, *position)?;
+                self.differences(&fields, differences)?;
+            }
+            Narrowed::GivenUp { reason } => fields.set_item("reason", reason)?,
         }
-    };
-    exception.setattr("found", found)?;
-    exception.setattr("subsystems", PyTuple::new(py, subsystems)?)?;
-    exception
-        .setattr("last_matching_icount", divergence.last_matching_digest.map(|position| position.icount))?;
-    let recent: Vec<String> = divergence.recent.iter().map(ToString::to_string).collect();
-    exception.setattr("recent_events", PyTuple::new(py, recent)?)
+        self.module.getattr("Narrowed")?.call((), Some(&fields))
+    }
+
+    fn at(&self, fields: &Bound<'py, PyDict>, position: Position) -> PyResult<()> {
+        fields.set_item("icount", position.icount)?;
+        fields.set_item("cycles", position.cycles)
+    }
+
+    fn differences(&self, fields: &Bound<'py, PyDict>, differences: &Differences) -> PyResult<()> {
+        let class = self.module.getattr("Difference")?;
+        let listed = self.tuple(&differences.listed, |difference| {
+            let FieldDifference { subsystem, field, expected, found } = difference;
+            class.call1((subsystem, field, expected, found))
+        })?;
+        fields.set_item("differences", listed)?;
+        fields.set_item("left_out", differences.left_out)
+    }
 }

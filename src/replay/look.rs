@@ -6,6 +6,9 @@ use crate::nondet::ClockKind;
 use crate::persist::Field;
 use crate::units::Position;
 
+/// What the events that are looked up may carry, so that a small file does not cost much memory.
+const UPCOMING_BYTES_MAX: usize = 2 << 20;
+
 impl Replay {
     /// The state machine's own state by subsystem and field, as reports show it.
     pub fn fields(&self) -> Vec<(&'static str, &'static str, String)> {
@@ -20,16 +23,18 @@ impl Replay {
         ]
     }
 
-    /// Player: up to `count` events that the log has next.
+    /// Player: up to `count` events that the log has next, or fewer where they carry much.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub fn upcoming(&mut self, count: usize) -> Result<Vec<StampedEvent>, ReplayError> {
         let Some(source) = &mut self.source else { return Ok(Vec::new()) };
-        let mut events = Vec::new();
+        let (mut events, mut bytes) = (Vec::new(), 0);
         while events.len() < count
+            && bytes < UPCOMING_BYTES_MAX
             && let Some(event) = source.peek(events.len())?
         {
+            bytes += event.event.heap_bytes();
             events.push(event.clone());
         }
         Ok(events)

@@ -144,9 +144,15 @@ fn show_narrowed(f: &mut Formatter<'_>, narrowed: &Narrowed) -> Result {
 
 /// Where the machine is right, that says much about what is wrong with the log.
 fn show_only_events(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
-    let in_log = matches!(divergence.narrowed, Some(Narrowed::InLog { .. }));
+    let Some(Narrowed::InLog { from, to, .. }) = &divergence.narrowed else { return Ok(()) };
     match &divergence.found {
-        Found::State { subsystems, .. } if in_log && subsystems == &["events"] => {
+        Found::State { subsystems, .. } if subsystems == &["events"] && from == to => {
+            writeln!(
+                f,
+                "The machine is in its recorded state: these events do not belong to the header of this file."
+            )
+        }
+        Found::State { subsystems, .. } if subsystems == &["events"] => {
             writeln!(
                 f,
                 "The machine is in its recorded state: an event that made no difference to it is missing,"

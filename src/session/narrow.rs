@@ -19,6 +19,7 @@ use crate::replay::{Cause, Differences, Divergence, Executed, Found, Narrowed};
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
 use crate::units::Position;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How many instructions a report looks back.
 const INSTRUCTIONS: usize = 16;
@@ -33,9 +34,12 @@ impl Session {
         let Error::Divergence(mut divergence) = error else { return error };
         if let Some(origin) = &self.origin {
             let search = Search { session: self, origin, meter: Meter::new(interrupted) };
-            divergence.narrowed = Some(match search.narrow(&mut divergence) {
-                Ok(narrowed) => narrowed,
-                Err(GivenUp(reason)) => Narrowed::GivenUp { reason },
+            // Whatever goes wrong here, the divergence is reported.
+            let narrowed = catch_unwind(AssertUnwindSafe(|| search.narrow(&mut divergence)));
+            divergence.narrowed = Some(match narrowed {
+                Ok(Ok(narrowed)) => narrowed,
+                Ok(Err(GivenUp(reason))) => Narrowed::GivenUp { reason },
+                Err(_) => Narrowed::GivenUp { reason: "it panicked, which is a bug of rreplay".to_owned() },
             });
             take_pc(&mut divergence);
         }
@@ -125,6 +129,11 @@ impl Search<'_> {
 
         let mut reference = Twin::reference(self.origin)?;
         let expected = self.go(&mut reference, base.as_ref(), &way)?;
+        if let Some(snapshot) = &unproven
+            && let Some(wrong) = self.wrong_start(&mut reference, &expected, snapshot, &way, divergence)?
+        {
+            return Ok(wrong);
+        }
         if let Some(other) = reference.divergence()
             && !goes_further(other, divergence)
         {
@@ -149,7 +158,7 @@ impl Search<'_> {
         divergence.executed = way.trail(&suspect);
         let mut twins = Pair { reference, suspect };
         let agreement = Pair { reference: expected, suspect: found };
-        self.first_difference(&mut twins, agreement, divergence, unproven.is_some())
+        self.first_difference(&mut twins, agreement, divergence)
     }
 
     // ---- where to begin ----
@@ -213,6 +222,31 @@ impl Search<'_> {
         twin.mark(&mut self.meter)
     }
 
+    /// Whether the first replay began in a state that is not the recording's there: its snapshot is wrong.
+    fn wrong_start(
+        &mut self,
+        reference: &mut Twin,
+        expected: &Mark,
+        snapshot: &Snapshot,
+        way: &Way,
+        divergence: &mut Divergence,
+    ) -> Result<Option<Narrowed>, GivenUp> {
+        let interventions = lock(&self.session.interventions).clone();
+        let mut suspect = Twin::suspect(self.origin, &interventions)?;
+        let found = self.go(&mut suspect, Some(snapshot), way)?;
+        if expected.has_diverged() || expected.agrees_with(&found) {
+            return Ok(None);
+        }
+        divergence.executed = way.trail(&suspect);
+        reference.restore(expected)?;
+        suspect.restore(&found)?;
+        let mut expected = reference.session.world();
+        let mut found = suspect.session.world();
+        let differences = compare::worlds(&mut expected, &mut found);
+        let position = snapshot.position();
+        Ok(Some(Narrowed::First { position, cause: Cause::Outside, instruction: None, differences }))
+    }
+
     // ---- the log is to blame, or nobody ----
 
     fn in_log(&mut self, agreed: Position, to: Position, reference: &mut Twin) -> Result<Narrowed, GivenUp> {
@@ -257,21 +291,16 @@ impl Search<'_> {
         twins: &mut Pair<Twin>,
         agreement: Pair<Mark>,
         divergence: &Divergence,
-        is_start: bool,
     ) -> Result<Narrowed, GivenUp> {
         if agreement.agree() {
             return self.between(twins, agreement, divergence.position.icount.saturating_add(1));
         }
-        if !is_start {
-            // Digests do not see everything: ROM is not in them. The whole recording is looked through.
-            let start = self.starts(twins)?;
-            if start.agree() {
-                return self.between(twins, start, agreement.reference.position().icount);
-            }
-            twins.restore(&start)?;
-        } else {
-            twins.restore(&agreement)?;
+        // Digests do not see everything: ROM is not in them. The whole recording is looked through.
+        let start = self.starts(twins)?;
+        if start.agree() {
+            return self.between(twins, start, agreement.reference.position().icount);
         }
+        twins.restore(&start)?;
         Ok(twins.difference(twins.reference.position(), Cause::Outside, None))
     }
 

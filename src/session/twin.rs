@@ -104,6 +104,11 @@ impl Mark {
         self.snapshot.position()
     }
 
+    /// Whether the replay had diverged there.
+    pub fn has_diverged(&self) -> bool {
+        matches!(self.status, Status::Diverged(_))
+    }
+
     /// Whether two replays stand in the same state.
     pub fn agrees_with(&self, other: &Mark) -> bool {
         self.snapshot == other.snapshot

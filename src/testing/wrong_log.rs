@@ -4,6 +4,7 @@ use crate::bus::{Exception, Interrupt};
 use crate::events::{AsyncEvent, InputEvent};
 use crate::log::{Event, LogError, StampedEvent};
 use crate::nondet::{ClockKind, ShutdownCause};
+use crate::persist::Digest;
 use crate::replay::{Checkpoint, EventSource};
 use crate::units::{EventOrdinal, Position};
 
@@ -131,6 +132,10 @@ impl WrongLog {
 }
 
 impl EventSource for WrongLog {
+    fn identity(&self) -> Digest {
+        self.log.identity()
+    }
+
     fn peek(&mut self, ahead: usize) -> Result<Option<&StampedEvent>, LogError> {
         let ordinal = self.ordinal(self.given + ahead as u64);
         let ahead = (ordinal - self.next) as usize;
