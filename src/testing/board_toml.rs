@@ -20,6 +20,8 @@ const INSTRUCTIONS: u64 = 1000;
 const INSTRUCTIONS_AGAIN: u64 = 100;
 /// A run ends here too, should the program do nothing but wait.
 const CYCLES_MAX: u64 = 50_000;
+/// The program's image, which ends where the ROM ends.
+const PROGRAM_BYTES: usize = 256;
 /// Devices that the program looks at.
 const DEVICES_MAX: usize = 10;
 
@@ -171,7 +173,8 @@ fn run(session: &Session, instructions: u64) -> Result<(), String> {
 /// A ROM whose program reads and writes the registers of the devices, and what lies behind them, for ever.
 fn program(board: &Board) -> Option<ImageInput> {
     let region: &Region = board.main_region()?;
-    let start = region.start;
+    let size = region.size().min(PROGRAM_BYTES);
+    let start = (usize::from(region.end) + 1 - size) as u16;
     let mut code = vec![0x58, 0xA2, 0x00]; // CLI, LDX #0
     for device in board.devices.iter().take(DEVICES_MAX) {
         let [low, high] = device.at.to_le_bytes();
@@ -181,7 +184,7 @@ fn program(board: &Board) -> Option<ImageInput> {
     code.extend([0xE8, 0x4C, low, high]); // INX, JMP behind LDX
     let irq_handler = (usize::from(start) + code.len()).to_le_bytes();
     code.push(0x40); // RTI
-    let mut bytes = vec![0xEA; region.size()];
+    let mut bytes = vec![0xEA; size];
     bytes[..code.len()].copy_from_slice(&code);
     let [low, high] = start.to_le_bytes();
     let vectors = bytes.len() - 6;
