@@ -223,6 +223,9 @@ fn play(case: &ReplayApiCase, recorded: &Recorded) -> Result<(), String> {
             continue;
         }
         let answer = both(&mut replay, &mut model, &mut asking, operation, index)?;
+        if answer == Answer::Diverged {
+            return Err(format!("{index}: it diverges in {operation:?}"));
+        }
         match (&answer, wanted) {
             // The log may have more at the same place than had come when this was recorded, and never less.
             (Answer::Delivered(now), Answer::Delivered(then)) => {

@@ -134,6 +134,9 @@ impl Asking {
         }
         self.nets += u16::from(matches!(call, Call::RegisterNet));
         let answer = functions.of_loop(call);
+        if matches!((call, &answer), (Call::Block(..), Answer::GivenBack(Some(_)))) {
+            self.now.cycles += 1;
+        }
         match (call, &answer) {
             // In play the host's own request is dropped, and the log's comes at the same place.
             (Call::HostShutdown(_), Answer::Flag(false)) => {
