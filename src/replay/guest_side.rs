@@ -183,7 +183,9 @@ impl Replay {
                 Event::CharReadAll { device: of, bytes } if *of == device && bytes.len() <= room => {
                     Some(Ok(bytes.clone()))
                 }
-                Event::CharReadAllError { device: of, error } if *of == device => Some(Err(*error)),
+                Event::CharReadAllError { device: of, error } if *of == device && *error < 0 => {
+                    Some(Err(*error))
+                }
                 _ => None,
             },
             || format!("char_read_all of up to {room} bytes by device {}", device.0),
@@ -249,7 +251,9 @@ impl Replay {
                 write_position: read.write_position,
             },
             |event| match event {
-                Event::AudioIn { recorded, samples, write_position } if samples.len() <= room => {
+                Event::AudioIn { recorded, samples, write_position }
+                    if samples.len() <= room && *recorded as usize <= room =>
+                {
                     let read = AudioRead { recorded: *recorded, write_position: *write_position };
                     Some((read, samples.clone()))
                 }
