@@ -356,9 +356,7 @@ impl Functions for Replay {
 
     fn of_loop(&mut self, call: &Call) -> Answer {
         match call {
-            Call::HostShutdown(cause) => {
-                answer(self.shutdown_request(self.position(), *cause), Answer::Flag)
-            }
+            Call::HostShutdown(cause) => answer(self.shutdown_request(self.position(), *cause), Answer::Flag),
             Call::LoggedShutdown => answer(self.logged_shutdown(), Answer::Cause),
             Call::Checkpoint(checkpoint) => answer(self.checkpoint(*checkpoint), Answer::Flag),
             Call::HasCheckpoint(checkpoint) => answer(self.has_checkpoint(*checkpoint), Answer::Flag),
@@ -383,7 +381,9 @@ impl Functions for Replay {
                 let disabled = self.disable_events(|delivery| delivered.push(delivery));
                 answer(disabled, |()| Answer::Delivered(delivered))
             }
-            Call::Keep(hash) => answer(keep(self, *hash), |(digest, snapshot)| Answer::Kept(digest, snapshot)),
+            Call::Keep(hash) => {
+                answer(keep(self, *hash), |(digest, snapshot)| Answer::Kept(digest, snapshot))
+            }
             Call::RequestSnapshot => answer(self.request_snapshot(), |()| Answer::Nothing),
             Call::CanSnapshot => Answer::Flag(self.can_snapshot()),
             Call::Break(at) => {
@@ -422,13 +422,17 @@ impl Functions for Model {
     fn guest(&mut self, at: Position, question: &Question) -> Answer {
         match question.clone() {
             Question::Interrupt(interrupt) => Answer::Flag(self.pass(at, Event::Interrupt(interrupt))),
-            Question::HasInterrupt => Answer::Flag(self.has(at, |event| matches!(event, Event::Interrupt(_)))),
-            Question::Exception(exception) => Answer::Flag(self.pass(at, Event::Exception(exception))),
-            Question::HasException => Answer::Flag(self.has(at, |event| matches!(event, Event::Exception(_)))),
-            Question::Clock(kind, value) => self.clock(at, kind, value),
-            Question::HasClock(kind) => {
-                Answer::Flag(self.has(at, |event| matches!(event, Event::Clock { kind: of, .. } if *of == kind)))
+            Question::HasInterrupt => {
+                Answer::Flag(self.has(at, |event| matches!(event, Event::Interrupt(_))))
             }
+            Question::Exception(exception) => Answer::Flag(self.pass(at, Event::Exception(exception))),
+            Question::HasException => {
+                Answer::Flag(self.has(at, |event| matches!(event, Event::Exception(_))))
+            }
+            Question::Clock(kind, value) => self.clock(at, kind, value),
+            Question::HasClock(kind) => Answer::Flag(
+                self.has(at, |event| matches!(event, Event::Clock { kind: of, .. } if *of == kind)),
+            ),
             Question::Random(bytes, result) => {
                 let wanted = bytes.len();
                 self.ask(at, Event::Random { result, bytes }, |event| match event {

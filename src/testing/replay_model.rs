@@ -215,8 +215,8 @@ impl Model {
     /// Player: whether an event was passed without being consumed.
     pub fn account(&mut self, to: Position) -> Answer {
         self.position = to;
-        let passed =
-            self.mode == ReplayMode::Play && self.log.get(self.next).is_some_and(|(position, _)| *position < to);
+        let passed = self.mode == ReplayMode::Play
+            && self.log.get(self.next).is_some_and(|(position, _)| *position < to);
         if passed { Answer::Diverged } else { Answer::Nothing }
     }
 
@@ -277,7 +277,8 @@ impl Model {
         if self.mode == ReplayMode::Play && self.enabled {
             return Answer::GivenBack(None);
         }
-        let is_queued = |delivery: &Delivery| matches!(delivery.event, AsyncEvent::Block { id: of, .. } if of == id);
+        let is_queued =
+            |delivery: &Delivery| matches!(delivery.event, AsyncEvent::Block { id: of, .. } if of == id);
         let owner = self.requests.get(&id).copied();
         if owner.is_none() || self.queue.iter().any(is_queued) {
             return Answer::Refused;
@@ -451,9 +452,7 @@ impl Model {
         }
         let by_guest = |logged: &Logged| match logged {
             Logged::Event(Event::Shutdown(cause)) => cause.is_of_guest(),
-            Logged::Event(event) => {
-                !matches!(event, Event::Async(_) | Event::Checkpoint(_) | Event::End)
-            }
+            Logged::Event(event) => !matches!(event, Event::Async(_) | Event::Checkpoint(_) | Event::End),
             Logged::Digest(..) | Logged::Snapshot(_) => false,
         };
         self.log[self.next..].iter().find(|(_, logged)| !by_guest(logged)).map(|(position, _)| *position)

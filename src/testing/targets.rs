@@ -5,7 +5,8 @@
 //! `tests/corpus.rs` says what is missing.
 
 use super::{
-    Failure, Scenario, board_toml, check_record_replay, cpu_differential, log_reader, snapshot_restore,
+    Failure, Scenario, board_toml, check_record_replay, cpu_differential, log_reader, replay_api,
+    snapshot_restore,
 };
 use crate::persist::Digest;
 use arbitrary::{Arbitrary, Unstructured};
@@ -30,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cpu_differential", check: cpu_differential::check },
     Target { name: "board_toml", check: board_toml::check },
     Target { name: "snapshot_restore", check: |input| Ok(snapshot_restore(input)?) },
+    Target { name: "replay_api", check: |input| Ok(replay_api(input)?) },
 ];
 
 /// Where recordings of findings go when libFuzzer does not say where its artifacts go: a directory.
