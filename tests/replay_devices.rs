@@ -408,9 +408,10 @@ fn a_cpu_that_waits_for_nothing_but_hosts_is_woken_by_them() {
     let session = rreplay::sync::Shared::new(bench);
     let gate = session.session.open_gate();
     let (running, sleep) = (session.clone(), true);
-    let run = std::thread::spawn(move || {
+    let run = rreplay::sync::spawn("vCPU's user", move || {
         running.run(RunRequest { sleep, scheduler: Some(Scheduler::Threads), ..RunRequest::default() }).reason
-    });
+    })
+    .unwrap();
     session.arrive(vec![AsyncEvent::Net { device: 0, flags: 1, bytes: b"wake".to_vec() }]);
     assert_eq!(run.join().unwrap(), "halted");
     drop(gate);

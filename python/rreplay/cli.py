@@ -219,7 +219,10 @@ def _replay(options: argparse.Namespace) -> int:
         write_bytes(machine.console.read())
         if not options.json:
             raise
-        print(json.dumps({"ok": False, "scheduler": options.scheduler, "divergence": divergence.as_dict()}), file=sys.stderr)
+        print(
+            json.dumps({"ok": False, "scheduler": options.scheduler, "divergence": divergence.as_dict()}),
+            file=sys.stderr,
+        )
         return FINDING
     return SUCCESS
 

@@ -3,7 +3,7 @@
 use super::Foreign;
 use crate::error::Error;
 use crate::log::Event;
-use crate::persist::Digest;
+use crate::persist::{Digest, Sections};
 use crate::replay::{OWN_SUBSYSTEMS, ReplayMode};
 use crate::snapshot::Snapshot;
 use crate::units::Position;
@@ -126,7 +126,7 @@ impl Foreign {
     ///
     /// # Errors
     /// When the log cannot be written; in play, a divergence when it does not have such a state here.
-    pub fn vmstate_init(&mut self, state: Option<&[Part]>) -> Result<Option<Vec<(String, Vec<u8>)>>, Error> {
+    pub fn vmstate_init(&mut self, state: Option<&[Part]>) -> Result<Option<Sections>, Error> {
         let container = match (self.look().mode(), state) {
             (ReplayMode::Record, Some(state)) => self.container(state, None)?.to_bytes(),
             _ => Vec::new(),

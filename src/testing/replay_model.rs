@@ -470,5 +470,5 @@ impl Model {
 
 /// The next multiple of `every`; 0 for never.
 fn multiple_behind(icount: u64, every: u64) -> u64 {
-    if every == 0 { u64::MAX } else { (icount / every + 1) * every }
+    icount.checked_div(every).map_or(u64::MAX, |intervals| (intervals + 1) * every)
 }

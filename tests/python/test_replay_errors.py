@@ -582,8 +582,8 @@ def test_a_divergence_says_what_agreed(tmp_path: Path) -> None:
     error = caught.value
     assert (error.icount, error.cycles, error.ordinal) == (12, 32, 10)
     assert error.expected.startswith("random result 0: 2 bytes")
-    assert error.found == "a request for 3 random bytes"
+    assert error.found == "came to a request for 3 random bytes"
     assert error.last_matching_icount == 10
-    assert len(error.recent_events) == 10
-    assert "checkpoint reset" in error.recent_events[-1]
+    assert len(error.events) == 10
+    assert "checkpoint reset" in error.events[-1].text
     assert error.byte_offset is not None
