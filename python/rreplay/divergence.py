@@ -77,15 +77,16 @@ class Narrowed:
     """What replaying a second time has found out.
 
     Attributes:
-        outcome: "first": the two replays first differ at `icount`. "in_log": a second replay comes to the same place, so
-            the log is of another run, or was changed, between `icount` and `until_icount`. "unrepeated": a second replay
-            passes the place, so this machine was changed by something that is in no log. "given_up": see `reason`.
+        outcome: "first": the two replays first differ at `icount`. "in_log": a second replay comes to the same place,
+            so the log is of another run, or was changed, between `icount` and `until_icount`. "unrepeated": a second
+            replay passes the place, so this machine was changed by something that is in no log. "given_up": see
+            `reason`.
         icount: Where they still agreed ("first", "in_log"), or where this replay stood ("unrepeated").
         cycles: Clock cycles passed there.
         until_icount: Where they are first known to differ ("in_log").
         until_cycles: Clock cycles passed there.
-        cause: "instruction", "event", "waiting" or "outside", what lies between the last state that agreed and the first
-            that does not; only with "first".
+        cause: "instruction", "event", "waiting" or "outside", what lies between the last state that agreed and the
+            first that does not; only with "first".
         instruction: The instruction executed there, if one was.
         expected: The event that the recording has there, if an event is the cause.
         found: The event that the replay had there.

@@ -175,12 +175,8 @@ def test_the_log_of_another_run(tmp_path: Path) -> None:
     mixed = forge(
         tmp_path / "one.rreplay", tmp_path / "mixed.rreplay", lambda raw: raw, header=tmp_path / "other.rreplay"
     )
-    try:
-        # Where even its first event cannot be of that machine, nothing is left to replay.
-        assert not rr.open(mixed, salvage=True).verify().ok
-    except rr.Divergence as divergence:
-        assert divergence.narrowed is not None
-        assert divergence.narrowed.outcome == "in_log"
+    # Not even its first event can be of that machine, so nothing is left to replay.
+    assert not rr.open(mixed, salvage=True).verify().ok
 
 
 def test_the_text_is_for_a_terminal(tampered: Path) -> None:
@@ -223,6 +219,7 @@ def test_one_made_by_hand_has_every_attribute() -> None:
 
 def test_the_command_prints_it(tampered: Path) -> None:
     divergence = verify(tampered)
+    result = command()
     for arguments in (("verify", tampered), ("verify", tampered, "--scheduler", "both"), ("replay", tampered)):
         result = command(*arguments)
         assert result.returncode == 1
