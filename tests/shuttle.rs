@@ -16,7 +16,7 @@ use rreplay::persist::Digest;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
 use rreplay::sync::{Mutex, Shared, lock, spawn, yield_now};
-use rreplay::testing::{Extent, HostOperation, Scenario, SmallDisk, check_record_replay};
+use rreplay::testing::{Extent, HostAct, HostOperation, Scenario, SmallDisk, check_record_replay};
 use rreplay::units::Position;
 use schedules::{Amount, explore, explore_twice};
 
@@ -212,9 +212,10 @@ fn generated_scenarios_replay() {
         .collect();
         let mut scenario = Scenario::arbitrary_take_rest(Unstructured::new(&bytes)).unwrap();
         scenario.host.truncate(3);
-        scenario
-            .host
-            .push(HostOperation::Race { bytes: b"race".to_vec(), extent: Extent::Instructions(500) });
+        scenario.host.push(HostOperation::Race {
+            acts: vec![HostAct::Type(b"race".to_vec())],
+            extent: Extent::Instructions(500),
+        });
         let name = format!("generated scenario {seed}");
         explore(&name, Amount { schedules: 20, distinct_at_least: 1 }, move || {
             let report = check_record_replay(&scenario).unwrap_or_else(|failure| panic!("{failure}"));
