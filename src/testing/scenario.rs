@@ -52,7 +52,8 @@ pub struct Scenario {
     pub unrecorded: u8,
     /// Modulo 1024, and taken from 1024: instructions between digests.
     pub digest_every: u16,
-    /// Modulo 1024, and taken from 1024: instructions between snapshots.
+    /// Modulo 961, and taken from 1024: instructions between snapshots. Denser ones would make a long scenario compress
+    /// its memory some ten thousand times.
     pub snapshot_every: Option<u16>,
     /// Modulo 128, and taken from 128: instructions of the slices in which one replay is made.
     pub replay_slice: u8,
@@ -254,7 +255,7 @@ impl Scenario {
 
     /// Instructions between snapshots.
     pub(super) fn snapshot_every(&self) -> Option<u64> {
-        self.snapshot_every.map(|every| 1024 - u64::from(every % 1024))
+        self.snapshot_every.map(|every| 1024 - u64::from(every % 961))
     }
 
     /// Instructions of the slices of one replay.
