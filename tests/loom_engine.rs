@@ -68,7 +68,7 @@ fn input_wakes_a_cpu_that_waits() {
             }
         }
     };
-    let bounds = Bounds { preemptions: 2, at_least: 1 };
+    let bounds = Bounds { preemptions: 2, at_least: 2_120 };
     explore("input wakes a free CPU", bounds, model(false, Timing::Jump));
     explore("input wakes a recorded CPU", bounds, model(true, Timing::Jump));
     explore("input wakes a recorded CPU that sleeps", bounds, model(true, Timing::Sleep));
@@ -77,7 +77,7 @@ fn input_wakes_a_cpu_that_waits() {
 /// A source that gives a byte and ends, at any moment: the byte arrives, and the CPU that waits for more is halted.
 #[test]
 fn a_source_that_ends_halts_a_cpu_that_waits() {
-    explore("a source ends", Bounds { preemptions: 3, at_least: 1 }, || {
+    explore("a source ends", Bounds { preemptions: 3, at_least: 28_200 }, || {
         let toy = Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive], None) };
         let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
         let gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -98,7 +98,7 @@ fn a_source_that_ends_halts_a_cpu_that_waits() {
 /// waits was told.
 #[test]
 fn a_source_that_ends_without_a_kick_halts_a_cpu_that_waits() {
-    explore("a source ends by itself", Bounds { preemptions: 4, at_least: 1 }, || {
+    explore("a source ends by itself", Bounds { preemptions: 4, at_least: 6_370 }, || {
         let toy = Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive], None) };
         let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
         let mut script = Script::typing(&[b"x", b"y", b"z"]);
@@ -112,7 +112,7 @@ fn a_source_that_ends_without_a_kick_halts_a_cpu_that_waits() {
 /// Real time that passes while a CPU sleeps until its timer, with input in between, under the limit of a run.
 #[test]
 fn a_sleeping_cpu_is_woken_by_its_timer_or_by_input() {
-    explore("a sleeping CPU with a timer", Bounds { preemptions: 2, at_least: 1 }, || {
+    explore("a sleeping CPU with a timer", Bounds { preemptions: 2, at_least: 1_710 }, || {
         let toy = Toy::new(vec![Op::Unmask, Op::Wait, Op::Receive, Op::Clock], Some(9));
         let rig = Rig::recording(toy.clone(), 0, Box::new(SteadyHost::default()));
         let gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -138,7 +138,7 @@ fn a_completion_wakes_a_cpu_that_waits() {
         [("a disk wakes a CPU", Timing::Jump), ("a disk wakes a CPU that sleeps", Timing::Sleep)]
     {
         let program = program.clone();
-        explore(name, Bounds { preemptions: 3, at_least: 1 }, move || {
+        explore(name, Bounds { preemptions: 3, at_least: 1_090 }, move || {
             let toy = Toy { masked: true, ..Toy::new(program.clone(), None) };
             let desk = Desk::default();
             let host = Box::new(SlowDiskHost::new(&desk));
@@ -157,7 +157,7 @@ fn a_completion_wakes_a_cpu_that_waits() {
 fn a_shutdown_by_the_host_ends_both_and_is_logged() {
     for (name, timing) in [("the host quits", Timing::Jump), ("the host quits a sleeping CPU", Timing::Sleep)]
     {
-        explore(name, Bounds { preemptions: 3, at_least: 1 }, move || {
+        explore(name, Bounds { preemptions: 3, at_least: 11_400 }, move || {
             let toy = Toy::new(vec![Op::Work, Op::Wait], None);
             let rig = Rig::recording(toy.clone(), 1, Box::new(SteadyHost::default()));
             let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -176,7 +176,7 @@ fn a_shutdown_by_the_host_ends_both_and_is_logged() {
 /// user ends what is left. Nobody waits for nothing.
 #[test]
 fn a_reset_by_the_host_wakes_a_cpu_that_waits() {
-    explore("the host resets", Bounds { preemptions: 2, at_least: 1 }, || {
+    explore("the host resets", Bounds { preemptions: 2, at_least: 1_570 }, || {
         let toy = Toy::new(vec![Op::Wait, Op::Stop], None);
         let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
         let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -197,7 +197,7 @@ fn a_reset_by_the_host_wakes_a_cpu_that_waits() {
 #[test]
 fn a_request_to_stop_ends_a_cpu_that_waits() {
     for (name, timing) in [("a stop ends a wait", Timing::Jump), ("a stop ends a sleep", Timing::Sleep)] {
-        explore(name, Bounds { preemptions: 3, at_least: 1 }, move || {
+        explore(name, Bounds { preemptions: 3, at_least: 6_960 }, move || {
             let toy = Toy::new(vec![Op::Work, Op::Wait], None);
             let rig = Rig::recording(toy.clone(), 0, Box::new(SteadyHost::default()));
             let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -214,7 +214,7 @@ fn a_request_to_stop_ends_a_cpu_that_waits() {
 /// comes to the same end.
 #[test]
 fn a_run_goes_on_after_a_request_to_stop() {
-    explore("a run is stopped and goes on", Bounds { preemptions: 2, at_least: 1 }, || {
+    explore("a run is stopped and goes on", Bounds { preemptions: 2, at_least: 1_280 }, || {
         let toy = Toy::new(vec![Op::Clock, Op::Print], Some(11));
         // A digest at each instruction cuts the run into slices of one.
         let rig = Rig::recording(toy.clone(), 1, Box::new(NoisyHost(1)));
@@ -239,7 +239,7 @@ fn a_run_goes_on_after_a_request_to_stop() {
 #[test]
 fn a_replay_goes_on_after_a_request_to_stop() {
     let toy = Toy::new(vec![Op::Wait, Op::Receive, Op::Print, Op::Unmask], None);
-    explore("a replay is stopped and goes on", Bounds { preemptions: 2, at_least: 1 }, move || {
+    explore("a replay is stopped and goes on", Bounds { preemptions: 2, at_least: 1_720 }, move || {
         let recorder = Rig::recording(toy.clone(), 2, Box::new(NoisyHost(1)));
         recorder.desk.send(b"xy");
         recorder.run(Scheduler::Inline, Limits::NONE, Timing::Jump).expect("nothing fails here");
@@ -260,7 +260,7 @@ fn the_guest_ends_a_main_loop_that_rests() {
     for (name, op, reason) in
         [("the guest stops", Op::Stop, StopReason::Halted), ("the guest shuts down", Op::ShutDown, shutdown)]
     {
-        explore(name, Bounds { preemptions: 4, at_least: 1 }, move || {
+        explore(name, Bounds { preemptions: 4, at_least: 100 }, move || {
             let toy = Toy::new(vec![Op::Work, op], None);
             let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
             let gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -275,7 +275,7 @@ fn the_guest_ends_a_main_loop_that_rests() {
 /// its end) does not upset the next.
 #[test]
 fn a_run_leaves_nothing_behind_that_upsets_the_next() {
-    explore("two runs", Bounds { preemptions: 2, at_least: 1 }, || {
+    explore("two runs", Bounds { preemptions: 2, at_least: 5_070 }, || {
         let toy = Toy { masked: true, ..Toy::new(vec![Op::Work, Op::Wait, Op::Receive, Op::Stop], None) };
         let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
         let gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -300,7 +300,7 @@ fn a_run_leaves_nothing_behind_that_upsets_the_next() {
 /// recorded replays up to its last event.
 #[test]
 fn a_panic_of_the_guest_ends_both_and_the_log_stays_usable() {
-    explore("the guest panics", Bounds { preemptions: 3, at_least: 1 }, || {
+    explore("the guest panics", Bounds { preemptions: 3, at_least: 30_100 }, || {
         let toy = Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive, Op::Clock, Op::Print], None) };
         let rig = Rig::recording(toy.clone(), 1, Box::new(PanickingHost));
         let gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -354,8 +354,8 @@ impl Inlet for PanickingInlet {
 /// can be ended and replayed.
 #[test]
 fn a_panic_of_the_main_loop_ends_the_vcpu() {
-    for panics_at in 1..=3 {
-        explore("the main loop panics", Bounds { preemptions: 4, at_least: 1 }, move || {
+    for (panics_at, at_least) in [(1, 1), (2, 32), (3, 180)] {
+        explore("the main loop panics", Bounds { preemptions: 4, at_least }, move || {
             let toy =
                 Toy { masked: true, ..Toy::new(vec![Op::Work, Op::Wait, Op::Receive, Op::Print], None) };
             let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
@@ -406,7 +406,7 @@ fn no_room() -> LogError {
 #[test]
 fn a_full_disk_ends_both() {
     for room in 0..6 {
-        explore("the log is full", Bounds { preemptions: 2, at_least: 1 }, move || {
+        explore("the log is full", Bounds { preemptions: 2, at_least: 710 }, move || {
             let toy =
                 Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive, Op::Print, Op::Clock], None) };
             let memory = MemorySink::default();
@@ -430,7 +430,7 @@ fn a_full_disk_ends_both() {
 /// A replay that diverges says so on whichever thread it is asked, and ends both.
 #[test]
 fn a_divergence_ends_both() {
-    explore("a replay diverges", Bounds { preemptions: 3, at_least: 1 }, || {
+    explore("a replay diverges", Bounds { preemptions: 3, at_least: 56 }, || {
         let toy = Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive, Op::Print], None) };
         let recorder = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
         recorder.desk.send(b"x");
@@ -446,7 +446,7 @@ fn a_divergence_ends_both() {
 /// Somebody who looks at the machine while it runs gets his turn, and changes nothing.
 #[test]
 fn whoever_looks_changes_nothing() {
-    explore("somebody looks", Bounds { preemptions: 2, at_least: 1 }, || {
+    explore("somebody looks", Bounds { preemptions: 2, at_least: 1_740 }, || {
         let rig = Rig::recording(two_bytes(), 1, Box::new(NoisyHost(1)));
         rig.desk.send(b"xy");
         let rig = rreplay::sync::Arc::new(rig);
@@ -470,7 +470,7 @@ fn whoever_looks_changes_nothing() {
 /// nothing in the queue, and a replay that starts at it comes to the same end.
 #[test]
 fn a_snapshot_asked_for_at_any_moment_is_taken_and_good() {
-    explore("a snapshot is asked for", Bounds { preemptions: 2, at_least: 1 }, || {
+    explore("a snapshot is asked for", Bounds { preemptions: 2, at_least: 3_810 }, || {
         let toy =
             Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive, Op::CallBack, Op::Print], None) };
         let rig = rreplay::sync::Arc::new(Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1))));

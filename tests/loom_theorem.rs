@@ -167,9 +167,9 @@ fn a_busy_run_recorded_under_any_interleaving_replays_under_any() {
         gate: false,
     };
     case.holds(Floors {
-        recording: Bounds { preemptions: 2, at_least: 1 },
-        distinct_logs: 1,
-        replaying: Bounds { preemptions: 2, at_least: 1 },
+        recording: Bounds { preemptions: 2, at_least: 2_310 },
+        distinct_logs: 26,
+        replaying: Bounds { preemptions: 2, at_least: 135_000 },
         kinds: &[
             "audio_in",
             "audio_out",
@@ -210,9 +210,9 @@ fn a_waiting_run_recorded_under_any_interleaving_replays_under_any() {
         gate: true,
     };
     case.holds(Floors {
-        recording: Bounds { preemptions: 2, at_least: 1 },
-        distinct_logs: 1,
-        replaying: Bounds { preemptions: 1, at_least: 1 },
+        recording: Bounds { preemptions: 2, at_least: 15_700 },
+        distinct_logs: 315,
+        replaying: Bounds { preemptions: 1, at_least: 23_800 },
         kinds: &["block", "char_read", "char_write", "checkpoint", "digest", "interrupt", "net"],
     });
 }
@@ -233,9 +233,9 @@ fn a_sleeping_run_recorded_under_any_interleaving_replays_under_any() {
         gate: false,
     };
     case.holds(Floors {
-        recording: Bounds { preemptions: 2, at_least: 1 },
-        distinct_logs: 1,
-        replaying: Bounds { preemptions: 2, at_least: 1 },
+        recording: Bounds { preemptions: 2, at_least: 1_310 },
+        distinct_logs: 6,
+        replaying: Bounds { preemptions: 2, at_least: 10_400 },
         kinds: &["char_read", "checkpoint", "clock", "interrupt"],
     });
 }
@@ -257,9 +257,9 @@ fn a_stopped_run_recorded_under_any_interleaving_replays_under_any() {
         gate: false,
     };
     case.holds(Floors {
-        recording: Bounds { preemptions: 2, at_least: 1 },
-        distinct_logs: 1,
-        replaying: Bounds { preemptions: 2, at_least: 1 },
+        recording: Bounds { preemptions: 2, at_least: 2_150 },
+        distinct_logs: 10,
+        replaying: Bounds { preemptions: 2, at_least: 49_900 },
         kinds: &["char_read", "checkpoint", "char_write", "clock", "digest", "interrupt", "shutdown"],
     });
 }
@@ -282,9 +282,9 @@ fn a_reset_run_recorded_under_any_interleaving_replays_under_any() {
         gate: false,
     };
     case.holds(Floors {
-        recording: Bounds { preemptions: 2, at_least: 1 },
-        distinct_logs: 1,
-        replaying: Bounds { preemptions: 2, at_least: 1 },
+        recording: Bounds { preemptions: 2, at_least: 2_390 },
+        distinct_logs: 56,
+        replaying: Bounds { preemptions: 2, at_least: 108_000 },
         kinds: &["char_read", "checkpoint", "clock", "digest", "interrupt", "shutdown", "snapshot"],
     });
 }

@@ -106,7 +106,7 @@ fn run(session: &Session, cycles: u64, sleep: bool, interrupted: &mut dyn FnMut(
 
 #[test]
 fn the_monitor_typed_to_at_any_moment_replays() {
-    explore("the monitor is typed to", Amount { schedules: 800, distinct_at_least: 1 }, || {
+    explore("the monitor is typed to", Amount { schedules: 800, distinct_at_least: 370 }, || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"v", b"er\r", b"regs\r"]);
         assert_eq!(run(&session, 30_000, false, &mut || false), "budget");
@@ -117,20 +117,24 @@ fn the_monitor_typed_to_at_any_moment_replays() {
 
 #[test]
 fn the_monitor_looked_at_at_any_moment_replays() {
-    explore("the monitor is typed to and looked at", Amount { schedules: 400, distinct_at_least: 1 }, || {
-        let (session, disk) = recorded();
-        let typist = type_from_another_thread(&session, &[b"x 0", b"\r"]);
-        let observer = look_from_another_thread(&session);
-        assert_eq!(run(&session, 20_000, false, &mut || false), "budget");
-        typist();
-        observer();
-        replays(&session, &disk)
-    });
+    explore(
+        "the monitor is typed to and looked at",
+        Amount { schedules: 400, distinct_at_least: 135 },
+        || {
+            let (session, disk) = recorded();
+            let typist = type_from_another_thread(&session, &[b"x 0", b"\r"]);
+            let observer = look_from_another_thread(&session);
+            assert_eq!(run(&session, 20_000, false, &mut || false), "budget");
+            typist();
+            observer();
+            replays(&session, &disk)
+        },
+    );
 }
 
 #[test]
 fn the_monitor_sleeping_in_real_time_replays() {
-    explore("the monitor sleeps", Amount { schedules: 400, distinct_at_least: 1 }, || {
+    explore("the monitor sleeps", Amount { schedules: 400, distinct_at_least: 360 }, || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"wait 2\r", b"\x03"]);
         assert_eq!(run(&session, 60_000, true, &mut || false), "budget");
@@ -141,7 +145,7 @@ fn the_monitor_sleeping_in_real_time_replays() {
 
 #[test]
 fn the_monitor_stopped_at_any_moment_replays() {
-    explore("the monitor is stopped and goes on", Amount { schedules: 400, distinct_at_least: 1 }, || {
+    explore("the monitor is stopped and goes on", Amount { schedules: 400, distinct_at_least: 220 }, || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"\r", b"ver\r"]);
         let asked = Mutex::new(0);
@@ -165,7 +169,7 @@ fn the_monitor_stopped_at_any_moment_replays() {
 
 #[test]
 fn a_machine_that_halts_while_somebody_types_ends_both_threads() {
-    explore("the monitor halts", Amount { schedules: 400, distinct_at_least: 1 }, || {
+    explore("the monitor halts", Amount { schedules: 400, distinct_at_least: 265 }, || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"ha", b"lt\r", b"too late"]);
         // The first run may be over before everything is typed.
