@@ -206,9 +206,7 @@ pub(super) fn read_frame(
     source.read_up_to(offset, FRAME_HEADER_MAX, buffer)?;
     let (header, header_length) = match FrameHeader::parse(buffer) {
         Ok(parsed) => parsed,
-        Err(CodecError::Short(_)) if buffer.len() < FRAME_HEADER_MAX => {
-            return Ok(Err(DamageReason::Truncated));
-        }
+        Err(CodecError::Short(_)) => return Ok(Err(DamageReason::Truncated)),
         Err(error) => return Ok(Err(DamageReason::Broken(error))),
     };
     let length = header_length + header.stored as usize + CHECKSUM_LENGTH;
