@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Op, Outcome, Rig, Script, Toy, play, record, record_with};
+use common::{CHAIN_CALLS, Op, Outcome, Rig, Script, Toy, play, record, record_with};
 use proptest::prelude::*;
 use rreplay::engine::{Limits, Next, Outlet, RunError, Scheduler, Timing};
-use rreplay::log::event::{Event, StampedEvent};
-use rreplay::nondet::{CharId, CharWritten, ClockKind};
+use rreplay::log::event::{AsyncEvent, Event, StampedEvent};
+use rreplay::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind};
 use rreplay::replay::ReplayError;
 
 fn op() -> impl Strategy<Value = Op> {
@@ -154,4 +154,34 @@ fn a_sleeper_that_is_woken_at_once_sleeps_on() {
         world.guest.position.cycles < 1000,
         "the virtual clock has leapt to the timer, and no time has passed"
     );
+}
+
+#[test]
+fn where_nothing_is_attached_the_guest_is_told_so() {
+    const ENXIO: i32 = 6;
+    let mut host = CoarseHost;
+    assert_eq!(host.char_read_all(CharId(0), &mut [0; 4]), -ENXIO);
+    assert_eq!(host.audio_out(&[1; 7]), 7, "all is taken, and nobody hears it");
+    let mut samples = [1; 7];
+    assert_eq!(host.audio_in(&mut samples), AudioRead { recorded: 7, write_position: 0 });
+    assert_eq!(samples, [0; 7], "silence");
+    let request = BlockRequest::Flush;
+    assert_eq!(host.block(1, &request), Some(BlockResult { result: -ENXIO, data: Vec::new() }));
+}
+
+/// The last instruction asks for a call which asks for another: all of them are the recording's, before its end.
+#[test]
+fn calls_that_ask_for_calls_at_the_end_are_recorded() {
+    let toy = Toy::new(vec![Op::CallChain, Op::Work], None);
+    let rig = Rig::recording(toy.clone(), 0, Box::new(CoarseHost));
+    {
+        let mut world = rig.engine.lock("test");
+        world.begin_run(Limits { icount: 1, cycles: u64::MAX });
+        world.turns_per_hold = 1;
+        assert!(matches!(world.vcpu_hold(), Next::Continue));
+    }
+    let (events, outcome) = rig.finish();
+    let calls = events.iter().filter(|event| matches!(event.event, Event::Async(AsyncEvent::Bh { .. })));
+    assert_eq!(calls.count(), usize::from(CHAIN_CALLS));
+    assert_eq!(play(toy, events, Scheduler::Inline).unwrap(), outcome);
 }

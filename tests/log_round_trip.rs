@@ -203,6 +203,42 @@ fn bounds_hold_when_writing() {
 }
 
 #[test]
+fn neither_count_goes_back() {
+    let mut writer = LogWriter::in_memory(&header(), Options::default()).unwrap();
+    let last = Position::new(10, 32);
+    writer.append(last, &Event::Random { result: 0, bytes: vec![1] }).unwrap();
+    for position in [Position::new(9, 32), Position::new(9, 40), Position::new(10, 31), Position::new(11, 31)]
+    {
+        let back = Err(LogError::BackInTime { position, last });
+        assert_eq!(writer.append(position, &Event::End).map(|_| ()), back, "an event");
+        assert_eq!(writer.append_snapshot(position, b"state").map(|_| ()), back, "a snapshot");
+    }
+    writer.append_snapshot(last, b"state").unwrap();
+    writer.append(last, &Event::End).unwrap();
+}
+
+#[test]
+fn the_largest_snapshot_comes_back() {
+    let mut writer = LogWriter::in_memory(&header(), Options::default()).unwrap();
+    let snapshot: Vec<u8> = (0..limits::MAX_FRAME_RAW).map(|at| (at >> 8) as u8 ^ at as u8).collect();
+    writer.append_snapshot(Position::new(10, 32), &snapshot).unwrap();
+    writer.append(Position::new(10, 32), &Event::End).unwrap();
+    writer.finish().unwrap();
+    let reader = LogReader::from_bytes(writer.take_bytes().unwrap()).unwrap();
+    assert!(reader.read_snapshot(0).unwrap() == snapshot);
+}
+
+#[test]
+fn a_log_in_a_file_gives_no_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.rreplay");
+    let mut writer = LogWriter::create(&path, &header(), Options::default()).unwrap();
+    writer.append(Position::new(10, 32), &Event::End).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(writer.take_bytes(), None);
+}
+
+#[test]
 fn bounds_of_the_header_hold_when_writing() {
     let refused = |change: fn(&mut Header)| {
         let mut header = header();

@@ -11,4 +11,4 @@ mod toy;
 
 pub use hosts::{Desk, DeskInlet, NoisyHost, PANIC, PanickingHost, Script, SlowDiskHost, SteadyHost, typed};
 pub use rig::{Outcome, Rig, play, record, record_with};
-pub use toy::{Op, Toy};
+pub use toy::{CHAIN_CALLS, Op, Toy};

@@ -39,6 +39,8 @@ pub enum Op {
     CallBackOnce,
     /// Reads what there is to read from the host side of character device 0, now.
     ReadAll,
+    /// Schedules a deferred call that asks for another, and so on: [`CHAIN_CALLS`] in all.
+    CallChain,
     /// Plays four samples.
     Play,
     /// Records four samples.
@@ -48,6 +50,13 @@ pub enum Op {
     /// Stops for good.
     Stop,
 }
+
+/// Calls of a chain.
+pub const CHAIN_CALLS: u16 = 5;
+/// Owner of a chain's last call.
+const CHAIN_END: Owner = Owner(100);
+/// Owner of a chain's first call.
+const CHAIN: Owner = Owner(CHAIN_END.0 + CHAIN_CALLS - 1);
 
 /// A CPU with one accumulator, a timer and a receiver, running `program` in a circle.
 #[derive(Clone)]
@@ -173,6 +182,7 @@ impl Toy {
                 self.mix(id);
             }
             Op::CallBack => outside.schedule_bh(at, Owner(2)),
+            Op::CallChain => outside.schedule_bh(at, CHAIN),
             Op::CallBackOnce => outside.schedule_bh_oneshot(at, Owner(3)),
             Op::ReadAll => {
                 let mut bytes = [0; 4];
@@ -243,8 +253,13 @@ impl Guest for Toy {
         self.timer_due += self.timer_period.unwrap_or(u64::MAX);
     }
 
-    fn deliver(&mut self, delivery: &Delivery, _outside: &mut dyn Nondet) {
+    fn deliver(&mut self, delivery: &Delivery, outside: &mut dyn Nondet) {
         self.suspended = false;
+        if let Some(Owner(link)) = delivery.owner
+            && link > CHAIN_END.0
+        {
+            outside.schedule_bh(self.position, Owner(link - 1));
+        }
         self.mix(delivery.owner.map_or(0, |owner| u64::from(owner.0)));
         match &delivery.event {
             AsyncEvent::CharRead { bytes, .. } | AsyncEvent::Net { bytes, .. } => self.received.extend(bytes),
