@@ -14,6 +14,8 @@ TIME ?= 60
 TEST_FUZZ_TIME ?= 5
 # Only the models with this in their names: make loom MODEL=busy
 MODEL ?=
+# A part of the mutants: make mutants SHARD=0/8
+SHARD ?=
 
 VENV := .venv
 BIN := $(abspath $(VENV))/bin
@@ -33,7 +35,7 @@ ifeq ($(shell test -x $(VENV)/bin/python && $(VENV)/bin/python -c 'import pip' 2
 $(shell rm -f $(TOOLS) $(MODULE))
 endif
 
-.PHONY: help demo test build bench fuzz loom shuttle clean check-cargo format
+.PHONY: help demo test build bench fuzz loom shuttle mutants clean check-cargo format
 .PHONY: test-style test-rust test-loom test-shuttle test-guests test-types test-python test-notebooks test-fuzz
 
 help:
@@ -48,6 +50,7 @@ help:
 	@echo 'make shuttle       whole machines under thousands of random schedules of their threads.'
 	@echo '                   More, or others: make shuttle SHUTTLE_SCHEDULES=20 SHUTTLE_SEED=7 (twenty times as many)'
 	@echo '                   One that failed: make shuttle MODEL=sleeping SHUTTLE_REPLAY=file with the schedule'
+	@echo 'make mutants       what the tests do not notice when the code is changed: hours. A part: make mutants SHARD=0/8'
 	@echo 'make clean         remove everything that make made'
 
 demo: build
@@ -145,6 +148,13 @@ loom test-loom: check-cargo
 
 shuttle test-shuttle: check-cargo
 	RUSTFLAGS='--cfg shuttle' cargo test --quiet --features testing --target-dir target/shuttle --test shuttle $(MODEL) -- --nocapture
+
+# The programs of tests are too many to link for each mutant: tests/mutants has the quick ones in one program.
+mutants: check-cargo
+	@command -v cargo-mutants >/dev/null 2>&1 || cargo install --quiet --locked 'cargo-mutants@^27.1'
+	cargo mutants --profile mutants --file 'src/replay/**' --file 'src/log/**' --file 'src/engine/**' \
+	  --cargo-arg=--features=mutants --cargo-arg=--test=mutants --timeout 60 --build-timeout 600 \
+	  --output target $(if $(SHARD),--shard $(SHARD) --sharding round-robin)
 
 bench: check-cargo
 	cargo bench

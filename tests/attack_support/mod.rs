@@ -2,7 +2,7 @@
 //! docs/log-format.md has them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use crate::session_support::{instructions, machine, run};
+use super::session_support::{instructions, machine, run};
 use rreplay::engine::Scheduler;
 use rreplay::log::{LogWriter, Options, StampedEvent};
 use rreplay::recording::Recording;

@@ -1,7 +1,7 @@
 //! What the tests of divergences share: a busy machine, its recordings, random numbers, and reading of reports.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use crate::session_support::{machine, run};
+use super::session_support::{machine, run};
 use rreplay::engine::Scheduler;
 use rreplay::error::Error;
 use rreplay::log::{Event, EventCursor, Header, LogReader, LogWriter, Options, StampedEvent};
