@@ -10,7 +10,8 @@ use log_support::{
 use proptest::prelude::*;
 use rreplay::log::codec::{ChunkDecoder, ChunkEncoder};
 use rreplay::log::{
-    Event, EventCursor, EventKind, Header, IndexState, LogError, LogReader, LogWriter, Options, limits,
+    AsyncEvent, Event, EventCursor, EventKind, Header, IndexState, LogError, LogReader, LogWriter, Options,
+    limits,
 };
 use rreplay::nondet::{CharId, CharWritten, ClockKind};
 use rreplay::persist::Digest;
@@ -215,6 +216,39 @@ fn neither_count_goes_back() {
     }
     writer.append_snapshot(last, b"state").unwrap();
     writer.append(last, &Event::End).unwrap();
+}
+
+#[test]
+fn no_event_of_any_kind_is_larger_than_a_reader_takes() {
+    const MAX: usize = limits::MAX_EVENT_BYTES;
+    let events = |length: usize| {
+        let bytes = vec![0; length];
+        let samples = vec![0i16; length.div_ceil(2)];
+        [
+            Event::Random { result: 0, bytes: bytes.clone() },
+            Event::CharWrite {
+                device: CharId(0),
+                bytes: bytes.clone(),
+                written: CharWritten { result: length as i32, offset: length as u32 },
+            },
+            Event::CharReadAll { device: CharId(0), bytes: bytes.clone() },
+            Event::AudioIn { recorded: samples.len() as u32, samples, write_position: 0 },
+            Event::Async(AsyncEvent::CharRead { device: CharId(0), bytes: bytes.clone() }),
+            Event::Async(AsyncEvent::Net { device: 0, flags: 0, bytes: bytes.clone() }),
+            Event::Async(AsyncEvent::Block { id: 1, result: 0, data: bytes }),
+        ]
+    };
+    for (largest, larger) in events(MAX).into_iter().zip(events(MAX + 1)) {
+        let kind = larger.kind().name();
+        let mut writer = LogWriter::in_memory(&header(), Options::default()).unwrap();
+        let error = writer.append(Position::new(10, 32), &larger).unwrap_err();
+        assert!(matches!(error, LogError::EventTooLarge { .. }), "{kind}: {error}");
+        writer.append(Position::new(10, 32), &largest).unwrap();
+        writer.append(Position::new(10, 32), &Event::End).unwrap();
+        writer.finish().unwrap();
+        let reader = LogReader::from_bytes(writer.take_bytes().unwrap()).unwrap();
+        assert!(reader.events().next().unwrap().unwrap().event == largest, "{kind}");
+    }
 }
 
 #[test]

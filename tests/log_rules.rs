@@ -217,3 +217,30 @@ fn the_kinds_of_an_index_ascend_and_occur() {
         check_refused(&format!("{kinds:?}"), &draft(kinds), "the index's kind", 2);
     }
 }
+
+#[test]
+fn a_chunk_starts_at_or_behind_the_last_event_before_it() {
+    const WAITED: u8 = 1 << 5;
+    const RAN: u8 = 2 << 5;
+    // Behind the second event time has moved on to cycle 20, or to icount 7.
+    let waited = events(2, &[SYNC, SYNC | WAITED, 3]);
+    let ran = events(2, &[SYNC, SYNC | RAN, 2, 0]);
+    for (what, first, icount, cycles, bytes) in [("cycles", waited, 5, 18, 3), ("icount", ran, 6, 99, 4)] {
+        let behind = Forged { icount, cycles, ..events(1, &[END]) };
+        let draft = Draft::new(&[first, behind], &[[5, 2, bytes], [20, 1, 1]]);
+        let error = match LogReader::from_bytes(draft.bytes()) {
+            Err(LogError::Damaged { damage, .. }) => damage,
+            other => panic!("{what}: {other:?}"),
+        };
+        assert!(error.to_string().contains("starts before the last event"), "{what}: {error}");
+        assert_eq!(error.events, 2, "{what}");
+    }
+}
+
+#[test]
+fn a_file_has_one_header() {
+    let first = events(1, &[SYNC]);
+    let second = Forged::new(1, 0, header().encode().unwrap());
+    let draft = Draft::new(&[first, second, events(1, &[END])], &[[5, 1, 1], [20, 1, 1]]);
+    check_refused("a second header", &draft, "a second header", 1);
+}

@@ -663,3 +663,15 @@ fn the_events_hash_sees_what_the_machine_does_not() {
     let matching = vec!["queue".to_owned()];
     assert_eq!(divergence.found, Found::State { subsystems: vec!["events".to_owned()], matching });
 }
+
+/// Numbers of devices are 16 bits in the log.
+#[test]
+fn no_device_is_registered_that_has_no_number() {
+    let mut replay = Replay::none();
+    for number in 0..=u16::MAX {
+        assert_eq!(replay.register_char("line").unwrap(), CharId(number));
+    }
+    let error = replay.register_char("one too many").unwrap_err();
+    assert!(matches!(&error, ReplayError::TooManyDevices { name } if name == "one too many"), "{error}");
+    assert_eq!(replay.chars().len(), 1 << 16);
+}

@@ -14,6 +14,8 @@ mod log_disk;
 mod log_golden;
 #[path = "../log_round_trip.rs"]
 mod log_round_trip;
+#[path = "../log_rules.rs"]
+mod log_rules;
 #[path = "../replay_api.rs"]
 mod replay_api;
 #[path = "../replay_boundaries.rs"]
