@@ -252,6 +252,22 @@ fn no_event_of_any_kind_is_larger_than_a_reader_takes() {
 }
 
 #[test]
+fn a_chunk_has_no_more_events_than_a_reader_takes() {
+    let options = Options { chunk_bytes: limits::MAX_CHUNK_RAW as usize, ..Options::default() };
+    let mut writer = LogWriter::in_memory(&header(), options).unwrap();
+    let here = Position::new(10, 32);
+    for _ in 0..=limits::MAX_CHUNK_EVENTS {
+        writer.append(here, &Event::Async(AsyncEvent::InputSync)).unwrap();
+    }
+    writer.append(here, &Event::End).unwrap();
+    writer.finish().unwrap();
+    let reader = LogReader::from_bytes(writer.take_bytes().unwrap()).unwrap();
+    let events: Vec<u32> = reader.chunks().iter().map(|chunk| chunk.events).collect();
+    assert_eq!(events, [limits::MAX_CHUNK_EVENTS, 2]);
+    assert!(reader.events().all(|event| event.is_ok()));
+}
+
+#[test]
 fn the_largest_snapshot_comes_back() {
     let mut writer = LogWriter::in_memory(&header(), Options::default()).unwrap();
     let snapshot: Vec<u8> = (0..limits::MAX_FRAME_RAW).map(|at| (at >> 8) as u8 ^ at as u8).collect();
