@@ -151,7 +151,9 @@ shuttle test-shuttle: check-cargo
 
 # The programs of tests are too many to link for each mutant: tests/mutants has the quick ones in one program.
 mutants: check-cargo
-	@command -v cargo-mutants >/dev/null 2>&1 || cargo install --quiet --locked 'cargo-mutants@^27.1'
+	@command -v cargo-mutants >/dev/null 2>&1 || test -x target/tools/bin/cargo-mutants \
+	  || cargo install --quiet --locked --root target/tools 'cargo-mutants@^27.1'
+	export PATH="$$PATH:$(CURDIR)/target/tools/bin"; \
 	cargo mutants --profile mutants --file 'src/replay/**' --file 'src/log/**' --file 'src/engine/**' \
 	  --cargo-arg=--features=mutants --cargo-arg=--test=mutants --timeout 60 --build-timeout 600 \
 	  --output target $(if $(SHARD),--shard $(SHARD) --sharding round-robin)

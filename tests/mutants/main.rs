@@ -1,4 +1,5 @@
 //! The tests that `make mutants` asks, in one program: what is built some thousand times over is linked once each time.
+//! Those that take seconds are left out: a mutant that these miss is to be tried with them, and with `make loom`.
 #![allow(clippy::duplicate_mod)] // Each of these is a program of its own elsewhere, with its own copy of what they share.
 #![allow(dead_code, unused_imports)] // So are the parts of those copies that one of them alone uses.
 
