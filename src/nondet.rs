@@ -78,6 +78,52 @@ pub struct AudioRead {
     pub write_position: u32,
 }
 
+/// What a device asks its host for and must know at once. The answer is bytes or a negative errno, and is logged as
+/// `char_read_all`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CharRequest<'a> {
+    /// The bytes that the host side of the device has.
+    ReadAll,
+    /// A read of a register of the user's own device: one byte.
+    RegisterRead {
+        /// Which register.
+        offset: u16,
+    },
+    /// A write to a register of the user's own device: nothing, or one byte, the level of its interrupt output.
+    RegisterWrite {
+        /// Which register.
+        offset: u16,
+        /// What is written.
+        value: u8,
+    },
+    /// The user's own device asked to be called at this cycle: nothing, or one byte, the level of its interrupt output.
+    Tick,
+    /// Opens a file: one byte, its descriptor.
+    Open {
+        /// Its name, as the guest gives it.
+        path: &'a [u8],
+        /// POSIX flags of the guest's C library, as the device understands them.
+        flags: u16,
+    },
+    /// Closes a descriptor: nothing.
+    Close {
+        /// Which.
+        descriptor: u16,
+    },
+    /// Reads from a file: as many bytes as there are, up to the length of the buffer.
+    Read {
+        /// From which.
+        descriptor: u16,
+    },
+    /// Writes to a file: two bytes, how many were written, low byte first.
+    Write {
+        /// To which.
+        descriptor: u16,
+        /// What.
+        bytes: &'a [u8],
+    },
+}
+
 /// What a block device is asked for. Sectors have 512 bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BlockRequest {
@@ -122,6 +168,16 @@ pub trait Nondet {
 
     /// Fills `buffer` from the host side of a character device, now: the number of bytes, or a negative errno.
     fn char_read_all(&mut self, at: Position, device: CharId, buffer: &mut [u8]) -> i32;
+
+    /// Asks the host side of a character device for something else that must be known now: the number of bytes in
+    /// `buffer`, or a negative errno.
+    fn char_request(
+        &mut self,
+        at: Position,
+        device: CharId,
+        request: CharRequest<'_>,
+        buffer: &mut [u8],
+    ) -> i32;
 
     /// Plays samples (16 bits, one channel) and gives the number of frames that the host took.
     fn audio_out(&mut self, at: Position, samples: &[i16]) -> u32;

@@ -7,7 +7,7 @@ use common::{CHAIN_CALLS, Op, Outcome, Rig, Script, Toy, play, record, record_wi
 use proptest::prelude::*;
 use rreplay::engine::{Limits, Next, Outlet, RunError, Scheduler, Timing};
 use rreplay::log::event::{AsyncEvent, Event, StampedEvent};
-use rreplay::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind};
+use rreplay::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind, Owner};
 use rreplay::replay::ReplayError;
 
 fn op() -> impl Strategy<Value = Op> {
@@ -166,7 +166,7 @@ fn where_nothing_is_attached_the_guest_is_told_so() {
     assert_eq!(host.audio_in(&mut samples), AudioRead { recorded: 7, write_position: 0 });
     assert_eq!(samples, [0; 7], "silence");
     let request = BlockRequest::Flush;
-    assert_eq!(host.block(1, &request), Some(BlockResult { result: -ENXIO, data: Vec::new() }));
+    assert_eq!(host.block(1, Owner(0), &request), Some(BlockResult { result: -ENXIO, data: Vec::new() }));
 }
 
 /// The last instruction asks for a call which asks for another: all of them are the recording's, before its end.

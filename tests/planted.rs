@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rreplay::engine::{Inlet, Limits, Outlet, Scheduler, Timing};
 use rreplay::events::AsyncEvent;
 use rreplay::log::{Event, LogReader, LogWriter, Options};
-use rreplay::nondet::{BlockRequest, BlockResult, CharId, CharWritten, ClockKind};
+use rreplay::nondet::{BlockRequest, BlockResult, CharId, CharWritten, ClockKind, Owner};
 use rreplay::planted::{Bug, plant};
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest};
@@ -152,7 +152,7 @@ impl Outlet for LateDisk {
         CharWritten { result: bytes.len() as i32, offset: bytes.len() as u32 }
     }
 
-    fn block(&mut self, id: u64, _request: &BlockRequest) -> Option<BlockResult> {
+    fn block(&mut self, id: u64, _owner: Owner, _request: &BlockRequest) -> Option<BlockResult> {
         lock(&self.0).push(id);
         None
     }

@@ -58,6 +58,29 @@ pub struct Context<'a> {
     pub owner: Owner,
     /// The outside, behind the record/replay state machine.
     pub outside: &'a mut dyn Nondet,
+    /// The guest's memory, for a device that is a bus master. At instruction boundaries only (a timer, a completion, a
+    /// delivery); `None` within an access of the CPU, which has the bus then.
+    pub memory: Option<&'a mut dyn DirectMemory>,
+}
+
+/// Direct memory access: RAM and ROM as a device other than the CPU sees them. Other devices' registers are out of reach.
+pub trait DirectMemory {
+    /// The byte at `address`; what floats on the bus where there is no memory.
+    fn read(&mut self, address: u16) -> u8;
+
+    /// Writes RAM. ROM keeps its byte, and where nothing is mapped the byte is lost.
+    fn write(&mut self, address: u16, value: u8);
+}
+
+/// A picture as a person would see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Red, green, blue, alpha (always 255) of each pixel, row by row from the top left: `width * height * 4` bytes.
+    pub rgba: Vec<u8>,
 }
 
 /// A memory-mapped device.
@@ -173,6 +196,11 @@ pub trait Device: Persist + Send {
     /// [`DeviceError::UnknownLine`] and [`DeviceError::LineLevel`].
     fn set_line(&mut self, line: &str, _level: u8, _context: &mut Context<'_>) -> Result<(), DeviceError> {
         Err(DeviceError::unknown_line(self.kind(), line, self.lines()))
+    }
+
+    /// What the device's screen shows; `None` for devices that have none.
+    fn frame(&self) -> Option<Frame> {
+        None
     }
 
     /// Whether the device has a character host side (and so a [`CharId`]).

@@ -2,13 +2,14 @@
 
 use crate::events::AsyncEvent;
 use crate::nondet::{
-    AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind, NetId, ShutdownCause,
+    AudioRead, BlockRequest, BlockResult, CharId, CharRequest, CharWritten, ClockKind, NetId, Owner,
+    ShutdownCause,
 };
 use crate::sync::Kick;
 use std::time::Duration;
 
 /// errno ENXIO: no such device.
-const NOTHING_ATTACHED: i32 = 6;
+pub const NOTHING_ATTACHED: i32 = 6;
 
 /// The hosts as the vCPU thread sees them: calls that must be answered at once.
 pub trait Outlet: Send {
@@ -27,6 +28,14 @@ pub trait Outlet: Send {
         -NOTHING_ATTACHED
     }
 
+    /// Answers a question of a character device with bytes in `buffer` (their number), or a negative errno.
+    fn char_request(&mut self, device: CharId, request: CharRequest<'_>, buffer: &mut [u8]) -> i32 {
+        match request {
+            CharRequest::ReadAll => self.char_read_all(device, buffer),
+            _ => -NOTHING_ATTACHED,
+        }
+    }
+
     /// Plays samples and gives the number of frames taken. Without a sound card they are taken, and nobody hears them.
     fn audio_out(&mut self, samples: &[i16]) -> u32 {
         samples.len() as u32
@@ -43,7 +52,7 @@ pub trait Outlet: Send {
 
     /// Starts a block request. `Some` when it is through at once; else the [`Inlet`] brings an
     /// [`AsyncEvent::Block`] with this `id`, later and in any order.
-    fn block(&mut self, _id: u64, _request: &BlockRequest) -> Option<BlockResult> {
+    fn block(&mut self, _id: u64, _owner: Owner, _request: &BlockRequest) -> Option<BlockResult> {
         Some(BlockResult { result: -NOTHING_ATTACHED, data: Vec::new() })
     }
 

@@ -10,7 +10,7 @@ mod schedule;
 mod world;
 
 pub use crate::guest::{Budget, Guest, GuestExit};
-pub use hosts::{Inlet, Outlet};
+pub use hosts::{Inlet, NOTHING_ATTACHED, Outlet};
 pub use lock::{ReplayGuard, ReplayLock};
 pub use outside::{OutputMatcher, Outside, Transcripts, Watch};
 pub use schedule::{Engine, RunError, Scheduler};

@@ -4,7 +4,7 @@ use super::hosts::Outlet;
 use crate::bus::{Exception, Interrupt};
 use crate::events::Delivery;
 use crate::nondet::{
-    AudioRead, BlockRequest, CharId, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
+    AudioRead, BlockRequest, CharId, CharRequest, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
 };
 use crate::replay::{Replay, ReplayError, ReplayMode};
 use crate::units::Position;
@@ -126,8 +126,18 @@ impl Nondet for Outside<'_> {
     }
 
     fn char_read_all(&mut self, at: Position, device: CharId, buffer: &mut [u8]) -> i32 {
+        self.char_request(at, device, CharRequest::ReadAll, buffer)
+    }
+
+    fn char_request(
+        &mut self,
+        at: Position,
+        device: CharId,
+        request: CharRequest<'_>,
+        buffer: &mut [u8],
+    ) -> i32 {
         let outlet = &mut *self.outlet;
-        let read = |buffer: &mut [u8]| outlet.char_read_all(device, buffer);
+        let read = |buffer: &mut [u8]| outlet.char_request(device, request, buffer);
         let result = self.replay.char_read_all(at, device, buffer, read);
         self.keep(result, 0)
     }
@@ -152,7 +162,7 @@ impl Nondet for Outside<'_> {
     fn block(&mut self, _at: Position, owner: Owner, request: BlockRequest) -> u64 {
         let id = self.replay.next_block_id(owner);
         if self.replay.mode() != ReplayMode::Play
-            && let Some(completion) = self.outlet.block(id, &request)
+            && let Some(completion) = self.outlet.block(id, owner, &request)
         {
             let given_back = self.replay.block(id, completion);
             let given_back = self.keep(given_back, None);

@@ -95,7 +95,7 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
 
     fn read_device(&mut self, slot: usize, register: u16, at: Position) -> u8 {
         let mut outside = Asked { outside: &mut *self.outside, asked: false };
-        let value = self.slots.with_device(slot, at, self.clock_hz, &mut outside, |device, context| {
+        let value = self.slots.with_device(slot, at, self.clock_hz, &mut outside, None, |device, context| {
             device.read(register, context)
         });
         let asked = outside.asked;
@@ -105,7 +105,7 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
 
     fn write_device(&mut self, slot: usize, register: u16, value: u8, at: Position) {
         let mut outside = Asked { outside: &mut *self.outside, asked: false };
-        self.slots.with_device(slot, at, self.clock_hz, &mut outside, |device, context| {
+        self.slots.with_device(slot, at, self.clock_hz, &mut outside, None, |device, context| {
             device.write(register, value, context);
         });
         let asked = outside.asked;
@@ -277,6 +277,11 @@ forward! {
     exception(exception: Exception) -> bool;
     shutdown_request(cause: crate::nondet::ShutdownCause) -> ();
     char_read_all(device: crate::nondet::CharId, buffer: &mut [u8]) -> i32;
+    char_request(
+        device: crate::nondet::CharId,
+        request: crate::nondet::CharRequest<'_>,
+        buffer: &mut [u8]
+    ) -> i32;
     audio_out(samples: &[i16]) -> u32;
     audio_in(samples: &mut [i16]) -> crate::nondet::AudioRead;
     net_send(device: crate::nondet::NetId, flags: u32, packet: &[u8]) -> ();

@@ -7,6 +7,7 @@
 
 pub mod board;
 mod bus;
+mod bus_master;
 mod hooks;
 mod lines;
 pub mod rom;
@@ -28,6 +29,7 @@ use crate::nondet::{CharId, ClockKind, NetId, Nondet};
 use crate::persist::{Digest, Sections};
 use crate::units::Position;
 use bus::MachineBus;
+use bus_master::BusMaster;
 use hooks::Hooks;
 use lines::Lines;
 use slots::Slots;
@@ -221,7 +223,9 @@ impl Machine {
         outside: &mut dyn Nondet,
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>),
     ) {
-        self.slots.with_device(slot, self.cpu.position(), self.clock_hz, outside, body);
+        let at = self.cpu.position();
+        let mut memory = BusMaster { memory: &mut self.memory, hooks: &mut self.hooks, at };
+        self.slots.with_device(slot, at, self.clock_hz, outside, Some(&mut memory), body);
         self.slots.refresh(slot);
         self.lines.update(&self.slots);
         self.wake_by_line();
@@ -290,6 +294,10 @@ impl Guest for Machine {
             let until = budget.cycles.min(timer);
             if here >= budget.stop || here.cycles >= until || outside.wants_break() {
                 return GuestExit::Budget;
+            }
+            if self.hooks.has_hits() {
+                // A device that is a bus master has touched what somebody watches.
+                return GuestExit::Hook;
             }
             if self.suspended {
                 return GuestExit::Waiting;

@@ -1,6 +1,6 @@
 //! The devices of a board: where each sits, which line it drives, and what was last heard of it.
 
-use crate::devices::{Context, Device};
+use crate::devices::{Context, Device, DirectMemory};
 use crate::nondet::{CharId, NetId, Nondet, Owner};
 use crate::units::Position;
 
@@ -148,6 +148,7 @@ impl Slots {
         at: Position,
         clock_hz: u64,
         outside: &mut dyn Nondet,
+        memory: Option<&mut dyn DirectMemory>,
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T,
     ) -> T {
         let slot = &mut self.slots[index];
@@ -158,6 +159,7 @@ impl Slots {
             net_id: slot.net_id.unwrap_or(NetId(u16::MAX)),
             owner: Owner(index as u16),
             outside,
+            memory: memory.map(|memory| memory as &mut dyn DirectMemory),
         };
         body(&mut *slot.device, &mut context)
     }

@@ -5,7 +5,7 @@ use crate::engine::Outlet;
 use crate::error::Error;
 use crate::events::AsyncEvent;
 use crate::host::HostInput;
-use crate::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind, NetId};
+use crate::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind, NetId, Owner};
 use crate::session::Session;
 use crate::sync::{Arc, Mutex, Shared, lock};
 use std::collections::BTreeMap;
@@ -236,7 +236,7 @@ impl Outlet for TestHost {
         state.bring();
     }
 
-    fn block(&mut self, id: u64, request: &BlockRequest) -> Option<BlockResult> {
+    fn block(&mut self, id: u64, _owner: Owner, request: &BlockRequest) -> Option<BlockResult> {
         let mut state = lock(&self.state);
         let result = state.run_request(request);
         if state.below(4) == 0 {
@@ -306,7 +306,7 @@ impl Outlet for AbsentHost {
         self.is_asked("net_send");
     }
 
-    fn block(&mut self, _id: u64, _request: &BlockRequest) -> Option<BlockResult> {
+    fn block(&mut self, _id: u64, _owner: Owner, _request: &BlockRequest) -> Option<BlockResult> {
         self.is_asked("block");
         None
     }

@@ -3,7 +3,7 @@
 use rreplay::engine::{Inlet, Outlet};
 use rreplay::host::{HostInput, SessionInlet};
 use rreplay::log::event::AsyncEvent;
-use rreplay::nondet::{BlockRequest, BlockResult, CharId, CharWritten, ClockKind, ShutdownCause};
+use rreplay::nondet::{BlockRequest, BlockResult, CharId, CharWritten, ClockKind, Owner, ShutdownCause};
 use rreplay::sync::{Arc, Kick, Mutex, lock};
 use std::collections::VecDeque;
 
@@ -105,7 +105,7 @@ impl Outlet for SlowDiskHost {
         self.other.char_write(device, bytes)
     }
 
-    fn block(&mut self, id: u64, _request: &BlockRequest) -> Option<BlockResult> {
+    fn block(&mut self, id: u64, _owner: Owner, _request: &BlockRequest) -> Option<BlockResult> {
         let completion = AsyncEvent::Block { id, result: 1, data: vec![b'A' + id as u8] };
         match self.held.take() {
             Some(held) => {

@@ -9,26 +9,51 @@ mod serial;
 mod via6522;
 mod via6522_ports;
 
-use super::{Context, Device};
+use super::{Context, Device, DirectMemory};
 use crate::bus::{Exception, Interrupt};
 use crate::nondet::{
-    AudioRead, BlockRequest, CharId, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
+    AudioRead, BlockRequest, CharId, CharRequest, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
 };
 use crate::persist::{Reader, Value};
 use crate::units::Position;
 
-/// A host that takes every byte and remembers where it came.
+/// A host that takes everything, remembers what it was asked, and answers as the test has told it to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Host {
+    /// Bytes of the character device, each with its cycle.
     written: Vec<(u64, u8)>,
+    /// What the clocks read, in nanoseconds.
+    host_clock: i64,
+    virtual_rt_clock: i64,
+    /// What comes instead of entropy, over and over; an error (a negative errno) where it is empty.
+    entropy: Vec<u8>,
+    entropy_error: i32,
+    /// Frames that the sound card still takes, and what it took.
+    sound_room: u32,
+    played: Vec<i16>,
+    /// What the microphone hears from now on.
+    heard: Vec<i16>,
+    /// Packets sent, with their flags.
+    sent: Vec<(u32, Vec<u8>)>,
+    /// Block requests, by number.
+    blocks: Vec<BlockRequest>,
+    /// Deferred calls asked for: (for good, once).
+    calls: (u32, u32),
+    shutdowns: Vec<ShutdownCause>,
+    suspensions: u32,
 }
 
 impl Nondet for Host {
-    fn clock(&mut self, _at: Position, _kind: ClockKind) -> i64 {
-        unreachable!("no device here reads a clock")
+    fn clock(&mut self, _at: Position, kind: ClockKind) -> i64 {
+        match kind {
+            ClockKind::Host => self.host_clock,
+            ClockKind::VirtualRt => self.virtual_rt_clock,
+        }
     }
-    fn random(&mut self, _at: Position, _buffer: &mut [u8]) -> i32 {
-        unreachable!("no device here asks for entropy")
+    fn random(&mut self, _at: Position, buffer: &mut [u8]) -> i32 {
+        buffer.fill(0);
+        buffer.iter_mut().zip(self.entropy.iter().cycle()).for_each(|(to, from)| *to = *from);
+        self.entropy_error
     }
     fn char_write(&mut self, at: Position, device: CharId, bytes: &[u8]) -> CharWritten {
         assert_eq!(device, CharId(7));
@@ -41,45 +66,90 @@ impl Nondet for Host {
     fn exception(&mut self, _at: Position, _exception: Exception) -> bool {
         true
     }
-    fn shutdown_request(&mut self, _at: Position, _cause: ShutdownCause) {}
+    fn shutdown_request(&mut self, _at: Position, cause: ShutdownCause) {
+        self.shutdowns.push(cause);
+    }
     fn char_read_all(&mut self, _at: Position, _device: CharId, _buffer: &mut [u8]) -> i32 {
         unreachable!("no device here reads at once")
     }
-    fn audio_out(&mut self, _at: Position, _samples: &[i16]) -> u32 {
-        unreachable!("no device here plays sound")
+    fn char_request(
+        &mut self,
+        _at: Position,
+        _device: CharId,
+        _request: CharRequest<'_>,
+        _buffer: &mut [u8],
+    ) -> i32 {
+        unreachable!("no device here asks its host a question")
     }
-    fn audio_in(&mut self, _at: Position, _samples: &mut [i16]) -> AudioRead {
-        unreachable!("no device here records sound")
+    fn audio_out(&mut self, _at: Position, samples: &[i16]) -> u32 {
+        let taken = samples.len().min(self.sound_room as usize);
+        self.played.extend(&samples[..taken]);
+        self.sound_room -= taken as u32;
+        taken as u32
     }
-    fn net_send(&mut self, _at: Position, _device: NetId, _flags: u32, _packet: &[u8]) {
-        unreachable!("no device here has a network")
+    fn audio_in(&mut self, _at: Position, samples: &mut [i16]) -> AudioRead {
+        let recorded = samples.len().min(self.heard.len());
+        samples[..recorded].copy_from_slice(&self.heard[..recorded]);
+        self.heard.drain(..recorded);
+        AudioRead { recorded: recorded as u32, write_position: 0 }
     }
-    fn block(&mut self, _at: Position, _owner: Owner, _request: BlockRequest) -> u64 {
-        unreachable!("no device here has a disk")
+    fn net_send(&mut self, _at: Position, _device: NetId, flags: u32, packet: &[u8]) {
+        self.sent.push((flags, packet.to_vec()));
+    }
+    fn block(&mut self, _at: Position, _owner: Owner, request: BlockRequest) -> u64 {
+        self.blocks.push(request);
+        self.blocks.len() as u64 - 1
     }
     fn schedule_bh(&mut self, _at: Position, _owner: Owner) {
-        unreachable!("no device here defers calls")
+        self.calls.0 += 1;
     }
     fn schedule_bh_oneshot(&mut self, _at: Position, _owner: Owner) {
-        unreachable!("no device here defers calls")
+        self.calls.1 += 1;
     }
     fn suspend_request(&mut self, _at: Position) {
-        unreachable!("no device here suspends the machine")
+        self.suspensions += 1;
     }
     fn wants_break(&self) -> bool {
         false
     }
 }
 
+/// Memory without anything else on the bus.
+struct Ram(Vec<u8>);
+
+impl Default for Ram {
+    fn default() -> Self {
+        Self(vec![0; 0x1_0000])
+    }
+}
+
+impl DirectMemory for Ram {
+    fn read(&mut self, address: u16) -> u8 {
+        self.0[usize::from(address)]
+    }
+    fn write(&mut self, address: u16, value: u8) {
+        self.0[usize::from(address)] = value;
+    }
+}
+
 /// What a device without a number of its own is given.
 fn context_at(at: Position, outside: &mut dyn Nondet) -> Context<'_> {
-    Context { at, clock_hz: 1_000_000, char_id: CharId(7), net_id: NetId(0), owner: Owner(0), outside }
+    Context {
+        at,
+        clock_hz: 1_000_000,
+        char_id: CharId(7),
+        net_id: NetId(0),
+        owner: Owner(0),
+        outside,
+        memory: None,
+    }
 }
 
 /// A device on a bench: every call at a cycle of its own, timers run at the boundary before it as a machine does.
 struct Bench {
     device: Box<dyn Device>,
     host: Host,
+    ram: Ram,
     clock_hz: u64,
 }
 
@@ -87,11 +157,20 @@ impl Bench {
     fn made(kind: &str, options: &str) -> Self {
         let options = options.parse().expect("the options are TOML");
         let device = super::create(kind, options).expect("the options are right");
-        Self { device, host: Host::default(), clock_hz: 1_000_000 }
+        Self { device, host: Host::default(), ram: Ram::default(), clock_hz: 1_000_000 }
     }
 
-    /// Gives the device and a context at `cycle`.
+    /// Gives the device and a context at an instruction boundary, `cycle`.
     fn with<T>(&mut self, cycle: u64, act: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T) -> T {
+        self.at(cycle, true, act)
+    }
+
+    fn at<T>(
+        &mut self,
+        cycle: u64,
+        boundary: bool,
+        act: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T,
+    ) -> T {
         let mut context = Context {
             at: Position::new(0, cycle),
             clock_hz: self.clock_hz,
@@ -99,6 +178,7 @@ impl Bench {
             net_id: NetId(0),
             owner: Owner(0),
             outside: &mut self.host,
+            memory: if boundary { Some(&mut self.ram) } else { None },
         };
         act(self.device.as_mut(), &mut context)
     }
@@ -107,7 +187,7 @@ impl Bench {
         let peeked = self.device.peek(register, cycle);
         let quiet = self.device.quiet_read(register, cycle);
         let before = (self.saved(), self.device.outputs());
-        let value = self.with(cycle, |device, context| device.read(register, context));
+        let value = self.at(cycle, false, |device, context| device.read(register, context));
         assert_eq!(peeked, value, "peek of register {register} at cycle {cycle}");
         if let Some(quiet) = quiet {
             assert_eq!(quiet, value, "quiet read of register {register} at cycle {cycle}");
@@ -117,7 +197,7 @@ impl Bench {
     }
 
     fn write(&mut self, cycle: u64, register: u16, value: u8) {
-        self.with(cycle, |device, context| device.write(register, value, context));
+        self.at(cycle, false, |device, context| device.write(register, value, context));
     }
 
     fn receive(&mut self, cycle: u64, bytes: &[u8]) {

@@ -1,0 +1,92 @@
+//! What the devices of a machine are joined to: the traits of hosts, and the table of those that are attached.
+//!
+//! A host is asked by the vCPU thread (what must be answered at once) and by the main loop (what has come in). Both go
+//! through one lock, which nobody holds while waiting: hosts never block.
+
+use crate::engine::NOTHING_ATTACHED;
+use crate::events::AsyncEvent;
+use crate::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharRequest, CharWritten, NetId, Owner};
+use std::collections::BTreeMap;
+
+/// The host side of a character device. No method waits.
+pub trait CharHost: Send {
+    /// Takes bytes that the guest has sent: all, some (`offset` of them), or none and a negative errno.
+    fn write(&mut self, bytes: &[u8]) -> CharWritten;
+
+    /// Bytes that have come for the guest since the last call, at most a few KiB.
+    fn poll(&mut self) -> Vec<u8>;
+
+    /// Whether more may come by itself.
+    fn is_open(&self) -> bool;
+
+    /// Answers a question of the device with bytes in `buffer` (their number), or a negative errno.
+    fn request(&mut self, request: CharRequest<'_>, buffer: &mut [u8]) -> i32 {
+        let _ = (request, buffer);
+        -NOTHING_ATTACHED
+    }
+}
+
+/// The host side of a disk.
+pub trait DiskHost: Send {
+    /// Carries out a request. Errors are negative errnos in the result.
+    fn request(&mut self, request: &BlockRequest) -> BlockResult;
+}
+
+/// The host side of a network device. No method waits.
+pub trait NetHost: Send {
+    /// Sends a packet, or loses it, as networks do.
+    fn send(&mut self, flags: u32, packet: &[u8]);
+
+    /// Packets that have come since the last call, with their flags.
+    fn poll(&mut self) -> Vec<(u32, Vec<u8>)>;
+
+    /// Whether more may come by itself.
+    fn is_open(&self) -> bool;
+}
+
+/// The host side of a sound device: 16 bits, one channel.
+pub trait SoundHost: Send {
+    /// Plays samples and gives the number of frames taken.
+    fn play(&mut self, samples: &[i16]) -> u32;
+
+    /// Records samples.
+    fn record(&mut self, samples: &mut [i16]) -> AudioRead;
+}
+
+/// All hosts of a machine.
+#[derive(Default)]
+pub struct Attachments {
+    /// By number of the character device.
+    pub chars: BTreeMap<CharId, Box<dyn CharHost>>,
+    /// By the device that asks.
+    pub disks: BTreeMap<Owner, Box<dyn DiskHost>>,
+    /// By number of the network device.
+    pub nets: BTreeMap<NetId, Box<dyn NetHost>>,
+    /// What is heard.
+    pub sound_out: Option<Box<dyn SoundHost>>,
+    /// What is listened to.
+    pub sound_in: Option<Box<dyn SoundHost>>,
+}
+
+impl Attachments {
+    /// What has come in, in the order of the devices.
+    pub fn poll(&mut self) -> Vec<AsyncEvent> {
+        let mut events = Vec::new();
+        for (&device, host) in &mut self.chars {
+            let bytes = host.poll();
+            if !bytes.is_empty() {
+                events.push(AsyncEvent::CharRead { device, bytes });
+            }
+        }
+        for (device, host) in &mut self.nets {
+            let packets = host.poll().into_iter();
+            events.extend(packets.map(|(flags, bytes)| AsyncEvent::Net { device: device.0, flags, bytes }));
+        }
+        events
+    }
+
+    /// Whether any of them may bring more by itself.
+    pub fn is_open(&self) -> bool {
+        self.chars.values().any(|host| host.is_open()) || self.nets.values().any(|host| host.is_open())
+    }
+}
