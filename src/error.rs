@@ -1,6 +1,7 @@
 //! One error for users: what went wrong, named, with what to do.
 
 use crate::engine::RunError;
+use crate::host::HostError;
 use crate::log::{Damage, LogError};
 use crate::machine::board::BoardError;
 use crate::machine::rom::RomError;
@@ -40,6 +41,12 @@ pub enum Error {
     /// A guest that did what its board forbids.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// A host that cannot be attached.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A device that cannot do what was asked of it.
+    #[error("{0}")]
+    Device(String),
     /// The engine itself.
     #[error("{0}")]
     Engine(String),
@@ -62,6 +69,8 @@ impl Error {
             Error::Argument(_) => "ArgumentError",
             Error::Snapshot(_) => "SnapshotError",
             Error::Fault(_) => "FaultError",
+            Error::Host(_) => "HostError",
+            Error::Device(_) => "DeviceError",
             Error::Engine(_) => "EngineError",
         }
     }

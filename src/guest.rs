@@ -97,6 +97,11 @@ pub trait Guest: Send {
     /// Says what does not fit; the guest is then as it was.
     fn restore(&mut self, sections: &[(String, Vec<u8>)]) -> Result<(), String>;
 
+    /// Bytes from character hosts that wait inside the machine to be read.
+    fn pending_input(&self) -> usize {
+        0
+    }
+
     /// Address of the next instruction, for reports.
     fn pc(&self) -> Option<u16> {
         None

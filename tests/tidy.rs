@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("engine", &["replay", "log", "snapshot"]),
     ("host", &["engine"]),
     // Top floor.
-    ("error", &["engine", "log", "machine", "memory", "replay", "snapshot"]),
+    ("error", &["engine", "host", "log", "machine", "memory", "replay", "snapshot"]),
     (
         "session",
         &["cpu", "devices", "engine", "error", "host", "log", "machine", "memory", "replay", "snapshot"],

@@ -37,6 +37,7 @@ from .errors import (
     EngineError,
     ExpectTimeout,
     FaultError,
+    HostError,
     LogError,
     MismatchError,
     NotARecording,
@@ -46,6 +47,7 @@ from .errors import (
     StateError,
     UnknownDevice,
 )
+from .hosts import Files, Host, Pty, TcpClient, TcpServer, UserDevice
 from .machine import Cpu, Device, Devices, Hook, Machine
 from .memory import Memory
 from .recording import LiveRecording, Recording, open  # noqa: A004
@@ -100,8 +102,11 @@ __all__ = [
     "EventKind",
     "ExpectTimeout",
     "FaultError",
+    "Files",
     "Hook",
     "HookEvent",
+    "Host",
+    "HostError",
     "InputEvent",
     "InputSync",
     "Instruction",
@@ -113,6 +118,7 @@ __all__ = [
     "Memory",
     "MismatchError",
     "NotARecording",
+    "Pty",
     "RandomResult",
     "Recording",
     "Rel",
@@ -128,7 +134,10 @@ __all__ = [
     "StateError",
     "Stop",
     "StopReason",
+    "TcpClient",
+    "TcpServer",
     "UnknownDevice",
+    "UserDevice",
     "Verification",
     "__version__",
     "boards",

@@ -17,6 +17,7 @@ __all__ = [
     "EngineError",
     "ExpectTimeout",
     "FaultError",
+    "HostError",
     "LogError",
     "MismatchError",
     "NotARecording",
@@ -50,6 +51,10 @@ class RomError(ReplayError):
 
 class DeviceError(ReplayError):
     """A device cannot do what was asked of it, or the board has no such device."""
+
+
+class HostError(ReplayError):
+    """A host that cannot be had: a port that is taken, a file that is not there or of the wrong format."""
 
 
 class UnknownDevice(DeviceError, KeyError):

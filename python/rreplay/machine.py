@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from . import _core
 from ._sources import BoardSource, RomSource, resolve_board, resolve_images
 from .console import PATTERN_WINDOW, Console, compile_pattern
 from .errors import AddressError, ArgumentError, DeviceError, UnknownDevice
+from .hosts import attach
 from .memory import Memory
 from .vocabulary import ReplayMode, Scheduler, ShutdownCause
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from .recording import LiveRecording
 
 __all__ = ["Cpu", "Device", "Devices", "Hook", "Machine"]
+
+HostT = TypeVar("HostT")
 
 TRACE_INSTRUCTIONS_MAX = 100_000
 """A bus trace is a list in memory of some cycles an instruction: run to where it matters first."""
@@ -89,6 +92,27 @@ class Device:
     def state(self) -> dict[str, int | bool | bytes | None]:
         """Its registers and inner state, by the data sheet's names; looking has no side effects."""
         return self._session.device_state(self.name)
+
+    def attach(self, host: HostT) -> HostT:
+        """Joins it to a host (`rreplay.Pty()`, `rreplay.TcpServer(6502)`, ...), in place of one of that sort it has.
+
+        A device of kind "user" takes any object with `read(offset)`, `write(offset, value)` or `tick()`: see
+        `rreplay.UserDevice`.
+
+        Returns:
+            The host, which now knows its path or port.
+
+        Raises:
+            HostError: The host cannot be had: a port that is taken, a file that is not there.
+            DeviceError: A device of this kind has no use for such a host.
+            StateError: The machine replays; its recording is its host.
+        """
+        attach(self._session, self.name, self.kind, host)
+        return host
+
+    def detach(self) -> None:
+        """Parts it from its hosts; what was attached is closed."""
+        _core.detach(self._session, self.name)
 
 
 class Devices(Mapping[str, Device]):

@@ -34,6 +34,7 @@ pub mod mos6551;
 pub mod probe;
 pub mod py65_console;
 pub mod serial;
+pub mod user;
 pub mod via6522;
 
 #[cfg(test)]
@@ -298,7 +299,7 @@ fn lines_sentence(known: &[&str]) -> String {
 }
 
 /// The device kinds that [`create`] knows; the `probe` of tests is not for boards of users.
-pub const KINDS: [&str; 4] = [mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND];
+pub const KINDS: &[&str] = &[mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND, user::KIND];
 
 /// Makes a device from a board's description: its kind and the options of that kind, with everything about the
 /// address space (name, address, size) already taken out of the table.
@@ -314,6 +315,7 @@ pub fn create(kind: &str, options: toml::Table) -> Result<Box<dyn Device>, Devic
             let config = parse(py65_console::KIND, py65_console::OPTIONS, options)?;
             Box::new(py65_console::Py65Console::new(config))
         }
+        user::KIND => Box::new(user::User::new(parse(user::KIND, user::OPTIONS, options)?)?),
         #[cfg(feature = "testing")]
         probe::KIND => Box::new(probe::Probe::new(parse(probe::KIND, probe::OPTIONS, options)?)),
         _ => return Err(DeviceError::UnknownKind { kind: kind.to_owned() }),

@@ -56,6 +56,15 @@ pub trait Outlet: Send {
         Some(BlockResult { result: -NOTHING_ATTACHED, data: Vec::new() })
     }
 
+    /// Told at every turn of the main loop how many bytes of input wait for the guest.
+    fn input_waits(&mut self, _bytes: usize) {}
+
+    /// Whether a host has failed in a way that should end the run; asked once after each
+    /// [`char_request`](Outlet::char_request).
+    fn has_failed(&mut self) -> bool {
+        false
+    }
+
     /// A run begins: the clock of running time goes on.
     fn run_starts(&mut self) {}
 

@@ -48,6 +48,8 @@ pub struct Watch {
     pub suspend: bool,
     /// What the guest has asked for and is to be given at the next instruction boundary, because nothing is recorded.
     pub given_back: Vec<Delivery>,
+    /// Set when a host has failed: the run ends at the next instruction boundary.
+    pub host_failed: bool,
     /// Set when the guest has asked for something that the loop should look at before the next instruction.
     pub wants_turn: bool,
     /// The first error of the state machine; the run ends with it.
@@ -139,6 +141,10 @@ impl Nondet for Outside<'_> {
         let outlet = &mut *self.outlet;
         let read = |buffer: &mut [u8]| outlet.char_request(device, request, buffer);
         let result = self.replay.char_read_all(at, device, buffer, read);
+        if self.outlet.has_failed() {
+            self.watch.host_failed = true;
+            self.watch.wants_turn = true;
+        }
         self.keep(result, 0)
     }
 

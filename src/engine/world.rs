@@ -342,6 +342,8 @@ impl<G: Guest> World<G> {
                 }
             }
         }
+        let waiting = self.guest.pending_input() + self.undelivered_bytes();
+        self.outlet.input_waits(waiting);
         if arrivals.interrupted {
             self.stop_request.get_or_insert(StopReason::Interrupted);
         }
@@ -377,6 +379,9 @@ impl<G: Guest> World<G> {
 
     fn turn(&mut self) -> Result<Next, ReplayError> {
         self.check()?;
+        if std::mem::take(&mut self.watch.host_failed) {
+            self.stop_request.get_or_insert(StopReason::Interrupted);
+        }
         self.replay.account_executed(self.guest.position())?;
         self.flush()?;
         self.account_warp()?;

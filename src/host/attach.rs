@@ -3,7 +3,6 @@
 //! A host is asked by the vCPU thread (what must be answered at once) and by the main loop (what has come in). Both go
 //! through one lock, which nobody holds while waiting: hosts never block.
 
-use crate::engine::NOTHING_ATTACHED;
 use crate::events::AsyncEvent;
 use crate::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharRequest, CharWritten, NetId, Owner};
 use std::collections::BTreeMap;
@@ -18,11 +17,16 @@ pub trait CharHost: Send {
 
     /// Whether more may come by itself.
     fn is_open(&self) -> bool;
+}
 
-    /// Answers a question of the device with bytes in `buffer` (their number), or a negative errno.
-    fn request(&mut self, request: CharRequest<'_>, buffer: &mut [u8]) -> i32 {
-        let _ = (request, buffer);
-        -NOTHING_ATTACHED
+/// What answers the questions of a device that must be answered at once: files, or a device that the user wrote.
+pub trait RequestHost: Send {
+    /// Answers with bytes in `buffer` (their number), or a negative errno.
+    fn request(&mut self, request: CharRequest<'_>, buffer: &mut [u8]) -> i32;
+
+    /// Whether the answer was that something is wrong with the host itself, so that the run should end.
+    fn has_failed(&mut self) -> bool {
+        false
     }
 }
 
@@ -58,6 +62,8 @@ pub trait SoundHost: Send {
 pub struct Attachments {
     /// By number of the character device.
     pub chars: BTreeMap<CharId, Box<dyn CharHost>>,
+    /// Files and users' devices, by number of the character device.
+    pub requests: BTreeMap<CharId, Box<dyn RequestHost>>,
     /// By the device that asks.
     pub disks: BTreeMap<Owner, Box<dyn DiskHost>>,
     /// By number of the network device.
@@ -66,13 +72,19 @@ pub struct Attachments {
     pub sound_out: Option<Box<dyn SoundHost>>,
     /// What is listened to.
     pub sound_in: Option<Box<dyn SoundHost>>,
+    /// Bytes that came in and that the guest has not read yet.
+    pub waiting: usize,
 }
+
+/// While so much waits for the guest, a stream's bytes stay with the operating system, which holds the sender back.
+const WAITING_MAX: usize = 64 << 10;
 
 impl Attachments {
     /// What has come in, in the order of the devices.
     pub fn poll(&mut self) -> Vec<AsyncEvent> {
         let mut events = Vec::new();
-        for (&device, host) in &mut self.chars {
+        let has_room = self.waiting < WAITING_MAX;
+        for (&device, host) in self.chars.iter_mut().filter(|_| has_room) {
             let bytes = host.poll();
             if !bytes.is_empty() {
                 events.push(AsyncEvent::CharRead { device, bytes });

@@ -1,8 +1,12 @@
 //! What the operating system answers at once: clocks, entropy, and where output goes.
 
-use crate::engine::Outlet;
-use crate::nondet::{CharId, CharWritten, ClockKind};
-use std::io::Write;
+use super::attach::Attachments;
+use super::input::HostInput;
+use crate::engine::{NOTHING_ATTACHED, Outlet};
+use crate::nondet::{
+    AudioRead, BlockRequest, BlockResult, CharId, CharRequest, CharWritten, ClockKind, NetId, Owner,
+};
+use crate::sync::{Arc, Mutex, lock};
 use std::time::Duration;
 
 #[cfg(shuttle)]
@@ -19,6 +23,9 @@ fn since_epoch() -> Duration {
     use std::time::{SystemTime, UNIX_EPOCH};
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
+
+/// errno EAGAIN: nothing is there yet.
+const EAGAIN: i32 = 11;
 
 /// errno of an input/output error, for hosts that do not say more.
 const EIO: i32 = 5;
@@ -74,13 +81,24 @@ impl Interval {
     }
 }
 
-/// The operating system's clock and entropy. Output goes to `tee`, where there is one; the transcript has it anyway.
+/// The operating system's clock and entropy, and the hosts that devices are joined to.
 #[derive(Default)]
 pub struct SystemHost {
     /// Time while running.
     pub running: RunningClock,
-    /// The console's device, and where its output is copied to (a terminal).
-    pub tee: Option<(CharId, Box<dyn Write + Send>)>,
+    /// The hosts that devices are joined to.
+    attached: Arc<Mutex<Attachments>>,
+    /// Where the machine's input comes in: whether more may come is an answer to a program that reads at once.
+    input: Option<Arc<HostInput>>,
+    /// Whether a host has failed since this was last asked.
+    failed: bool,
+}
+
+impl SystemHost {
+    /// Answers with the hosts of `attached`, and the end of input when `input` brings no more.
+    pub fn new(attached: Arc<Mutex<Attachments>>, input: Arc<HostInput>) -> Self {
+        Self { attached, input: Some(input), ..Self::default() }
+    }
 }
 
 impl Outlet for SystemHost {
@@ -102,16 +120,59 @@ impl Outlet for SystemHost {
     }
 
     fn char_write(&mut self, device: CharId, bytes: &[u8]) -> CharWritten {
-        let all = CharWritten { result: bytes.len() as i32, offset: bytes.len() as u32 };
-        match &mut self.tee {
-            Some((console, tee)) if *console == device => {
-                match tee.write_all(bytes).and_then(|()| tee.flush()) {
-                    Ok(()) => all,
-                    Err(error) => CharWritten { result: -error.raw_os_error().unwrap_or(EIO), offset: 0 },
-                }
-            }
-            _ => all,
+        match lock(&self.attached).chars.get_mut(&device) {
+            Some(host) => host.write(bytes),
+            // The transcript has it.
+            None => CharWritten { result: bytes.len() as i32, offset: bytes.len() as u32 },
         }
+    }
+
+    fn char_request(&mut self, device: CharId, request: CharRequest<'_>, buffer: &mut [u8]) -> i32 {
+        let mut attached = lock(&self.attached);
+        if matches!(request, CharRequest::ReadAll | CharRequest::Read { descriptor: 0 }) {
+            // What comes in comes as an event. Here is only said whether to wait for it.
+            let may_come = self.input.as_ref().is_some_and(|input| input.may_come())
+                || attached.chars.get(&device).is_some_and(|host| host.is_open());
+            return if may_come { -EAGAIN } else { 0 };
+        }
+        let Some(host) = attached.requests.get_mut(&device) else { return -NOTHING_ATTACHED };
+        let result = host.request(request, buffer);
+        self.failed |= host.has_failed();
+        result
+    }
+
+    fn has_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+
+    fn audio_out(&mut self, samples: &[i16]) -> u32 {
+        match &mut lock(&self.attached).sound_out {
+            Some(host) => host.play(samples),
+            None => samples.len() as u32,
+        }
+    }
+
+    fn audio_in(&mut self, samples: &mut [i16]) -> AudioRead {
+        samples.fill(0);
+        match &mut lock(&self.attached).sound_in {
+            Some(host) => host.record(samples),
+            None => AudioRead { recorded: samples.len() as u32, write_position: 0 },
+        }
+    }
+
+    fn net_send(&mut self, device: NetId, flags: u32, packet: &[u8]) {
+        if let Some(host) = lock(&self.attached).nets.get_mut(&device) {
+            host.send(flags, packet);
+        }
+    }
+
+    fn block(&mut self, _id: u64, owner: Owner, request: &BlockRequest) -> Option<BlockResult> {
+        let nothing = || BlockResult { result: -NOTHING_ATTACHED, data: Vec::new() };
+        Some(lock(&self.attached).disks.get_mut(&owner).map_or_else(nothing, |disk| disk.request(request)))
+    }
+
+    fn input_waits(&mut self, bytes: usize) {
+        lock(&self.attached).waiting = bytes;
     }
 
     fn run_starts(&mut self) {

@@ -1,5 +1,6 @@
 //! What comes in from other threads: bytes for character devices, typed by a script or a terminal.
 
+use super::attach::Attachments;
 use crate::engine::Inlet;
 use crate::events::AsyncEvent;
 use crate::nondet::{CharId, ShutdownCause};
@@ -76,6 +77,12 @@ impl HostInput {
         std::mem::take(&mut lock(&self.waiting).events)
     }
 
+    /// Whether more may come: bytes on their way, or an open gate.
+    pub fn may_come(&self) -> bool {
+        let waiting = lock(&self.waiting);
+        waiting.open_gates > 0 || !waiting.events.is_empty()
+    }
+
     fn is_open(&self) -> bool {
         let waiting = lock(&self.waiting);
         waiting.open_gates > 0
@@ -96,6 +103,7 @@ impl Drop for InputGate {
 /// The hosts of one run, as the main loop polls them.
 pub struct SessionInlet<'a> {
     input: &'a HostInput,
+    attached: &'a Mutex<Attachments>,
     interrupted: &'a mut dyn FnMut() -> bool,
     last_asked: Instant,
 }
@@ -103,14 +111,20 @@ pub struct SessionInlet<'a> {
 impl<'a> SessionInlet<'a> {
     /// Polls `input`, and asks `interrupted` about every 10 ms on the thread that runs the main loop.
     #[allow(clippy::disallowed_methods, reason = "paces polling of the operating system; no guest sees it")]
-    pub fn new(input: &'a HostInput, interrupted: &'a mut dyn FnMut() -> bool) -> Self {
-        Self { input, interrupted, last_asked: Instant::now() }
+    pub fn new(
+        input: &'a HostInput,
+        attached: &'a Mutex<Attachments>,
+        interrupted: &'a mut dyn FnMut() -> bool,
+    ) -> Self {
+        Self { input, attached, interrupted, last_asked: Instant::now() }
     }
 }
 
 impl Inlet for SessionInlet<'_> {
     fn poll(&mut self) -> Vec<AsyncEvent> {
-        self.input.take()
+        let mut events = self.input.take();
+        events.append(&mut lock(self.attached).poll());
+        events
     }
 
     fn shutdown_request(&mut self) -> Option<ShutdownCause> {
@@ -118,7 +132,7 @@ impl Inlet for SessionInlet<'_> {
     }
 
     fn may_deliver(&self) -> bool {
-        self.input.is_open()
+        self.input.is_open() || lock(self.attached).is_open()
     }
 
     fn interrupted(&mut self) -> bool {

@@ -428,6 +428,10 @@ impl Guest for Machine {
         self.section_names()
     }
 
+    fn pending_input(&self) -> usize {
+        self.slots.iter().map(|slot| slot.device.pending_input()).sum()
+    }
+
     fn pc(&self) -> Option<u16> {
         Some(self.cpu.pc)
     }

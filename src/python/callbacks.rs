@@ -5,8 +5,10 @@
 
 use super::values::PyHookEvent;
 use crate::engine::OutputMatcher;
+use crate::host::RequestHost;
+use crate::nondet::CharRequest;
 use crate::session::HookCallback;
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, Mutex, ThreadId, current_thread, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes};
@@ -21,6 +23,8 @@ pub struct Callbacks {
     raised: Mutex<Option<PyErr>>,
     /// The hooks' functions stand here and not in the engine's closures, so that Python's collector sees them.
     functions: Mutex<BTreeMap<u64, Py<PyAny>>>,
+    /// The thread that is inside a method of a user's device.
+    in_device: Mutex<Option<ThreadId>>,
 }
 
 impl Callbacks {
@@ -61,9 +65,7 @@ impl Callbacks {
     /// A hook that calls `function`: it stops the run by returning False or by raising. Also gives the key under which
     /// [`Callbacks::forget`] drops the function.
     pub fn hook(self: &Arc<Self>, function: Py<PyAny>) -> (u64, HookCallback) {
-        let mut functions = lock(&self.functions);
-        let key = functions.last_key_value().map_or(0, |(last, _)| last + 1);
-        functions.insert(key, function);
+        let key = self.keep_object(function);
         let callbacks = Arc::clone(self);
         let callback = Box::new(move |event| {
             let goes_on = callbacks.call(|py| {
@@ -75,6 +77,24 @@ impl Callbacks {
             goes_on.unwrap_or(false)
         });
         (key, callback)
+    }
+
+    /// Keeps an object that the engine will call, where Python's collector sees it, and gives the key to it.
+    fn keep_object(&self, object: Py<PyAny>) -> u64 {
+        let mut functions = lock(&self.functions);
+        let key = functions.last_key_value().map_or(0, |(last, _)| last + 1);
+        functions.insert(key, object);
+        key
+    }
+
+    /// The host of a user's device that asks `object`.
+    pub fn device(self: &Arc<Self>, object: Py<PyAny>) -> PyDevice {
+        PyDevice { key: self.keep_object(object), callbacks: Arc::clone(self), failed: false }
+    }
+
+    /// Whether this thread is inside a method of a user's device.
+    pub fn is_in_device(&self) -> bool {
+        *lock(&self.in_device) == Some(current_thread())
     }
 
     /// Drops a hook's function.
@@ -121,5 +141,79 @@ impl Callbacks {
     /// Calls into Python. None when it raised (kept for the run's end) or Python is going away; both end the run.
     fn call(self: &Arc<Self>, work: impl FnOnce(Python<'_>) -> PyResult<bool>) -> Option<bool> {
         Python::try_attach(|py| work(py).map_err(|error| self.keep(error)).ok()).flatten()
+    }
+}
+
+/// A device that is a Python object with `read(offset)`, `write(offset, value)` and `tick()`, each of them optional.
+pub struct PyDevice {
+    key: u64,
+    callbacks: Arc<Callbacks>,
+    failed: bool,
+}
+
+/// errno EIO: the object raised.
+const EIO: i32 = 5;
+
+impl PyDevice {
+    fn ask(&self, py: Python<'_>, request: CharRequest<'_>) -> PyResult<Option<u8>> {
+        let object = lock(&self.callbacks.functions).get(&self.key).map(|object| object.clone_ref(py));
+        let Some(object) = object else { return Ok(None) };
+        let object = object.bind(py);
+        let (method, answer) = match request {
+            CharRequest::RegisterRead { offset } if object.hasattr("read")? => {
+                ("read", object.call_method1("read", (offset,))?)
+            }
+            CharRequest::RegisterWrite { offset, value } if object.hasattr("write")? => {
+                ("write", object.call_method1("write", (offset, value))?)
+            }
+            CharRequest::Tick if object.hasattr("tick")? => ("tick", object.call_method0("tick")?),
+            _ => return Ok(None),
+        };
+        if answer.is_none() && method != "read" {
+            return Ok(None);
+        }
+        answer.extract::<u8>().map(Some).map_err(|_| {
+            let expected = if method == "read" {
+                "a byte, 0 to 255"
+            } else {
+                "None, or the level of its interrupt output: True or False"
+            };
+            let shown = answer.repr().map_or_else(|_| "something else".to_owned(), |text| text.to_string());
+            let class =
+                object.get_type().name().map_or_else(|_| "device".to_owned(), |name| name.to_string());
+            let message = format!("{class}.{method} gives {expected}, and it gave {shown}");
+            super::errors::named(py, "DeviceError", &message)
+        })
+    }
+}
+
+impl RequestHost for PyDevice {
+    fn request(&mut self, request: CharRequest<'_>, buffer: &mut [u8]) -> i32 {
+        let before = lock(&self.callbacks.in_device).replace(current_thread());
+        let answer =
+            Python::try_attach(|py| self.ask(py, request).map_err(|error| self.callbacks.keep(error)).ok());
+        *lock(&self.callbacks.in_device) = before;
+        match (answer.flatten(), buffer.first_mut()) {
+            (Some(Some(byte)), Some(first)) => {
+                *first = byte;
+                1
+            }
+            (Some(_), _) => 0,
+            (None, _) => {
+                self.failed = true;
+                -EIO
+            }
+        }
+    }
+
+    fn has_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+}
+
+impl Drop for PyDevice {
+    /// The object goes with the device, and Python with neither.
+    fn drop(&mut self) {
+        self.callbacks.forget(self.key);
     }
 }

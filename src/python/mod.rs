@@ -4,6 +4,7 @@
 //! Every call that may wait for the machine's lock is made detached from the interpreter, because a callback on the
 //! other side of that lock may be waiting to attach.
 
+mod attach;
 mod board;
 mod callbacks;
 mod errors;
@@ -19,6 +20,10 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use super::attach::{
+        attach_files, attach_object, attach_pty, attach_tcp_client, attach_tcp_server, detach,
+    };
     #[pymodule_export]
     use super::board::{PyBoard, boards};
     #[pymodule_export]

@@ -64,8 +64,25 @@ impl PySession {
     }
 
     /// Asks the machine something, detached from the interpreter.
-    fn ask<T: Send>(&self, py: Python<'_>, question: impl FnOnce(&Session) -> T + Send) -> T {
-        py.detach(|| question(&self.session))
+    ///
+    /// A device of the user's is called in the middle of an instruction, with the machine in the engine's hands: there
+    /// is nothing to look at then, and to wait for it would be to wait for oneself.
+    pub(super) fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        question: impl FnOnce(&Session) -> T + Send,
+    ) -> PyResult<T> {
+        if self.callbacks.is_in_device() {
+            let message = "the machine is in the middle of an instruction while it asks a device: a device's methods \
+                           answer from what they are given, and leave the machine alone";
+            return Err(named(py, "StateError", message));
+        }
+        Ok(py.detach(|| question(&self.session)))
+    }
+
+    /// Where the functions are kept that the engine calls.
+    pub(super) fn callbacks(&self) -> &Arc<Callbacks> {
+        &self.callbacks
     }
 
     /// Whether the run in progress should end early.
@@ -102,7 +119,7 @@ impl PySession {
     }
 
     #[getter]
-    fn mode(&self, py: Python<'_>) -> &'static str {
+    fn mode(&self, py: Python<'_>) -> PyResult<&'static str> {
         self.ask(py, |session| session.mode().name())
     }
 
@@ -111,13 +128,13 @@ impl PySession {
         self.session.clock_hz()
     }
 
-    fn position(&self, py: Python<'_>) -> (u64, u64) {
-        let position = self.ask(py, Session::position);
-        (position.icount, position.cycles)
+    fn position(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        let position = self.ask(py, Session::position)?;
+        Ok((position.icount, position.cycles))
     }
 
     fn registers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let registers = self.ask(py, Session::registers);
+        let registers = self.ask(py, Session::registers)?;
         let by_name = PyDict::new(py);
         for (name, value) in
             [("a", registers.a), ("x", registers.x), ("y", registers.y), ("sp", registers.sp)]
@@ -130,43 +147,48 @@ impl PySession {
     }
 
     fn set_register(&self, py: Python<'_>, name: &str, value: u32) -> PyResult<()> {
-        self.ask(py, |session| session.set_register(name, value)).or_raise(py)
+        self.ask(py, |session| session.set_register(name, value))?.or_raise(py)
     }
 
     #[pyo3(signature = (address, count))]
-    fn disassemble(&self, py: Python<'_>, address: Option<u16>, count: usize) -> Vec<PyInstruction> {
-        let instructions = self.ask(py, |session| session.disassemble(address, count));
-        instructions.into_iter().map(PyInstruction::from).collect()
+    fn disassemble(
+        &self,
+        py: Python<'_>,
+        address: Option<u16>,
+        count: usize,
+    ) -> PyResult<Vec<PyInstruction>> {
+        let instructions = self.ask(py, |session| session.disassemble(address, count))?;
+        Ok(instructions.into_iter().map(PyInstruction::from).collect())
     }
 
     fn trace_bus(&self, py: Python<'_>, instructions: u64) -> PyResult<Vec<PyBusCycle>> {
         self.callbacks.begin();
         *lock(&self.stop) = false;
-        let cycles = self.ask(py, |session| session.trace_bus(instructions, &mut || self.interrupted()));
+        let cycles = self.ask(py, |session| session.trace_bus(instructions, &mut || self.interrupted()))?;
         self.callbacks.outcome()?;
         Ok(cycles.or_raise(py)?.into_iter().map(PyBusCycle::from).collect())
     }
 
-    fn read_memory<'py>(&self, py: Python<'py>, start: u16, length: usize) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.ask(py, |session| session.memory(start, length)))
+    fn read_memory<'py>(&self, py: Python<'py>, start: u16, length: usize) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.ask(py, |session| session.memory(start, length))?))
     }
 
     fn write_memory(&self, py: Python<'_>, start: u16, data: &[u8]) -> PyResult<()> {
-        self.ask(py, |session| session.write_memory(start, data)).or_raise(py)
+        self.ask(py, |session| session.write_memory(start, data))?.or_raise(py)
     }
 
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
-        self.ask(py, Session::reset).or_raise(py)
+        self.ask(py, Session::reset)?.or_raise(py)
     }
 
     fn shutdown(&self, py: Python<'_>, cause: &str) -> PyResult<()> {
         let cause = cause.parse::<ShutdownCause>();
         let cause = cause.map_err(|unknown| named(py, "ArgumentError", &unknown.to_string()))?;
-        self.ask(py, |session| session.shutdown(cause)).or_raise(py)
+        self.ask(py, |session| session.shutdown(cause))?.or_raise(py)
     }
 
     fn request_snapshot(&self, py: Python<'_>) -> PyResult<()> {
-        self.ask(py, Session::request_snapshot).or_raise(py)
+        self.ask(py, Session::request_snapshot)?.or_raise(py)
     }
 
     #[pyo3(signature = (*, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input))]
@@ -188,13 +210,13 @@ impl PySession {
         *lock(&self.stop) = false;
         let start = match output_start {
             Some(start) => start,
-            None => self.ask(py, Session::output_length),
+            None => self.ask(py, Session::output_length)?,
         };
         let output = output.map(|wanted| self.callbacks.output_test(wanted, start)).transpose()?;
         let scheduler = self::scheduler(py, scheduler)?;
         let request =
             RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
-        let stop = self.ask(py, |session| session.run(request, &mut || self.interrupted()));
+        let stop = self.ask(py, |session| session.run(request, &mut || self.interrupted()))?;
         self.callbacks.outcome()?;
         stop.or_raise(py).map(PyStop::from)
     }
@@ -208,32 +230,32 @@ impl PySession {
     }
 
     fn send(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        self.ask(py, |session| session.send(data)).or_raise(py)
+        self.ask(py, |session| session.send(data))?.or_raise(py)
     }
 
-    fn output<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.ask(py, Session::output))
+    fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.ask(py, Session::output)?))
     }
 
-    fn output_length(&self, py: Python<'_>) -> usize {
+    fn output_length(&self, py: Python<'_>) -> PyResult<usize> {
         self.ask(py, Session::output_length)
     }
 
-    fn output_from<'py>(&self, py: Python<'py>, start: usize) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.ask(py, |session| session.output_from(start)))
+    fn output_from<'py>(&self, py: Python<'py>, start: usize) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.ask(py, |session| session.output_from(start))?))
     }
 
-    fn input_pending(&self, py: Python<'_>) -> usize {
+    fn input_pending(&self, py: Python<'_>) -> PyResult<usize> {
         self.ask(py, Session::input_pending)
     }
 
-    fn devices(&self, py: Python<'_>) -> Vec<(String, &'static str)> {
+    fn devices(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str)>> {
         self.ask(py, Session::devices)
     }
 
     fn device_state<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyDict>> {
         let state = PyDict::new(py);
-        for (field, value) in self.ask(py, |session| session.device_state(name)).or_raise(py)? {
+        for (field, value) in self.ask(py, |session| session.device_state(name))?.or_raise(py)? {
             match value {
                 Value::Unsigned(number) => state.set_item(field, number)?,
                 Value::Bool(flag) => state.set_item(field, flag)?,
@@ -244,26 +266,26 @@ impl PySession {
         Ok(state)
     }
 
-    fn snapshot(&self, py: Python<'_>) -> PySnapshot {
-        PySnapshot { snapshot: self.ask(py, Session::snapshot) }
+    fn snapshot(&self, py: Python<'_>) -> PyResult<PySnapshot> {
+        Ok(PySnapshot { snapshot: self.ask(py, Session::snapshot)? })
     }
 
     fn restore(&self, py: Python<'_>, snapshot: &Bound<'_, PySnapshot>) -> PyResult<()> {
         let snapshot = &snapshot.get().snapshot;
-        self.ask(py, |session| session.restore(snapshot)).or_raise(py)
+        self.ask(py, |session| session.restore(snapshot))?.or_raise(py)
     }
 
-    fn copy(&self, py: Python<'_>) -> Self {
-        Self::new(self.ask(py, Session::copy))
+    fn copy(&self, py: Python<'_>) -> PyResult<Self> {
+        Ok(Self::new(self.ask(py, Session::copy)?))
     }
 
-    fn digest(&self, py: Python<'_>) -> String {
+    fn digest(&self, py: Python<'_>) -> PyResult<String> {
         self.ask(py, |session| session.digest().to_string())
     }
 
     fn digests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let by_name = PyDict::new(py);
-        for (name, digest) in self.ask(py, Session::digests) {
+        for (name, digest) in self.ask(py, Session::digests)? {
             by_name.set_item(name, digest.to_string())?;
         }
         Ok(by_name)
@@ -279,11 +301,11 @@ impl PySession {
         embed_roms: bool,
     ) -> PyResult<()> {
         let options = RecordOptions { digest_every, snapshot_every, embed_roms };
-        self.ask(py, |session| session.record(&path, options)).or_raise(py)
+        self.ask(py, |session| session.record(&path, options))?.or_raise(py)
     }
 
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        self.ask(py, Session::finish).or_raise(py)
+        self.ask(py, Session::finish)?.or_raise(py)
     }
 
     fn add_hook(
@@ -304,17 +326,18 @@ impl PySession {
             }
         };
         let (key, callback) = self.callbacks.hook(callback);
-        let id = self.ask(py, |session| session.add_hook(kind, first, last, callback));
+        let id = self.ask(py, |session| session.add_hook(kind, first, last, callback))?;
         lock(&self.hooks).insert(key, id);
         Ok(key)
     }
 
-    fn remove_hook(&self, py: Python<'_>, hook: u64) {
+    fn remove_hook(&self, py: Python<'_>, hook: u64) -> PyResult<()> {
         let id = lock(&self.hooks).remove(&hook);
         if let Some(id) = id {
-            self.ask(py, |session| session.remove_hook(id));
+            self.ask(py, |session| session.remove_hook(id))?;
         }
         self.callbacks.forget(hook);
+        Ok(())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -3,6 +3,7 @@
 //! Every method takes `&self` and may be called from any thread; one run at a time. Between slices other threads may
 //! look at the machine, which then stands at an instruction boundary.
 
+mod attach;
 mod build;
 mod compare;
 pub(crate) mod intervention;
@@ -12,6 +13,7 @@ mod record;
 mod run;
 pub(crate) mod twin;
 
+pub use attach::Host;
 pub use build::{Images, default_rom};
 pub use record::RecordOptions;
 pub use run::{HookCallback, HookEvent, RunRequest, Stop};
@@ -20,7 +22,7 @@ use crate::cpu::{Instruction, disassemble};
 use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, World};
 use crate::error::Error;
 use crate::events::AsyncEvent;
-use crate::host::{HostInput, InputGate, Interval, SystemHost};
+use crate::host::{Attachments, HostInput, InputGate, Interval, SystemHost};
 use crate::log::LogReader;
 use crate::machine::board::{Board, ImageInput, Region, RegionKind};
 use crate::machine::{BusCycle, HookId, INPUT_PENDING_MAX, Machine};
@@ -65,6 +67,7 @@ pub struct Session {
     identity: Mutex<Digest>,
     engine: Engine<Machine>,
     input: Arc<HostInput>,
+    attached: Arc<Mutex<Attachments>>,
     chars: Vec<String>,
     nets: Vec<String>,
     console: Option<CharId>,
@@ -94,12 +97,16 @@ impl Session {
             .and_then(|console| chars.iter().position(|name| name == console))
             .map(|index| CharId(index as u16));
         let main = Arc::new(Kick::default());
-        let world = World::new(machine, replay, Box::new(SystemHost::default()));
+        let input = Arc::new(HostInput::new(main.clone()));
+        let attached = Arc::<Mutex<Attachments>>::default();
+        let host = SystemHost::new(attached.clone(), input.clone());
+        let world = World::new(machine, replay, Box::new(host));
         let session = Self {
             board,
             identity: Mutex::new(identity),
-            engine: Engine::with_kick(world, main.clone()),
-            input: Arc::new(HostInput::new(main)),
+            engine: Engine::with_kick(world, main),
+            input,
+            attached,
             chars,
             nets,
             console,

@@ -147,7 +147,7 @@ impl Session {
         // Once for all stretches between hooks: a request to stop, and the time since the user was asked, outlive them.
         self.world().begin_run(limits);
         self.aim(limits);
-        let mut inlet = SessionInlet::new(&self.input, &mut interrupted);
+        let mut inlet = SessionInlet::new(&self.input, &self.attached, &mut interrupted);
         loop {
             let reason = match self.engine.run(scheduler, &mut inlet) {
                 Ok(reason) => reason,

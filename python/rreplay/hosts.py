@@ -1,0 +1,158 @@
+"""What the devices of a machine can be joined to: `machine.devices["acia"].attach(rreplay.TcpServer(6502))`.
+
+A machine without hosts runs as well: its console is `machine.console`, its disks are not there, its packets are lost
+and its sound is not heard. While a machine is recorded everything that a host does is in the recording, so a replay has
+no hosts and needs none.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from . import _core
+from .errors import ArgumentError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["Files", "Host", "Pty", "TcpClient", "TcpServer", "UserDevice"]
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+class Host:
+    """Something outside that a device can be joined to; the classes below are all there are."""
+
+    def _attach(self, session: _core.Session, device: str) -> None:
+        raise NotImplementedError
+
+
+class Pty(Host):
+    """A pseudoterminal: `screen /dev/pts/7` talks to the guest.
+
+    Raw, so bytes pass as they are. Bytes that the guest sends while nobody reads wait, some 64 KiB of them; what comes
+    on top is refused (EAGAIN, which the recording holds), until somebody reads.
+    """
+
+    def __init__(self) -> None:
+        self.path: str | None = None
+        """The device file of the other side, once attached."""
+
+    def __repr__(self) -> str:
+        return f"<Pty {self.path or 'not attached yet'}>"
+
+    def _attach(self, session: _core.Session, device: str) -> None:
+        self.path = _core.attach_pty(session, device)
+
+
+class TcpServer(Host):
+    """A TCP port at which the guest is reached, by one connection after the other.
+
+    A connection that is lost costs what was on its way through it and nothing else. While there is none, bytes that the
+    guest sends are refused (ENOTCONN, which the recording holds).
+
+    Args:
+        port: The port; 0 for any that is free.
+        host: A numeric address of this machine.
+        allow_remote: Whether other machines may connect: needed for addresses that are not loopback.
+    """
+
+    def __init__(self, port: int = 0, *, host: str = "127.0.0.1", allow_remote: bool = False) -> None:
+        self.port = _port(port)
+        """The port; once attached, the real one."""
+        self.host = host
+        self.allow_remote = allow_remote
+
+    def __repr__(self) -> str:
+        return f"<TcpServer {self.host}:{self.port}>"
+
+    def _attach(self, session: _core.Session, device: str) -> None:
+        self.port = _core.attach_tcp_server(session, device, self.host, self.port, self.allow_remote)
+
+
+class TcpClient(Host):
+    """A TCP connection that is made when it is attached; see `TcpServer` for what happens when it is lost."""
+
+    def __init__(self, port: int, *, host: str = "127.0.0.1", allow_remote: bool = False) -> None:
+        self.port = _port(port)
+        self.host = host
+        self.allow_remote = allow_remote
+
+    def __repr__(self) -> str:
+        return f"<TcpClient {self.host}:{self.port}>"
+
+    def _attach(self, session: _core.Session, device: str) -> None:
+        _core.attach_tcp_client(session, device, self.host, self.port, self.allow_remote)
+
+
+class Files(Host):
+    """Files: what the guest sends goes to one, what it receives comes from the other, as fast as it reads.
+
+    Args:
+        output: The file for what the guest sends; None throws it away (the console's transcript has it anyway).
+        input: The file whose bytes the guest receives, once, from its start; None for none.
+        append: Whether the output file keeps what it holds already.
+    """
+
+    def __init__(
+        self,
+        output: PathLike | None = None,
+        *,
+        input: PathLike | None = None,  # noqa: A002
+        append: bool = False,
+    ) -> None:
+        self.output = output
+        self.input = input
+        self.append = append
+
+    def __repr__(self) -> str:
+        return f"<Files output={self.output!r} input={self.input!r}>"
+
+    def _attach(self, session: _core.Session, device: str) -> None:
+        output = None if self.output is None else os.fspath(self.output)
+        source = None if self.input is None else os.fspath(self.input)
+        _core.attach_files(session, device, output, self.append, source)
+
+
+@runtime_checkable
+class UserDevice(Protocol):
+    """What stands behind a device of kind "user": any object with some of these methods.
+
+    They are called on the thread that runs the machine, in the middle of an instruction, and answer from what they are
+    given: the machine itself may not be asked anything meanwhile. What they answer is recorded as coming from outside,
+    so a replay does not call them. One that raises stops the run, which raises the same.
+    """
+
+    def read(self, offset: int) -> int:
+        """The byte, 0 to 255, that the guest reads from register `offset`."""
+        ...
+
+    def write(self, offset: int, value: int) -> bool | None:
+        """The guest writes `value` to register `offset`; True or False sets the interrupt output, None leaves it."""
+        ...
+
+    def tick(self) -> bool | None:
+        """Called every `tick_cycles` cycles of the board's description; answers as `write` does."""
+        ...
+
+
+def attach(session: _core.Session, device: str, kind: str, host: object) -> None:
+    """Joins a device to a host, or a device of kind "user" to the object that stands behind it."""
+    if isinstance(host, Host):
+        host._attach(session, device)
+    elif kind == "user" and any(callable(getattr(host, name, None)) for name in ("read", "write", "tick")):
+        _core.attach_object(session, device, host)
+    elif kind == "user":
+        raise ArgumentError(
+            f"{host!r} cannot stand behind the device {device!r}: it has no method read(offset), write(offset, value) "
+            "or tick()"
+        )
+    else:
+        raise ArgumentError(f"{host!r} is no host: attach one of rreplay's, such as rreplay.TcpServer() or Pty()")
+
+
+def _port(port: int) -> int:
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 0xFFFF:
+        raise ArgumentError(f"a port is a whole number from 0 to 65535, and {port!r} is not")
+    return port

@@ -1,0 +1,151 @@
+//! Joining devices to hosts.
+
+use super::Session;
+use crate::error::Error;
+use crate::host::{CharHost, DiskHost, NetHost, RequestHost, SoundHost};
+use crate::nondet::{CharId, NetId, Owner};
+use crate::replay::ReplayMode;
+use crate::sync::lock;
+
+/// What a device can be joined to.
+#[allow(missing_docs, reason = "the traits say what each is")]
+pub enum Host {
+    Char(Box<dyn CharHost>),
+    Request(Box<dyn RequestHost>),
+    Disk(Box<dyn DiskHost>),
+    Net(Box<dyn NetHost>),
+    SoundOut(Box<dyn SoundHost>),
+    SoundIn(Box<dyn SoundHost>),
+}
+
+impl Host {
+    fn name(&self) -> &'static str {
+        match self {
+            Host::Char(_) => "a character host",
+            Host::Request(_) => "a host that answers at once",
+            Host::Disk(_) => "a disk image",
+            Host::Net(_) => "a network",
+            Host::SoundOut(_) => "a sound output",
+            Host::SoundIn(_) => "a sound input",
+        }
+    }
+}
+
+/// What hosts a device kind has a use for, beside those that its host side tells of.
+fn takes(kind: &str, host: &Host) -> bool {
+    match host {
+        Host::Char(_) | Host::Net(_) => true,
+        Host::Request(_) => matches!(kind, "user" | "sim65"),
+        Host::Disk(_) => kind == "disk",
+        Host::SoundOut(_) | Host::SoundIn(_) => kind == "sound",
+    }
+}
+
+/// A device as hosts see it.
+struct Place {
+    owner: Owner,
+    char_id: Option<CharId>,
+    net_id: Option<NetId>,
+}
+
+impl Session {
+    /// Joins a device to a host, in place of the host of that sort which it has.
+    ///
+    /// # Errors
+    /// A device that the board does not have, one that has no use for such a host, or a machine that replays: its
+    /// recording is its host.
+    pub fn attach(&self, device: &str, host: Host) -> Result<(), Error> {
+        if self.mode() == ReplayMode::Play {
+            return Err(Error::State(format!(
+                "a replay has no hosts, its recording answers for them: attach {device:?} on a machine that runs freely"
+            )));
+        }
+        let (kind, place) = self.place_of(device)?;
+        let refused = || {
+            Error::Device(format!(
+                "the device {device:?} is a {kind}, which cannot be joined to {}",
+                host.name()
+            ))
+        };
+        if !takes(kind, &host) {
+            return Err(refused());
+        }
+        let mut attached = lock(&self.attached);
+        match host {
+            Host::Char(host) if place.char_id.is_some() && kind != "user" => {
+                attached.chars.extend(place.char_id.map(|id| (id, host)));
+            }
+            Host::Request(host) if place.char_id.is_some() => {
+                attached.requests.extend(place.char_id.map(|id| (id, host)));
+            }
+            Host::Net(host) if place.net_id.is_some() => {
+                attached.nets.extend(place.net_id.map(|id| (id, host)));
+            }
+            Host::Disk(host) => drop(attached.disks.insert(place.owner, host)),
+            Host::SoundOut(host) => attached.sound_out = Some(host),
+            Host::SoundIn(host) => attached.sound_in = Some(host),
+            Host::Char(_) | Host::Request(_) | Host::Net(_) => return Err(refused()),
+        }
+        Ok(())
+    }
+
+    /// Parts a device from all its hosts.
+    ///
+    /// # Errors
+    /// A device that the board does not have.
+    pub fn detach(&self, device: &str) -> Result<(), Error> {
+        let (kind, place) = self.place_of(device)?;
+        let mut attached = lock(&self.attached);
+        if let Some(id) = place.char_id {
+            attached.chars.remove(&id);
+            attached.requests.remove(&id);
+        }
+        if let Some(id) = place.net_id {
+            attached.nets.remove(&id);
+        }
+        attached.disks.remove(&place.owner);
+        if kind == "sound" {
+            attached.sound_out = None;
+            attached.sound_in = None;
+        }
+        Ok(())
+    }
+
+    fn place_of(&self, name: &str) -> Result<(&'static str, Place), Error> {
+        let found = {
+            let world = self.world();
+            let mut devices = world.guest.devices().enumerate();
+            devices.find(|(_, slot)| slot.name == name).map(|(index, slot)| {
+                let place = Place { owner: Owner(index as u16), char_id: slot.char_id, net_id: slot.net_id };
+                (slot.device.kind(), place)
+            })
+        };
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.board.devices.iter().map(|device| device.name.as_str()).collect();
+            Error::Argument(format!("the board {} has no device {name:?}; it has {known:?}", self.board.name))
+        })
+    }
+
+    /// The number of a network device.
+    ///
+    /// # Errors
+    /// A device that the board does not have, or that has no network side.
+    pub fn net_id(&self, device: &str) -> Result<NetId, Error> {
+        let (kind, place) = self.place_of(device)?;
+        place.net_id.ok_or_else(|| {
+            Error::Device(format!("the device {device:?} is a {kind}, which has no network side"))
+        })
+    }
+
+    /// The picture on a device's screen.
+    ///
+    /// # Errors
+    /// A device that the board does not have, or that has no screen.
+    pub fn frame(&self, device: &str) -> Result<crate::devices::Frame, Error> {
+        let (kind, place) = self.place_of(device)?;
+        let world = self.world();
+        let slot = world.guest.devices().nth(usize::from(place.owner.0));
+        slot.and_then(|slot| slot.device.frame())
+            .ok_or_else(|| Error::Device(format!("the device {device:?} is a {kind}, which has no screen")))
+    }
+}
