@@ -34,6 +34,7 @@ pub mod mos6551;
 pub mod probe;
 pub mod py65_console;
 pub mod serial;
+pub mod sim65;
 pub mod user;
 pub mod via6522;
 
@@ -62,6 +63,18 @@ pub struct Context<'a> {
     /// The guest's memory, for a device that is a bus master. At instruction boundaries only (a timer, a completion, a
     /// delivery); `None` within an access of the CPU, which has the bus then.
     pub memory: Option<&'a mut dyn DirectMemory>,
+    /// The processor's registers, for a device that stands in for an operating system; as `memory`, at instruction
+    /// boundaries only.
+    pub cpu: Option<&'a mut CpuRegisters>,
+}
+
+/// The registers that carry arguments and results.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the data sheet's names")]
+pub struct CpuRegisters {
+    pub a: u8,
+    pub x: u8,
+    pub y: u8,
 }
 
 /// Direct memory access: RAM and ROM as a device other than the CPU sees them. Other devices' registers are out of reach.
@@ -299,7 +312,8 @@ fn lines_sentence(known: &[&str]) -> String {
 }
 
 /// The device kinds that [`create`] knows; the `probe` of tests is not for boards of users.
-pub const KINDS: &[&str] = &[mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND, user::KIND];
+pub const KINDS: &[&str] =
+    &[mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND, sim65::KIND, user::KIND];
 
 /// Makes a device from a board's description: its kind and the options of that kind, with everything about the
 /// address space (name, address, size) already taken out of the table.
@@ -315,6 +329,7 @@ pub fn create(kind: &str, options: toml::Table) -> Result<Box<dyn Device>, Devic
             let config = parse(py65_console::KIND, py65_console::OPTIONS, options)?;
             Box::new(py65_console::Py65Console::new(config))
         }
+        sim65::KIND => Box::new(sim65::Sim65::new(parse(sim65::KIND, sim65::OPTIONS, options)?)?),
         user::KIND => Box::new(user::User::new(parse(user::KIND, user::OPTIONS, options)?)?),
         #[cfg(feature = "testing")]
         probe::KIND => Box::new(probe::Probe::new(parse(probe::KIND, probe::OPTIONS, options)?)),

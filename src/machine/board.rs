@@ -17,10 +17,11 @@ pub use place::{ImageInput, MemoryImage, Target};
 use serde::Deserialize;
 
 /// The preset descriptions, by name.
-const PRESETS: [(&str, &str); 3] = [
+const PRESETS: &[(&str, &str)] = &[
     ("breadboard", include_str!("presets/breadboard.toml")),
     ("py65mon", include_str!("presets/py65mon.toml")),
     ("sbc6850", include_str!("presets/sbc6850.toml")),
+    ("sim65", include_str!("presets/sim65.toml")),
 ];
 
 /// Where a 6502 finds the address it starts at, low byte first.

@@ -21,7 +21,7 @@ pub use state::SectionError;
 
 use crate::bus::Interrupt;
 use crate::cpu::{Cpu, Exit, Variant};
-use crate::devices::{Context, Device};
+use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
 use crate::memory::Memory;
@@ -225,7 +225,10 @@ impl Machine {
     ) {
         let at = self.cpu.position();
         let mut memory = BusMaster { memory: &mut self.memory, hooks: &mut self.hooks, at };
-        self.slots.with_device(slot, at, self.clock_hz, outside, Some(&mut memory), body);
+        let mut registers = CpuRegisters { a: self.cpu.a, x: self.cpu.x, y: self.cpu.y };
+        let boundary = Some((&mut memory as &mut dyn DirectMemory, &mut registers));
+        self.slots.with_device(slot, at, self.clock_hz, outside, boundary, body);
+        (self.cpu.a, self.cpu.x, self.cpu.y) = (registers.a, registers.x, registers.y);
         self.slots.refresh(slot);
         self.lines.update(&self.slots);
         self.wake_by_line();

@@ -1,6 +1,6 @@
 //! The devices of a board: where each sits, which line it drives, and what was last heard of it.
 
-use crate::devices::{Context, Device, DirectMemory};
+use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::nondet::{CharId, NetId, Nondet, Owner};
 use crate::units::Position;
 
@@ -148,10 +148,14 @@ impl Slots {
         at: Position,
         clock_hz: u64,
         outside: &mut dyn Nondet,
-        memory: Option<&mut dyn DirectMemory>,
+        boundary: Option<(&mut dyn DirectMemory, &mut CpuRegisters)>,
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T,
     ) -> T {
         let slot = &mut self.slots[index];
+        let (memory, cpu) = match boundary {
+            Some((memory, cpu)) => (Some(memory as &mut dyn DirectMemory), Some(cpu)),
+            None => (None, None),
+        };
         let mut context = Context {
             at,
             clock_hz,
@@ -159,7 +163,8 @@ impl Slots {
             net_id: slot.net_id.unwrap_or(NetId(u16::MAX)),
             owner: Owner(index as u16),
             outside,
-            memory: memory.map(|memory| memory as &mut dyn DirectMemory),
+            memory,
+            cpu,
         };
         body(&mut *slot.device, &mut context)
     }

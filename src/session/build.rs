@@ -32,6 +32,7 @@ impl Session {
     /// # Errors
     /// A board that does not hold, or images that do not fit it.
     pub fn new(board: Board, images: Images) -> Result<Session, Error> {
+        let board = board.configured_by(&images)?;
         board.check()?;
         let image = match built_in(&board)? {
             Some(built_in) => board.place_over(&images, &built_in)?,

@@ -14,7 +14,7 @@ fn error(kind: &str, options: &str) -> String {
 fn every_kind_is_made_without_options_and_names_itself() {
     for kind in KINDS {
         let device = create(kind, toml::Table::new()).expect("defaults are right");
-        assert_eq!(device.kind(), kind);
+        assert_eq!(device.kind(), *kind);
         assert_eq!(device.next_timer(), None, "{kind} rests at power-on");
         assert_eq!(device.irq(), None);
     }

@@ -9,7 +9,7 @@ mod serial;
 mod via6522;
 mod via6522_ports;
 
-use super::{Context, Device, DirectMemory};
+use super::{Context, CpuRegisters, Device, DirectMemory};
 use crate::bus::{Exception, Interrupt};
 use crate::nondet::{
     AudioRead, BlockRequest, CharId, CharRequest, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
@@ -18,8 +18,10 @@ use crate::persist::{Reader, Value};
 use crate::units::Position;
 
 /// A host that takes everything, remembers what it was asked, and answers as the test has told it to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Host {
+    /// What every question of a device is answered with: a byte, or a negative errno.
+    answer: Result<u8, i32>,
     /// Bytes of the character device, each with its cycle.
     written: Vec<(u64, u8)>,
     /// What the clocks read, in nanoseconds.
@@ -41,6 +43,27 @@ struct Host {
     calls: (u32, u32),
     shutdowns: Vec<ShutdownCause>,
     suspensions: u32,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            answer: Ok(0x5A),
+            written: Vec::new(),
+            host_clock: 0,
+            virtual_rt_clock: 0,
+            entropy: Vec::new(),
+            entropy_error: 0,
+            sound_room: 0,
+            played: Vec::new(),
+            heard: Vec::new(),
+            sent: Vec::new(),
+            blocks: Vec::new(),
+            calls: (0, 0),
+            shutdowns: Vec::new(),
+            suspensions: 0,
+        }
+    }
 }
 
 impl Nondet for Host {
@@ -77,9 +100,16 @@ impl Nondet for Host {
         _at: Position,
         _device: CharId,
         _request: CharRequest<'_>,
-        _buffer: &mut [u8],
+        buffer: &mut [u8],
     ) -> i32 {
-        unreachable!("no device here asks its host a question")
+        match (self.answer, buffer.first_mut()) {
+            (Ok(byte), Some(first)) => {
+                *first = byte;
+                1
+            }
+            (Ok(_), None) => 0,
+            (Err(error), _) => error,
+        }
     }
     fn audio_out(&mut self, _at: Position, samples: &[i16]) -> u32 {
         let taken = samples.len().min(self.sound_room as usize);
@@ -142,6 +172,7 @@ fn context_at(at: Position, outside: &mut dyn Nondet) -> Context<'_> {
         owner: Owner(0),
         outside,
         memory: None,
+        cpu: None,
     }
 }
 
@@ -150,6 +181,7 @@ struct Bench {
     device: Box<dyn Device>,
     host: Host,
     ram: Ram,
+    cpu: CpuRegisters,
     clock_hz: u64,
 }
 
@@ -157,7 +189,13 @@ impl Bench {
     fn made(kind: &str, options: &str) -> Self {
         let options = options.parse().expect("the options are TOML");
         let device = super::create(kind, options).expect("the options are right");
-        Self { device, host: Host::default(), ram: Ram::default(), clock_hz: 1_000_000 }
+        Self {
+            device,
+            host: Host::default(),
+            ram: Ram::default(),
+            cpu: CpuRegisters { a: 1, x: 2, y: 3 },
+            clock_hz: 1_000_000,
+        }
     }
 
     /// Gives the device and a context at an instruction boundary, `cycle`.
@@ -179,6 +217,7 @@ impl Bench {
             owner: Owner(0),
             outside: &mut self.host,
             memory: if boundary { Some(&mut self.ram) } else { None },
+            cpu: if boundary { Some(&mut self.cpu) } else { None },
         };
         act(self.device.as_mut(), &mut context)
     }

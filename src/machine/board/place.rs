@@ -44,6 +44,20 @@ pub struct MemoryImage {
 }
 
 impl Board {
+    /// This board as programs ask for it that say so themselves: the header of a sim65 program names the processor, the
+    /// start address, and where its C stack pointer is.
+    pub fn configured_by(mut self, images: &[ImageInput]) -> Result<Self, RomError> {
+        for image in images.iter().filter(|image| image.format == Format::Sim65) {
+            let header = rom::sim65_header(&image.name, &image.bytes)?;
+            self.cpu.kind = header.cpu;
+            self.cpu.reset_vector = Some(header.reset);
+            for device in self.devices.iter_mut().filter(|device| device.kind == "sim65") {
+                device.options.insert("sp_address".into(), toml::Value::Integer(header.sp_address.into()));
+            }
+        }
+        Ok(self)
+    }
+
     /// Reads the images and says what they put where.
     pub fn place(&self, images: &[ImageInput]) -> Result<MemoryImage, RomError> {
         let mut plan = Plan { bytes: vec![None; ADDRESS_SPACE] };
@@ -128,7 +142,7 @@ impl Board {
         let placement = match format {
             Format::Bin => Placement::EndingAt(region.end),
             Format::O65 => Placement::At(region.start),
-            Format::IntelHex | Format::SRecord | Format::Prg => Placement::Stored,
+            Format::IntelHex | Format::SRecord | Format::Prg | Format::Sim65 => Placement::Stored,
         };
         let image = rom::load(name, bytes, *format, placement)?;
         let asked_for = |segment: &&Segment| match format {

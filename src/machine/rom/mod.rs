@@ -1,4 +1,4 @@
-//! ROM and program images: raw bytes, Intel HEX, S-records, `.prg`, o65.
+//! ROM and program images: raw bytes, Intel HEX, S-records, `.prg`, o65, sim65.
 //!
 //! Everything here is pure: bytes in, [`RomImage`] or a [`RomError`] out. Reading files is the caller's. No length,
 //! count or address in a file is believed before it is checked, and an image never reaches beyond $FFFF.
@@ -7,9 +7,11 @@ mod collect;
 mod error;
 mod intel_hex;
 mod o65;
+mod sim65;
 mod srecord;
 
 pub use error::{O65Problem, RomError, Spot};
+pub use sim65::{Sim65Header, header as sim65_header};
 
 pub(in crate::machine) use collect::segments_of;
 
@@ -61,6 +63,8 @@ pub enum Format {
     Prg,
     /// Relocatable 6502 object or executable of André Fachat's format, version 1.3.
     O65,
+    /// Program of cc65's simulator target.
+    Sim65,
 }
 
 /// Where an image goes.
@@ -95,6 +99,7 @@ impl Format {
         let is_hex = |text: &[u8]| text.len() >= 8 && text.iter().all(u8::is_ascii_hexdigit);
         match first_line.trim_ascii_end() {
             _ if bytes.starts_with(&o65::MAGIC) => Self::O65,
+            _ if bytes.starts_with(&sim65::MAGIC) => Self::Sim65,
             [b':', digits @ ..] if is_hex(digits) => Self::IntelHex,
             [b'S' | b's', b'0'..=b'9', digits @ ..] if is_hex(digits) => Self::SRecord,
             _ => Self::Bin,
@@ -122,6 +127,7 @@ pub fn load(name: &str, bytes: &[u8], format: Format, placement: Placement) -> R
         Format::IntelHex => intel_hex::parse(name, bytes)?,
         Format::SRecord => srecord::parse(name, bytes)?,
         Format::Prg => parse_prg(name, bytes)?,
+        Format::Sim65 => sim65::parse(name, bytes)?,
     };
     if image.segments.is_empty() {
         return Err(RomError::NoData { name: name.into() });

@@ -425,7 +425,14 @@ fn some_segments() -> impl Strategy<Value = Vec<Segment>> {
 }
 
 fn any_format() -> impl Strategy<Value = Format> {
-    prop::sample::select(vec![Format::Bin, Format::IntelHex, Format::SRecord, Format::Prg, Format::O65])
+    prop::sample::select(vec![
+        Format::Bin,
+        Format::IntelHex,
+        Format::SRecord,
+        Format::Prg,
+        Format::O65,
+        Format::Sim65,
+    ])
 }
 
 fn any_placement() -> impl Strategy<Value = Placement> {
@@ -441,6 +448,7 @@ fn some_file() -> impl Strategy<Value = (Format, Vec<u8>)> {
     (any_format(), some_segments()).prop_map(|(format, segments)| {
         let bytes = match format {
             Format::Bin | Format::Prg => segments[0].bytes.clone(),
+            Format::Sim65 => [b"sim65\x02\x00\x00\x00\x02\x00\x02", &segments[0].bytes[..]].concat(),
             Format::IntelHex => write_hex(&segments, 16).into_bytes(),
             Format::SRecord => write_s_records(&segments, 1, 16).into_bytes(),
             Format::O65 => O65 {
