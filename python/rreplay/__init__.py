@@ -47,7 +47,7 @@ from .errors import (
     StateError,
     UnknownDevice,
 )
-from .hosts import Files, Host, Pty, TcpClient, TcpServer, UserDevice
+from .hosts import Directory, Files, Host, Pty, TcpClient, TcpServer, UserDevice
 from .machine import Cpu, Device, Devices, Hook, Machine
 from .memory import Memory
 from .recording import LiveRecording, Recording, open  # noqa: A004
@@ -96,6 +96,7 @@ __all__ = [
     "Device",
     "DeviceError",
     "Devices",
+    "Directory",
     "Divergence",
     "EngineError",
     "Event",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 
@@ -32,6 +33,46 @@ def converse(machine: Machine, *, seconds: float | None, instructions: int | Non
     if keyboard.interactive:
         return _talk(machine, keyboard, seconds, instructions, until)
     return _feed(machine, keyboard, seconds, instructions, until)
+
+
+def run_program(machine: Machine, *, seconds: float | None, instructions: int | None, until: bytes | None) -> Stop:
+    """Runs a C program on the board "sim65" as a command of this terminal: lines in, to their end, and output out."""
+    gate = machine._session.open_gate()
+
+    def read_input() -> None:
+        try:
+            while typed := os.read(sys.stdin.fileno(), 4096):
+                machine.console.send(typed)
+        except (OSError, ValueError):
+            pass  # Standard input is closed, which is its end.
+        finally:
+            gate.close()
+
+    outcome: list[Stop | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(machine.run(seconds=seconds, instructions=instructions, output=until))
+        except BaseException as error:
+            outcome.append(error)
+
+    # What the person types is read by a thread that nothing can wake: it must not keep the command from ending.
+    threading.Thread(target=read_input, name="rreplay-input", daemon=True).start()
+    runner = threading.Thread(target=run, name="rreplay-machine")
+    runner.start()
+    try:
+        while runner.is_alive():
+            runner.join(POLL_SECONDS)
+            write_bytes(machine.console.read())
+    finally:
+        while runner.is_alive():
+            machine.stop()
+            runner.join(POLL_SECONDS)
+    write_bytes(machine.console.read())
+    result = outcome[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def _talk(

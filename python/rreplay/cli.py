@@ -11,10 +11,23 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from . import Board, Divergence, Event, Machine, Recording, ReplayError, Verification, __version__, boards
+from . import (
+    Board,
+    Device,
+    Directory,
+    Divergence,
+    Event,
+    Machine,
+    Recording,
+    ReplayError,
+    Stop,
+    Verification,
+    __version__,
+    boards,
+)
 from ._sources import ImageSource, RomSource
 from ._terminal import Progress, count, table, write_bytes
-from ._terminal_session import converse
+from ._terminal_session import converse, run_program
 from .demo import run_demo
 from .vocabulary import EventKind, Scheduler
 
@@ -114,7 +127,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _machine_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("board", nargs="?", default="breadboard", help="preset or .toml file (default: breadboard)")
+    parser.add_argument(
+        "board",
+        nargs="?",
+        default="breadboard",
+        help="preset, .toml file, or C program of cc65's target sim6502 (default: breadboard)",
+    )
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="for the C program's main")
+    parser.add_argument(
+        "--directory", type=Path, metavar="DIR", help="let the C program's file calls reach DIR and what is below it"
+    )
     parser.add_argument(
         "--rom",
         action="append",
@@ -168,14 +190,54 @@ def _place(text: str) -> str | int:
 
 
 def _machine(options: argparse.Namespace) -> Machine:
-    return Machine(options.board, rom=_rom(options.rom), cpu=options.cpu)
+    if _is_program(options.board):
+        if options.rom:
+            raise ReplayError(f"{options.board} is a program by itself: it goes without --rom")
+        # The file's header says which processor, unless somebody knows better.
+        machine = Machine("sim65", rom=options.board, arguments=[options.board, *options.arguments])
+    elif options.arguments:
+        raise ReplayError(
+            f"only a C program takes arguments ({options.arguments[0]!r}), and {options.board} is a board"
+        )
+    else:
+        machine = Machine(options.board, rom=_rom(options.rom), cpu=options.cpu)
+    if options.directory is not None:
+        _file_calls(machine).attach(Directory(options.directory))
+    return machine
 
 
-def _converse(machine: Machine, options: argparse.Namespace) -> None:
+def _is_program(name: str) -> bool:
+    """Whether it is the file of a program for cc65's simulator target."""
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(5) == b"sim65"
+    except OSError:
+        return False
+
+
+def _file_calls(machine: Machine) -> Device:
+    for device in machine.devices.values():
+        if device.kind == "sim65":
+            return device
+    raise ReplayError(
+        f"--directory is for file calls, and the board {machine.board.name} has no device that serves any"
+    )
+
+
+def _converse(machine: Machine, options: argparse.Namespace) -> int:
+    """Runs the machine on this terminal; gives the exit status."""
     until = None if options.until is None else options.until.encode()
-    stop = converse(machine, seconds=options.seconds, instructions=options.instructions, until=until)
+    if machine.board.name == "sim65":
+        stop: Stop | None = run_program(
+            machine, seconds=options.seconds, instructions=options.instructions, until=until
+        )
+        if machine.exit_code is not None:
+            return machine.exit_code
+    else:
+        stop = converse(machine, seconds=options.seconds, instructions=options.instructions, until=until)
     if stop is not None and stop.reason in ("halted", "jammed", "shutdown", "end"):
         _say(f"the machine stopped at icount {stop.icount}, pc {stop.pc:#06x}: {stop.reason}")
+    return SUCCESS
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -184,16 +246,15 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    _converse(_machine(options), options)
-    return SUCCESS
+    return _converse(_machine(options), options)
 
 
 def _record(options: argparse.Namespace) -> int:
     machine = _machine(options)
     with machine.record(options.recording, digest_every=options.digest_every) as recording:
-        _converse(machine, options)
+        status = _converse(machine, options)
     _say(f"recorded {count(recording.icount)} instructions in {count(recording.size)} bytes: {recording.path}")
-    return SUCCESS
+    return status
 
 
 def _open(options: argparse.Namespace) -> Recording:

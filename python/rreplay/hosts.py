@@ -16,7 +16,7 @@ from .errors import ArgumentError
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["Files", "Host", "Pty", "TcpClient", "TcpServer", "UserDevice"]
+__all__ = ["Directory", "Files", "Host", "Pty", "TcpClient", "TcpServer", "UserDevice"]
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
@@ -86,6 +86,22 @@ class TcpClient(Host):
         _core.attach_tcp_client(session, device, self.host, self.port, self.allow_remote)
 
 
+class Directory(Host):
+    """A directory for the file calls of a C program on the board `sim65`: nothing outside of it can be reached.
+
+    What the program reads there is in the recording; a replay touches no file.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"<Directory {os.fspath(self.path)}>"
+
+    def _attach(self, session: _core.Session, device: str) -> None:
+        _core.attach_directory(session, device, os.fspath(self.path))
+
+
 class Files(Host):
     """Files: what the guest sends goes to one, what it receives comes from the other, as fast as it reads.
 
@@ -153,6 +169,6 @@ def attach(session: _core.Session, device: str, kind: str, host: object) -> None
 
 
 def _port(port: int) -> int:
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 0xFFFF:
+    if type(port) is not int or not 0 <= port <= 0xFFFF:
         raise ArgumentError(f"a port is a whole number from 0 to 65535, and {port!r} is not")
     return port

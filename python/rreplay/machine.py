@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from . import _core
@@ -165,6 +165,7 @@ class Machine:
             shaped like such a file; with a key "preset", what else it says is laid over that preset.
         rom: The path or the bytes of the main ROM, or a mapping from region name or load address to such; None for
             the board's own default ROM, if it has one. Formats: .bin, .hex, .s19, .prg, .o65.
+        arguments: On the board "sim65", what the C program's `main` is given, the program's name first.
         cpu: Takes the place of the board's processor: "6502" for the NMOS chip, "65c02" for the W65C02.
 
     Raises:
@@ -186,9 +187,16 @@ class Machine:
     """The board's devices by name."""
 
     def __init__(
-        self, board: BoardSource = "breadboard", *, rom: RomSource | None = None, cpu: str | None = None
+        self,
+        board: BoardSource = "breadboard",
+        *,
+        rom: RomSource | None = None,
+        cpu: str | None = None,
+        arguments: Sequence[str] | None = None,
     ) -> None:
         description = resolve_board(board)
+        if arguments is not None:
+            description = description.with_arguments(list(arguments))
         if cpu is not None:
             description = description.with_cpu(cpu)
         self._adopt(_core.Session(description, resolve_images(rom)), None)
@@ -242,6 +250,15 @@ class Machine:
     def registers(self) -> dict[str, int]:
         """The processor's registers by name; a copy."""
         return self._session.registers()
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the C program on the board "sim65" has given to `exit`; None before, and on other boards."""
+        for device in self.devices.values():
+            if device.kind == "sim65":
+                code = device.state["exit_code"]
+                return code if isinstance(code, int) else None
+        return None
 
     @property
     def console(self) -> Console:

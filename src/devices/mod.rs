@@ -222,6 +222,12 @@ pub trait Device: Persist + Send {
         false
     }
 
+    /// Whether its program reads when it wants to, and must be told when nothing more will come: by
+    /// [`receive`](Device::receive) of no bytes.
+    fn reads_at_once(&self) -> bool {
+        false
+    }
+
     /// Received bytes that the guest has not read yet, in the wire and in the chip.
     fn pending_input(&self) -> usize {
         0

@@ -301,8 +301,11 @@ impl Device for Sim65 {
     }
 
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8 {
-        self.state.call = Some(offset as u8);
-        self.state.due = Some(context.at.cycles + 1);
+        // The processor reads the byte behind a one-byte instruction too, and that is no call.
+        if self.state.call.is_none() {
+            self.state.call = Some(offset as u8);
+            self.state.due = Some(context.at.cycles + 1);
+        }
         RTS
     }
 
@@ -343,6 +346,10 @@ impl Device for Sim65 {
     }
 
     fn is_char(&self) -> bool {
+        true
+    }
+
+    fn reads_at_once(&self) -> bool {
         true
     }
 

@@ -103,27 +103,45 @@ impl Drop for InputGate {
 /// The hosts of one run, as the main loop polls them.
 pub struct SessionInlet<'a> {
     input: &'a HostInput,
-    attached: &'a Mutex<Attachments>,
+    attached: Option<&'a Mutex<Attachments>>,
     interrupted: &'a mut dyn FnMut() -> bool,
     last_asked: Instant,
+    /// Devices that read at once, and so must be told when nothing more will come.
+    readers: &'a [CharId],
+    /// Whether more could come when this was last looked at.
+    was_open: bool,
 }
 
 impl<'a> SessionInlet<'a> {
     /// Polls `input`, and asks `interrupted` about every 10 ms on the thread that runs the main loop.
     #[allow(clippy::disallowed_methods, reason = "paces polling of the operating system; no guest sees it")]
-    pub fn new(
-        input: &'a HostInput,
-        attached: &'a Mutex<Attachments>,
-        interrupted: &'a mut dyn FnMut() -> bool,
-    ) -> Self {
-        Self { input, attached, interrupted, last_asked: Instant::now() }
+    pub fn new(input: &'a HostInput, interrupted: &'a mut dyn FnMut() -> bool) -> Self {
+        let last_asked = Instant::now();
+        Self { input, attached: None, interrupted, last_asked, readers: &[], was_open: true }
+    }
+
+    /// Polls the hosts of `attached` too. `readers` are the devices that read at once, and so are told when nothing more
+    /// will come.
+    pub fn with_hosts(mut self, attached: &'a Mutex<Attachments>, readers: &'a [CharId]) -> Self {
+        self.attached = Some(attached);
+        self.readers = readers;
+        self
     }
 }
 
 impl Inlet for SessionInlet<'_> {
     fn poll(&mut self) -> Vec<AsyncEvent> {
         let mut events = self.input.take();
-        events.append(&mut lock(self.attached).poll());
+        if let Some(attached) = self.attached {
+            events.append(&mut lock(attached).poll());
+        }
+        let is_open = self.may_deliver();
+        if self.was_open && !is_open {
+            // No bytes: a program that waits for some looks again, and is told that this was the end.
+            let end = |&device: &CharId| AsyncEvent::CharRead { device, bytes: Vec::new() };
+            events.extend(self.readers.iter().map(end));
+        }
+        self.was_open = is_open;
         events
     }
 
@@ -132,7 +150,7 @@ impl Inlet for SessionInlet<'_> {
     }
 
     fn may_deliver(&self) -> bool {
-        self.input.is_open() || lock(self.attached).is_open()
+        self.input.is_open() || self.attached.is_some_and(|attached| lock(attached).is_open())
     }
 
     fn interrupted(&mut self) -> bool {

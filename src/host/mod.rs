@@ -2,6 +2,7 @@
 
 mod attach;
 mod clock;
+mod directory;
 mod error;
 mod file;
 mod input;
@@ -12,6 +13,7 @@ mod tcp;
 
 pub use attach::{Attachments, CharHost, DiskHost, NetHost, RequestHost, SoundHost};
 pub use clock::{Interval, RunningClock, SystemHost};
+pub use directory::Directory;
 pub use error::HostError;
 pub use file::FileHost;
 pub use input::{HostInput, InputGate, SessionInlet};

@@ -181,6 +181,19 @@ impl Board {
         Ok(self)
     }
 
+    /// This board with the arguments that a C program's `main` is given, the program's name first.
+    ///
+    /// # Errors
+    /// A board without a device that serves C programs.
+    pub fn with_arguments(mut self, arguments: Vec<String>) -> Result<Self, BoardError> {
+        let Some(device) = self.devices.iter_mut().find(|device| device.kind == "sim65") else {
+            return Err(BoardProblem::NoArguments { board: self.name }.into());
+        };
+        let arguments = arguments.into_iter().map(toml::Value::String).collect();
+        device.options.insert("arguments".into(), toml::Value::Array(arguments));
+        Ok(self)
+    }
+
     /// The region with that name.
     pub fn region(&self, name: &str) -> Option<&Region> {
         self.regions.iter().find(|region| region.name == name)

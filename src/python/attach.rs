@@ -3,7 +3,7 @@
 use super::errors::{OrRaise, named};
 use super::session::PySession;
 use crate::error::Error;
-use crate::host::{FileHost, TcpClient, TcpHost};
+use crate::host::{Directory, FileHost, TcpClient, TcpHost};
 use crate::session::Host;
 use pyo3::prelude::*;
 use std::net::{IpAddr, SocketAddr};
@@ -97,6 +97,12 @@ pub fn attach_files(
     session.join(py, device, || {
         Ok((Host::Char(Box::new(FileHost::open(output.as_deref(), append, source.as_deref())?)), ()))
     })
+}
+
+/// Opens a directory to a device that serves a guest's file calls.
+#[pyfunction]
+pub fn attach_directory(py: Python<'_>, session: &PySession, device: &str, path: PathBuf) -> PyResult<()> {
+    session.join(py, device, || Ok((Host::Request(Box::new(Directory::open(&path)?)), ())))
 }
 
 /// Puts a Python object behind a user's device.

@@ -41,6 +41,12 @@ impl PyBoard {
         Ok(Self { board })
     }
 
+    /// This board with the arguments of a C program's `main`, its name first. Raises BoardError.
+    fn with_arguments(&self, py: Python<'_>, arguments: Vec<String>) -> PyResult<Self> {
+        let board = self.board.clone().with_arguments(arguments).map_err(Error::from).or_raise(py)?;
+        Ok(Self { board })
+    }
+
     /// The description as TOML text; `from_toml` of it gives an equal board.
     fn to_toml(&self) -> String {
         self.board.to_toml()

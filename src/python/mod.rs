@@ -22,7 +22,8 @@ mod _core {
 
     #[pymodule_export]
     use super::attach::{
-        attach_files, attach_object, attach_pty, attach_tcp_client, attach_tcp_server, detach,
+        attach_directory, attach_files, attach_object, attach_pty, attach_tcp_client, attach_tcp_server,
+        detach,
     };
     #[pymodule_export]
     use super::board::{PyBoard, boards};
@@ -33,7 +34,7 @@ mod _core {
     #[pymodule_export]
     use super::replay::PyReplayCore;
     #[pymodule_export]
-    use super::session::PySession;
+    use super::session::{PyInputGate, PySession};
     #[pymodule_export]
     use super::values::{PyBusCycle, PyHookEvent, PyInstruction, PySnapshot, PyStop, PyVerification};
 

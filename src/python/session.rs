@@ -5,6 +5,7 @@ use super::callbacks::Callbacks;
 use super::errors::{OrRaise, named};
 use super::values::{PyBusCycle, PyInstruction, PySnapshot, PyStop};
 use crate::engine::Scheduler;
+use crate::host::InputGate;
 use crate::machine::board::{ImageInput, Target};
 use crate::machine::rom::Format;
 use crate::machine::{HookId, HookKind};
@@ -225,6 +226,10 @@ impl PySession {
         *lock(&self.stop) = true;
     }
 
+    fn open_gate(&self) -> PyInputGate {
+        PyInputGate(Mutex::new(Some(self.session.open_gate())))
+    }
+
     fn has_console(&self) -> bool {
         self.session.has_console()
     }
@@ -346,5 +351,17 @@ impl PySession {
 
     fn __clear__(&self) {
         self.callbacks.clear();
+    }
+}
+
+/// While it is open, a machine that waits for input keeps waiting.
+#[pyclass(frozen, module = "rreplay._core", name = "InputGate")]
+pub struct PyInputGate(Mutex<Option<InputGate>>);
+
+#[pymethods]
+impl PyInputGate {
+    /// No more will come; a second time does nothing.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| drop(lock(&self.0).take()));
     }
 }

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::guest::Guest;
 use crate::host::{HostInput, SessionInlet};
 use crate::machine::{Fault, Hit, HookId, HookKind};
+use crate::nondet::CharId;
 use crate::replay::{Replay, ReplayMode};
 use crate::sync::{Mutex, Shared, lock};
 use crate::units::Position;
@@ -147,7 +148,8 @@ impl Session {
         // Once for all stretches between hooks: a request to stop, and the time since the user was asked, outlive them.
         self.world().begin_run(limits);
         self.aim(limits);
-        let mut inlet = SessionInlet::new(&self.input, &self.attached, &mut interrupted);
+        let readers = self.waiting_readers();
+        let mut inlet = SessionInlet::new(&self.input, &mut interrupted).with_hosts(&self.attached, &readers);
         loop {
             let reason = match self.engine.run(scheduler, &mut inlet) {
                 Ok(reason) => reason,
@@ -183,6 +185,13 @@ impl Session {
                 StopReason::Interrupted => return Ok(self.stop("interrupted", None)),
             }
         }
+    }
+
+    /// Devices in which a program waits for input that it has asked for.
+    fn waiting_readers(&self) -> Vec<CharId> {
+        let world = self.world();
+        let readers = world.guest.devices().filter(|slot| slot.device.reads_at_once());
+        readers.filter_map(|slot| slot.char_id).collect()
     }
 
     /// The next stretch goes towards `goal`, but not past a planned intervention.

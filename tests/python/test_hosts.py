@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import socket
+import termios
 import threading
-import tty
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def test_a_reader_that_is_slow_makes_sends_fail_and_that_is_recorded(tmp_path: P
         with Running(machine):
             terminal = os.open(pty.path, os.O_RDWR | os.O_NOCTTY)
             try:
-                assert set(read_exactly(lambda n: os.read(terminal, n), terminal, 100_000)) == {ord("A")}
+                assert set(read_exactly(functools.partial(os.read, terminal), terminal, 100_000)) == {ord("A")}
             finally:
                 os.close(terminal)
     results = [event.result for event in rr.Recording(path).events(kind="char_write")]
@@ -164,8 +165,8 @@ def test_pty(tmp_path: Path) -> None:
             terminal = os.open(pty.path, os.O_RDWR | os.O_NOCTTY)
             try:
                 os.write(terminal, text)
-                assert read_exactly(lambda n, t=terminal: os.read(t, n), terminal, len(text)) == text
-                assert tty.tcgetattr(terminal)[3] & tty.ECHO == 0
+                assert read_exactly(functools.partial(os.read, terminal), terminal, len(text)) == text
+                assert termios.tcgetattr(terminal)[3] & termios.ECHO == 0
             finally:
                 os.close(terminal)
     check_replay(path, machine)

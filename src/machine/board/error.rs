@@ -129,6 +129,9 @@ pub enum BoardProblem {
         "there is no preset \"{name}\"{suggestion}; there are {known}, or give the path of a .toml file, as in \"./{name}.toml\""
     )]
     NoPreset { name: String, known: String, suggestion: String },
+    /// Arguments for a program that a board has no place for.
+    #[error("board \"{board}\" has no device of kind \"sim65\", so no program on it can be given arguments")]
+    NoArguments { board: String },
 }
 
 /// `"a", "b"`, or `nothing`.
