@@ -7,7 +7,7 @@ use crate::log::{Damage, Event, EventCursor, EventKind, Header, LogInfo, LogRead
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
 use crate::replay::OWN_SUBSYSTEMS;
-use crate::session::{RunRequest, Session};
+use crate::session::{CHAOS, RunRequest, Session};
 use crate::snapshot::Snapshot;
 use crate::sync::Shared;
 use crate::units::{EventOrdinal, Position};
@@ -144,6 +144,11 @@ impl Recording {
     /// What is lost, in a recording that was opened with salvage.
     pub fn damage(&self) -> Option<&Damage> {
         self.reader.damage()
+    }
+
+    /// The seed by which everything was drawn that hardware leaves open, for a recording that was made so.
+    pub fn chaos(&self) -> Option<u64> {
+        self.reader.header().scheduler.strip_prefix(CHAOS)?.parse().ok()
     }
 
     /// Counts and sizes.

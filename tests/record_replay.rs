@@ -11,7 +11,9 @@ use rreplay::machine::board::Board;
 use rreplay::nondet::ShutdownCause;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
-use rreplay::testing::{Scenario, SmallDisk, check_record_replay, record_scenario};
+use rreplay::testing::{
+    Scenario, SmallDisk, check_record_replay, check_record_replay_in_chaos, record_scenario,
+};
 use std::collections::BTreeMap;
 
 /// 300 scenarios, or as many as PROPTEST_CASES says.
@@ -26,6 +28,17 @@ proptest! {
     #[test]
     fn what_is_recorded_replays(scenario in any::<Scenario>()) {
         if let Err(failure) = check_record_replay(&scenario) {
+            return Err(TestCaseError::fail(failure.to_string()));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: config().cases / 3, ..config() })]
+
+    #[test]
+    fn what_is_recorded_in_chaos_replays(scenario in any::<Scenario>(), seed in any::<u64>()) {
+        if let Err(failure) = check_record_replay_in_chaos(&scenario, seed) {
             return Err(TestCaseError::fail(failure.to_string()));
         }
     }

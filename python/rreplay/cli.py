@@ -86,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("recording", type=Path, help="the file to write")
     _machine_options(record)
     record.add_argument("--digest-every", type=int, metavar="N", help="instructions between two digests")
+    record.add_argument(
+        "--chaos", type=int, metavar="SEED", help="draw by SEED what hardware leaves open, so that rare orders come up"
+    )
     record.set_defaults(command=_record)
 
     replay = commands.add_parser("replay", help="play a recording; its console goes to standard output")
@@ -251,7 +254,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _record(options: argparse.Namespace) -> int:
     machine = _machine(options)
-    with machine.record(options.recording, digest_every=options.digest_every) as recording:
+    with machine.record(options.recording, digest_every=options.digest_every, chaos=options.chaos) as recording:
         status = _converse(machine, options)
     _say(f"recorded {count(recording.icount)} instructions in {count(recording.size)} bytes: {recording.path}")
     return status

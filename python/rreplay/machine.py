@@ -452,6 +452,7 @@ class Machine:
         snapshot_every: int | None = None,
         digest_every: int | None = None,
         embed_roms: bool = True,
+        chaos: int | None = None,
     ) -> LiveRecording:
         """Records everything from here on, until the `with` block ends or `finish()` is called.
 
@@ -460,6 +461,10 @@ class Machine:
             snapshot_every: Instructions between two snapshots inside the file, from which a replay can start; None for
                 none but those that `snapshot()` of the result puts there. Each takes some kilobytes.
             digest_every: Instructions between two digests, which replays compare; None for the usual distance.
+            chaos: A seed, 0 to 2**64 - 1, by which everything is drawn that hardware leaves open: the lengths of
+                slices, when hosts are polled, when input arrives and in which pieces, how long a disk takes. What comes
+                from one source stays in order. So orders of events that are rare come up often; the recording replays
+                as any other, and `info()["chaos"]` tells the seed.
             embed_roms: Whether the ROMs go into the file, which makes it self-contained, or only their hashes.
 
         Raises:
@@ -470,9 +475,14 @@ class Machine:
 
         whole_number("snapshot_every", snapshot_every, least=1)
         whole_number("digest_every", digest_every, least=1)
+        whole_number("chaos", chaos)
 
         self._session.record(
-            os.fspath(path), digest_every=digest_every, snapshot_every=snapshot_every, embed_roms=embed_roms
+            os.fspath(path),
+            digest_every=digest_every,
+            snapshot_every=snapshot_every,
+            embed_roms=embed_roms,
+            chaos=chaos,
         )
         return LiveRecording(self._session, path)
 

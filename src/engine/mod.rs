@@ -3,6 +3,7 @@
 //!
 //! Generic over [`Guest`], so that a model checker runs the real handshake on a guest of three instructions.
 
+mod chaos;
 mod hosts;
 mod lock;
 mod outside;

@@ -1,10 +1,12 @@
 //! The guest's questions, put to the state machine and, where it says so, to the hosts.
 
+use super::chaos::Chaos;
 use super::hosts::Outlet;
 use crate::bus::{Exception, Interrupt};
-use crate::events::Delivery;
+use crate::events::{AsyncEvent, Delivery};
 use crate::nondet::{
-    AudioRead, BlockRequest, CharId, CharRequest, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
+    AudioRead, BlockRequest, BlockResult, CharId, CharRequest, CharWritten, ClockKind, NetId, Nondet, Owner,
+    ShutdownCause,
 };
 use crate::replay::{Replay, ReplayError, ReplayMode};
 use crate::units::Position;
@@ -48,6 +50,8 @@ pub struct Watch {
     pub suspend: bool,
     /// What the guest has asked for and is to be given at the next instruction boundary, because nothing is recorded.
     pub given_back: Vec<Delivery>,
+    /// Recorder: decides by lot what hardware leaves open.
+    pub chaos: Option<Chaos>,
     /// Set when a host has failed: the run ends at the next instruction boundary.
     pub host_failed: bool,
     /// Set when the guest has asked for something that the loop should look at before the next instruction.
@@ -165,11 +169,18 @@ impl Nondet for Outside<'_> {
         self.replay.net_send(device, || outlet.net_send(device, flags, packet));
     }
 
-    fn block(&mut self, _at: Position, owner: Owner, request: BlockRequest) -> u64 {
+    fn block(&mut self, at: Position, owner: Owner, request: BlockRequest) -> u64 {
         let id = self.replay.next_block_id(owner);
         if self.replay.mode() != ReplayMode::Play
             && let Some(completion) = self.outlet.block(id, owner, &request)
         {
+            if let Some(chaos) = &mut self.watch.chaos {
+                let BlockResult { result, data } = completion;
+                chaos.hold(AsyncEvent::Block { id, result, data }, at.cycles, None);
+                // Its moment may come before the slice would end.
+                self.watch.wants_turn = true;
+                return id;
+            }
             let given_back = self.replay.block(id, completion);
             let given_back = self.keep(given_back, None);
             self.soon(given_back);

@@ -1,6 +1,7 @@
 //! The two halves of a run, as turns taken under the replay lock. Both schedulers call these and nothing else, so a
 //! recording made under either replays under both.
 
+use super::chaos::Chaos;
 use super::hosts::Outlet;
 use super::outside::{Outside, Transcripts, Watch};
 use crate::events::{AsyncEvent, Delivery};
@@ -223,7 +224,8 @@ impl<G: Guest> World<G> {
             AsyncEvent::CharRead { bytes, .. } => bytes.len(),
             _ => 0,
         });
-        given_back.sum::<usize>() + self.replay.queued_bytes()
+        let held = self.watch.chaos.as_ref().map_or(0, Chaos::held_bytes);
+        given_back.sum::<usize>() + self.replay.queued_bytes() + held
     }
 
     /// Names of the hashes of [`digests`](World::digests).
@@ -292,10 +294,11 @@ impl<G: Guest> World<G> {
         self.replay.account_executed(self.guest.position())?;
         // What came in after the last turn is the recording's last input: delivered behind it, the machine would not
         // be in the state that the recording ends with. If it cannot be logged, the end cannot either.
+        let released = self.end_chaos();
         let flushed = if self.replay.mode() == ReplayMode::Record { self.last_flushes() } else { Ok(()) };
         let digests = self.digests();
         let queued = self.replay.finish(|| digests)?;
-        flushed?;
+        released.and(flushed)?;
         self.warp_start = None;
         for delivery in &queued {
             let (guest, mut outside) = self.split();
@@ -335,11 +338,8 @@ impl<G: Guest> World<G> {
             || arrivals.may_deliver != self.may_deliver;
         self.may_deliver = arrivals.may_deliver;
         for event in arrivals.events {
-            match self.replay.arrive(event) {
-                Ok(given_back) => self.watch.given_back.extend(given_back),
-                Err(error) => {
-                    self.watch.failure.get_or_insert(error);
-                }
+            if let Err(error) = self.receive(event) {
+                self.watch.failure.get_or_insert(error);
             }
         }
         let waiting = self.guest.pending_input() + self.undelivered_bytes();
@@ -359,7 +359,8 @@ impl<G: Guest> World<G> {
     /// slice or idle time.
     pub fn vcpu_hold(&mut self) -> Next {
         let until = self.guest.position().icount.saturating_add(SLICE_INSTRUCTIONS);
-        for _ in 1..self.turns_per_hold {
+        let turns = if self.watch.chaos.is_some() { 1 } else { self.turns_per_hold };
+        for _ in 1..turns {
             match self.turn() {
                 Ok(Next::Continue) if self.guest.position().icount < until => {}
                 result => return self.conclude(result),
@@ -383,6 +384,7 @@ impl<G: Guest> World<G> {
             self.stop_request.get_or_insert(StopReason::Interrupted);
         }
         self.replay.account_executed(self.guest.position())?;
+        self.release_held()?;
         self.flush()?;
         self.account_warp()?;
         self.run_timers()?;
@@ -580,13 +582,14 @@ impl<G: Guest> World<G> {
 
     fn budget(&mut self) -> Result<Budget, ReplayError> {
         let here = self.guest.position();
-        let icount = here.icount.saturating_add(SLICE_INSTRUCTIONS).min(self.limits.icount);
+        let slice = self.watch.chaos.as_mut().map_or(SLICE_INSTRUCTIONS, Chaos::slice);
+        let icount = here.icount.saturating_add(slice).min(self.limits.icount);
         let icount = icount.min(self.replay.next_due()).min(self.replay.break_icount().unwrap_or(u64::MAX));
         let mut stop = Position::new(icount, 0);
         if let Some(next) = self.replay.next_stop()? {
             stop = stop.min(next);
         }
-        Ok(Budget { stop, cycles: self.limits.cycles })
+        Ok(Budget { stop, cycles: self.limits.cycles.min(self.next_held()) })
     }
 
     fn idle(&mut self) -> Result<Next, ReplayError> {
@@ -609,7 +612,8 @@ impl<G: Guest> World<G> {
             self.require_progress()?;
             return Ok(Next::Continue);
         }
-        let deadline = self.guest.next_timer().unwrap_or(u64::MAX).min(self.limits.cycles);
+        let deadline =
+            self.guest.next_timer().unwrap_or(u64::MAX).min(self.limits.cycles).min(self.next_held());
         if self.warp_start.is_some() {
             let wait = (deadline != u64::MAX).then(|| {
                 let cycles = Cycles(deadline.saturating_sub(here.cycles));
@@ -635,6 +639,7 @@ impl<G: Guest> World<G> {
             ReplayMode::None | ReplayMode::Record => Ok(self.timing == Timing::Sleep
                 && (self.something_may_come()
                     || self.guest.next_timer().is_some()
+                    || self.next_held() != u64::MAX
                     || self.until_clock_timer().is_some())),
         }
     }
@@ -681,8 +686,11 @@ impl<G: Guest> World<G> {
         let here = self.guest.position().cycles;
         let mut target = here.saturating_add(slept);
         if self.guest.is_idle() {
-            target =
-                target.min(self.guest.next_timer().unwrap_or(u64::MAX)).min(self.limits.cycles).max(here);
+            target = target
+                .min(self.guest.next_timer().unwrap_or(u64::MAX))
+                .min(self.limits.cycles)
+                .min(self.next_held())
+                .max(here);
             target = self.clamp_to_log(target)?.max(here);
             self.guest.advance_idle(target);
             self.replay.account_executed(self.guest.position())?;

@@ -109,6 +109,7 @@ impl PyRecordingFile {
         info.set_item("chunks", log.chunks)?;
         info.set_item("snapshots", log.snapshots)?;
         info.set_item("digest_every", header.digest_every)?;
+        info.set_item("chaos", self.recording.chaos())?;
         info.set_item("devices", header.devices.iter().cloned().collect::<BTreeMap<_, _>>())?;
         info.set_item("subsystems", &header.subsystems)?;
         let hex = |hash: &[u8]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

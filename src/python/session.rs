@@ -296,7 +296,7 @@ impl PySession {
         Ok(by_name)
     }
 
-    #[pyo3(signature = (path, *, digest_every, snapshot_every, embed_roms))]
+    #[pyo3(signature = (path, *, digest_every, snapshot_every, embed_roms, chaos))]
     fn record(
         &self,
         py: Python<'_>,
@@ -304,8 +304,9 @@ impl PySession {
         digest_every: Option<u64>,
         snapshot_every: Option<u64>,
         embed_roms: bool,
+        chaos: Option<u64>,
     ) -> PyResult<()> {
-        let options = RecordOptions { digest_every, snapshot_every, embed_roms };
+        let options = RecordOptions { digest_every, snapshot_every, embed_roms, chaos };
         self.ask(py, |session| session.record(&path, options))?.or_raise(py)
     }
 

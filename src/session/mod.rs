@@ -15,6 +15,7 @@ pub(crate) mod twin;
 
 pub use attach::Host;
 pub use build::{Images, default_rom};
+pub(crate) use record::CHAOS;
 pub use record::RecordOptions;
 pub use run::{HookCallback, HookEvent, RunRequest, Stop};
 

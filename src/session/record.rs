@@ -17,6 +17,9 @@ use std::path::Path;
 /// 16 bytes a subsystem, and does not compress), near enough that the interval replays in some hundredths of a second.
 const DIGEST_EVERY: u64 = 10_000_000;
 
+/// How the header's line about the scheduler begins when there was a seed.
+pub(crate) const CHAOS: &str = "chaos ";
+
 /// The part of a recording's initial state that holds the block requests on their way.
 const REQUESTS_SECTION: &str = "requests";
 
@@ -29,11 +32,13 @@ pub struct RecordOptions {
     pub snapshot_every: Option<u64>,
     /// Whether the file carries the ROM's bytes, or only their hash.
     pub embed_roms: bool,
+    /// The seed by which everything is drawn that hardware leaves open; without one nothing is.
+    pub chaos: Option<u64>,
 }
 
 impl Default for RecordOptions {
     fn default() -> Self {
-        Self { digest_every: None, snapshot_every: None, embed_roms: true }
+        Self { digest_every: None, snapshot_every: None, embed_roms: true, chaos: None }
     }
 }
 
@@ -90,6 +95,9 @@ impl Session {
         replay.checkpoint(Checkpoint::Reset)?;
         world.identity = self.identity();
         world.replay = replay;
+        if let Some(seed) = options.chaos {
+            world.start_chaos(seed);
+        }
         Ok(())
     }
 
@@ -148,7 +156,7 @@ impl Session {
             initial_state: initial_state.to_bytes(),
             digest_every: options.digest_every.unwrap_or(DIGEST_EVERY),
             snapshot_every: options.snapshot_every,
-            scheduler: String::new(),
+            scheduler: options.chaos.map_or_else(String::new, |seed| format!("{CHAOS}{seed}")),
             lineage: None,
         }
     }

@@ -37,7 +37,9 @@ mod wrong_log;
 
 pub use boards::{BoardChoice, CpuChoice};
 pub use host::{AbsentHost, Temper, TestHost};
-pub use oracle::{Failure, Report, check_record_replay, check_replays, record_scenario};
+pub use oracle::{
+    Failure, Report, check_record_replay, check_record_replay_in_chaos, check_replays, record_scenario,
+};
 pub use perturb::{Line, Perturbation, Register, changeable_fields};
 pub use program::{Body, Handler, Instruction, Program, Setup};
 pub use replay_api::{ReplayApiCase, ReplayOperation, check_replay_api, replay_api};

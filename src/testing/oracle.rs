@@ -138,19 +138,32 @@ impl State {
 /// # Errors
 /// What did not agree, with the scenario and the recording.
 pub fn check_record_replay(scenario: &Scenario) -> Result<Report, Box<Failure>> {
+    check_with(scenario, None)
+}
+
+/// As [`check_record_replay`], of a recording in which everything that hardware leaves open is drawn by `seed`.
+///
+/// # Errors
+/// What did not agree, with the scenario and the recording.
+pub fn check_record_replay_in_chaos(scenario: &Scenario, seed: u64) -> Result<Report, Box<Failure>> {
+    check_with(scenario, Some(seed))
+}
+
+fn check_with(scenario: &Scenario, chaos: Option<u64>) -> Result<Report, Box<Failure>> {
     let disk = SmallDisk::default();
-    check(scenario, &disk)
+    check(scenario, &disk, chaos)
         .map_err(|what| Box::new(Failure { what, scenario: scenario.clone(), recording: disk.contents() }))
 }
 
-fn check(scenario: &Scenario, disk: &SmallDisk) -> Result<Report, String> {
-    let (session, stops) = record(scenario, disk)?;
+fn check(scenario: &Scenario, disk: &SmallDisk, chaos: Option<u64>) -> Result<Report, String> {
+    let (session, stops) = record(scenario, disk, chaos)?;
     let bytes = disk.contents();
     let log_bytes = bytes.len() as u64;
     let recording = Recording::from_bytes(bytes, false).map_err(|error| format!("reopening: {error}"))?;
     let replays = check_replays(&recording, &session, scenario.replay_slice())?;
     let recorded = State::of(&session);
-    if scenario.is_repeatable() {
+    // In chaos the same input comes at other moments, and the program may do something else.
+    if scenario.is_repeatable() && chaos.is_none() {
         for pieces in [None, Some(scenario.replay_slice())] {
             let driven = Driven { pieces, ..Driven::new(scenario)? };
             let whose = format!("the unrecorded run in pieces of {pieces:?}");
@@ -277,14 +290,19 @@ impl Contents {
 /// # Errors
 /// What went wrong; the disk then has what was recorded until there.
 pub fn record_scenario(scenario: &Scenario, disk: &SmallDisk) -> Result<(), String> {
-    record(scenario, disk).map(|_| ())
+    record(scenario, disk, None).map(|_| ())
 }
 
-fn record(scenario: &Scenario, disk: &SmallDisk) -> Result<(crate::sync::Shared<Session>, Stops), String> {
+fn record(
+    scenario: &Scenario,
+    disk: &SmallDisk,
+    chaos: Option<u64>,
+) -> Result<(crate::sync::Shared<Session>, Stops), String> {
     let driven = Driven::new(scenario)?;
     let options = RecordOptions {
         digest_every: Some(scenario.digest_every()),
         snapshot_every: scenario.snapshot_every(),
+        chaos,
         ..RecordOptions::default()
     };
     let begin = || {

@@ -1,0 +1,175 @@
+//! Chaos: a recording in which everything that hardware leaves open is drawn by lot, so that rare interleavings come up
+//! often.
+//!
+//! Drawn are the lengths of slices, and with them the moments at which hosts are polled; when input arrives, in which
+//! pieces, and what of different sources comes first; and how long a disk takes. What comes from one source stays in its
+//! order, and nothing is lost. What was drawn needs no place of its own in the log: it is where the events are.
+
+use super::world::World;
+use crate::events::AsyncEvent;
+use crate::guest::Guest;
+use crate::replay::ReplayError;
+use std::collections::BTreeMap;
+
+/// Where an event comes from: what has the same source keeps its order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Source {
+    Char(u16),
+    Net(u16),
+    Input,
+    Block(u64),
+    /// Deferred calls, which no host makes.
+    Machine,
+}
+
+fn source(event: &AsyncEvent) -> Source {
+    match event {
+        AsyncEvent::CharRead { device, .. } => Source::Char(device.0),
+        AsyncEvent::Net { device, .. } => Source::Net(*device),
+        AsyncEvent::Input(_) | AsyncEvent::InputSync => Source::Input,
+        AsyncEvent::Block { id, .. } => Source::Block(*id),
+        AsyncEvent::Bh { .. } | AsyncEvent::BhOneshot { .. } => Source::Machine,
+    }
+}
+
+/// The lots, and what waits for its moment.
+#[derive(Debug)]
+pub struct Chaos {
+    state: u64,
+    /// Events by the cycle at which they arrive and the order in which they came.
+    held: BTreeMap<(u64, u64), AsyncEvent>,
+    /// The cycle at which the last event of a source arrives.
+    last: BTreeMap<Source, u64>,
+    came: u64,
+}
+
+/// Scales of time, in decimal orders of magnitude: each as likely as the others, so that what is far shorter than a
+/// timer's period and what is far longer both come up.
+const DELAY_SCALES: u64 = 5;
+const SLICE_SCALES: u64 = 4;
+
+/// Cycles around a timer's deadline in which an arrival is of interest.
+const NEAR_A_TIMER: u64 = 64;
+
+impl Chaos {
+    /// The lots of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed, held: BTreeMap::new(), last: BTreeMap::new(), came: 0 }
+    }
+
+    /// The next lot: SplitMix64, for which any seed is as good as another.
+    fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.draw() % end.max(1)
+    }
+
+    /// A length of some scale from 1 to 10^`scales`.
+    fn length(&mut self, scales: u64) -> u64 {
+        let scale = 10_u64.pow(self.below(scales) as u32 + 1);
+        1 + self.below(scale)
+    }
+
+    /// How many instructions the next slice may take.
+    pub(super) fn slice(&mut self) -> u64 {
+        self.length(SLICE_SCALES)
+    }
+
+    /// Keeps an event until its moment. `timer` is the cycle at which the guest's next timer is due.
+    pub(super) fn hold(&mut self, event: AsyncEvent, now: u64, timer: Option<u64>) {
+        match event {
+            AsyncEvent::CharRead { device, mut bytes } if bytes.len() > 1 => {
+                while !bytes.is_empty() {
+                    let count = 1 + self.below(bytes.len() as u64) as usize;
+                    let rest = bytes.split_off(count);
+                    self.hold_one(AsyncEvent::CharRead { device, bytes }, now, timer);
+                    bytes = rest;
+                }
+            }
+            event => self.hold_one(event, now, timer),
+        }
+    }
+
+    fn hold_one(&mut self, event: AsyncEvent, now: u64, timer: Option<u64>) {
+        let source = source(&event);
+        let earliest = self.last.get(&source).copied().unwrap_or(0).max(now);
+        let drawn = match timer {
+            Some(timer) if self.below(4) == 0 => {
+                (timer.saturating_sub(NEAR_A_TIMER / 2)).saturating_add(self.below(NEAR_A_TIMER))
+            }
+            _ => earliest.saturating_add(self.length(DELAY_SCALES)),
+        };
+        let due = drawn.max(earliest);
+        self.last.insert(source, due);
+        self.held.insert((due, self.came), event);
+        self.came += 1;
+    }
+
+    /// The cycle at which the next event arrives.
+    pub(super) fn next_due(&self) -> Option<u64> {
+        self.held.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// What has arrived by the cycle `now`.
+    fn take_due(&mut self, now: u64) -> Vec<AsyncEvent> {
+        let later = self.held.split_off(&(now.saturating_add(1), 0));
+        std::mem::replace(&mut self.held, later).into_values().collect()
+    }
+
+    /// Bytes for character devices that wait for their moment.
+    pub(super) fn held_bytes(&self) -> usize {
+        let bytes = |event: &AsyncEvent| match event {
+            AsyncEvent::CharRead { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        self.held.values().map(bytes).sum()
+    }
+}
+
+impl<G: Guest> World<G> {
+    /// Recorder: from here on everything that hardware leaves open is drawn by lot.
+    pub fn start_chaos(&mut self, seed: u64) {
+        self.watch.chaos = Some(Chaos::new(seed));
+    }
+
+    /// The end of chaos: what was held arrives now.
+    pub(super) fn end_chaos(&mut self) -> Result<(), ReplayError> {
+        let held = self.watch.chaos.take().map(|mut chaos| chaos.take_due(u64::MAX));
+        held.into_iter().flatten().try_for_each(|event| self.take_in(event))
+    }
+
+    /// What the hosts have brought: it comes in now, or at its moment.
+    pub(super) fn receive(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
+        let (now, timer) = (self.guest.position().cycles, self.guest.next_timer());
+        match &mut self.watch.chaos {
+            Some(chaos) => {
+                chaos.hold(event, now, timer);
+                Ok(())
+            }
+            None => self.take_in(event),
+        }
+    }
+
+    fn take_in(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
+        let given_back = self.replay.arrive(event)?;
+        self.watch.given_back.extend(given_back);
+        Ok(())
+    }
+
+    /// Takes in what has its moment here.
+    pub(super) fn release_held(&mut self) -> Result<(), ReplayError> {
+        let now = self.guest.position().cycles;
+        let Some(chaos) = &mut self.watch.chaos else { return Ok(()) };
+        chaos.take_due(now).into_iter().try_for_each(|event| self.take_in(event))
+    }
+
+    /// The cycle at which something that is held arrives; `u64::MAX` for none.
+    pub(super) fn next_held(&self) -> u64 {
+        self.watch.chaos.as_ref().and_then(Chaos::next_due).unwrap_or(u64::MAX)
+    }
+}
