@@ -43,10 +43,10 @@ pub struct Chaos {
     came: u64,
 }
 
-/// Scales of time, in decimal orders of magnitude: each as likely as the others, so that what is far shorter than a
-/// timer's period and what is far longer both come up.
-const DELAY_SCALES: u64 = 5;
-const SLICE_SCALES: u64 = 4;
+/// Scales of time, as powers of two: each as likely as the others, so that what is far shorter than a timer's period and
+/// what is far longer both come up.
+const DELAY_SCALES: std::ops::RangeInclusive<u64> = 3..=17;
+const SLICE_SCALES: std::ops::RangeInclusive<u64> = 1..=15;
 
 /// Cycles around a timer's deadline in which an arrival is of interest.
 const NEAR_A_TIMER: u64 = 64;
@@ -69,10 +69,10 @@ impl Chaos {
         self.draw() % end.max(1)
     }
 
-    /// A length of some scale from 1 to 10^`scales`.
-    fn length(&mut self, scales: u64) -> u64 {
-        let scale = 10_u64.pow(self.below(scales) as u32 + 1);
-        1 + self.below(scale)
+    /// A length of one of the scales.
+    fn length(&mut self, scales: std::ops::RangeInclusive<u64>) -> u64 {
+        let scale = scales.start() + self.below(scales.end() - scales.start() + 1);
+        1 + self.below(1 << scale)
     }
 
     /// How many instructions the next slice may take.
