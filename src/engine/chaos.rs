@@ -85,7 +85,9 @@ impl Chaos {
         match event {
             AsyncEvent::CharRead { device, mut bytes } if bytes.len() > 1 => {
                 while !bytes.is_empty() {
-                    let count = 1 + self.below(bytes.len() as u64) as usize;
+                    // Mostly one by one: what comes in one piece has a line's fixed distances.
+                    let most = if self.below(4) == 0 { bytes.len() as u64 } else { 1 };
+                    let count = 1 + self.below(most) as usize;
                     let rest = bytes.split_off(count);
                     self.hold_one(AsyncEvent::CharRead { device, bytes }, now, timer);
                     bytes = rest;

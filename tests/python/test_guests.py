@@ -15,10 +15,14 @@ GUESTS = Path(__file__).resolve().parents[2] / "guests"
 IMAGES = {
     "monitor/monitor.bin": (0x8000, "reset"),
     "programs/echo.bin": (0x8000, "reset"),
+    "programs/heisenbug.bin": (0x8000, "reset"),
     "programs/irq_counter.bin": (0x8000, "reset"),
     "programs/mc6850_echo.bin": (0xC000, "reset"),
     "programs/py65_hello.bin": (0xFE00, "reset"),
 }
+
+PROGRAMS = ["programs/sim65_calls.bin"]
+"""Images that are no ROM: their header says where they go."""
 
 
 def labels(image: Path) -> dict[str, int]:
@@ -42,7 +46,8 @@ def test_image_fills_its_rom_and_starts_at_reset(name: str) -> None:
 
 
 def test_every_image_is_known_to_these_tests() -> None:
-    assert {str(path.relative_to(GUESTS)) for path in GUESTS.glob("[!b]*/*.bin")} == set(IMAGES)
+    found = {str(path.relative_to(GUESTS)) for path in GUESTS.glob("[!b]*/*.bin")}
+    assert found == {*IMAGES, *PROGRAMS}
 
 
 def test_monitor_services_stay_where_they_are() -> None:
@@ -67,7 +72,7 @@ def test_images_are_what_the_sources_say(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    for name in IMAGES:
+    for name in [*IMAGES, *PROGRAMS]:
         for file in (name, str(Path(name).with_suffix(".lbl"))):
             assert (built / file).read_bytes() == (GUESTS / file).read_bytes(), (
                 f"guests/{file} is not what its source says: run `make -C guests` and commit the result"

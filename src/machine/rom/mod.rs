@@ -106,8 +106,12 @@ impl Format {
         }
     }
 
-    /// The format by the name's extension or, when that says nothing, by the bytes.
+    /// The format by the name's extension or, when that says nothing, by the bytes. Programs for sim65 have no extension of
+    /// their own and are known by their header, whatever they are called.
     pub fn detect(name: Option<&str>, bytes: &[u8]) -> Self {
+        if bytes.starts_with(&sim65::MAGIC) {
+            return Self::Sim65;
+        }
         name.and_then(Self::from_name).unwrap_or_else(|| Self::sniff(bytes))
     }
 }
