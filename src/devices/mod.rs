@@ -28,6 +28,7 @@ macro_rules! persist_parts {
     };
 }
 
+pub mod mc6821;
 pub mod mc6850;
 pub mod mos6551;
 #[cfg(feature = "testing")]
@@ -319,7 +320,7 @@ fn lines_sentence(known: &[&str]) -> String {
 
 /// The device kinds that [`create`] knows; the `probe` of tests is not for boards of users.
 pub const KINDS: &[&str] =
-    &[mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND, sim65::KIND, user::KIND];
+    &[mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND, sim65::KIND, user::KIND, mc6821::KIND];
 
 /// Makes a device from a board's description: its kind and the options of that kind, with everything about the
 /// address space (name, address, size) already taken out of the table.
@@ -336,6 +337,7 @@ pub fn create(kind: &str, options: toml::Table) -> Result<Box<dyn Device>, Devic
             Box::new(py65_console::Py65Console::new(config))
         }
         sim65::KIND => Box::new(sim65::Sim65::new(parse(sim65::KIND, sim65::OPTIONS, options)?)?),
+        mc6821::KIND => Box::new(mc6821::Mc6821::new(parse(mc6821::KIND, mc6821::OPTIONS, options)?)?),
         user::KIND => Box::new(user::User::new(parse(user::KIND, user::OPTIONS, options)?)?),
         #[cfg(feature = "testing")]
         probe::KIND => Box::new(probe::Probe::new(parse(probe::KIND, probe::OPTIONS, options)?)),

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 /// The preset descriptions, by name.
 const PRESETS: &[(&str, &str)] = &[
+    ("apple1", include_str!("presets/apple1.toml")),
     ("breadboard", include_str!("presets/breadboard.toml")),
     ("py65mon", include_str!("presets/py65mon.toml")),
     ("sbc6850", include_str!("presets/sbc6850.toml")),

@@ -1,6 +1,7 @@
 //! Tests of the devices, from their data sheets, through the `Device` trait.
 
 mod create;
+mod mc6821;
 mod mc6850;
 mod mos6551;
 mod purity;

@@ -219,6 +219,23 @@ const VIA6522: &[(u16, u8)] = &[
     (14, 0x7F),
 ];
 
+/// Control registers of all kinds, so that flags, interrupts and answers come up.
+const MC6821: &[(u16, u8)] = &[
+    (0, 0xF0),
+    (1, 0x04),
+    (1, 0x07),
+    (1, 0x1F),
+    (1, 0x25),
+    (1, 0x2E),
+    (1, 0xA7),
+    (2, 0x7F),
+    (2, 0xC1),
+    (3, 0x05),
+    (3, 0x26),
+    (3, 0x3C),
+    (3, 0xA7),
+];
+
 /// Does the steps both ways, and compares.
 fn check(kind: &str, options: &str, steps: &[Step]) -> Result<(), TestCaseError> {
     prop_assert_eq!(run(kind, options, steps, false), run(kind, options, steps, true));
@@ -252,6 +269,16 @@ proptest! {
     #[test]
     fn via6522(steps in steps(VIA6522)) {
         check("via6522", "", &steps)?;
+    }
+
+    #[test]
+    fn mc6821(steps in steps(MC6821)) {
+        check("mc6821", "", &steps)?;
+    }
+
+    #[test]
+    fn mc6821_of_an_apple1(steps in steps(MC6821)) {
+        check("mc6821", "peripheral = \"apple1\"\ndisplay_cycles = 50", &steps)?;
     }
 
     #[test]

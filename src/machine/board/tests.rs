@@ -36,6 +36,8 @@ fn facts(board: &Board) -> Vec<DeviceFacts> {
     let of = |kind: &str| match kind {
         "via6522" => DeviceFacts { register_count: 16, is_char: false },
         "mc6850" => DeviceFacts { register_count: 2, is_char: true },
+        "mc6821" => DeviceFacts { register_count: 240, is_char: true },
+        "sim65" => DeviceFacts { register_count: 6, is_char: true },
         _ => DeviceFacts { register_count: 4, is_char: true },
     };
     board.devices.iter().map(|device| of(&device.kind)).collect()
@@ -53,7 +55,7 @@ fn main_image(name: &str, bytes: &[u8]) -> ImageInput {
 
 #[test]
 fn presets_are_what_their_table_says() {
-    assert_eq!(Board::presets().collect::<Vec<_>>(), ["breadboard", "py65mon", "sbc6850"]);
+    assert_eq!(Board::presets().collect::<Vec<_>>(), ["apple1", "breadboard", "py65mon", "sbc6850", "sim65"]);
     let maps = Board::presets().map(|name| {
         let board = Board::preset(name).unwrap();
         assert_eq!(board.name, name);
@@ -70,9 +72,11 @@ fn presets_are_what_their_table_says() {
     assert_eq!(
         maps.collect::<Vec<_>>(),
         [
+            "6502 1022727; ram 0000-7FFF; ram E000-EFFF; rom FF00-FFFF; mc6821 D010-D0FF none",
             "w65c02 1000000; ram 0000-3FFF; rom 8000-FFFF; mos6551 5000-5003 irq; via6522 6000-600F irq",
             "w65c02 1000000; ram 0000-FFFF; py65_console F001-F004 none",
             "w65c02 1843200; ram 0000-7FFF; rom C000-FFFF; via6522 8000-800F irq; mc6850 A000-A001 irq",
+            "6502 1000000; ram 0000-FFFF; sim65 FFF4-FFF9 none",
         ]
     );
     assert_eq!(Board::preset("breadboard").unwrap().rom.as_deref(), Some("monitor"));
