@@ -7,6 +7,8 @@
 mod attack_disk;
 #[path = "../engine.rs"]
 mod engine;
+#[path = "../log_corners.rs"]
+mod log_corners;
 #[path = "../log_damage.rs"]
 mod log_damage;
 #[path = "../log_disk.rs"]
@@ -21,6 +23,8 @@ mod log_rules;
 mod replay_api;
 #[path = "../replay_boundaries.rs"]
 mod replay_boundaries;
+#[path = "../replay_corners.rs"]
+mod replay_corners;
 #[path = "../replay_devices.rs"]
 mod replay_devices;
 #[path = "../replay_modes.rs"]
