@@ -6,10 +6,11 @@ mod log_support;
 use log_support::{append_all, events_of, header, record, sample_events, small_chunks};
 use rreplay::bus::Interrupt;
 use rreplay::log::{
-    AsyncEvent, CodecError, Damage, DamageReason, Event, InputEvent, LogError, LogReader, LogWriter,
+    AsyncEvent, CodecError, Damage, DamageReason, Event, Header, InputEvent, LogError, LogReader, LogWriter,
     MemorySink, Options, RecordingId, Sink, StampedEvent,
 };
 use rreplay::nondet::{CharId, CharWritten};
+use rreplay::persist::Digest;
 use rreplay::replay::{EventSink, EventSource};
 use rreplay::units::{EventOrdinal, Position};
 use std::io::Write;
@@ -143,6 +144,13 @@ fn what_is_wrong_with_a_header() {
     flipped[100] ^= 0x40;
     assert_eq!(reason(&flipped), CodecError::Checksum);
     assert_eq!(reason(&bytes[..100]), CodecError::Short("the header"));
+    // Behind the prologue of 12 bytes: the frame's mark, its type, its flags.
+    let mut no_frame = bytes.clone();
+    no_frame[12] ^= 0x40;
+    assert_eq!(reason(&no_frame), CodecError::NoFrame);
+    let mut odd_flags = bytes;
+    odd_flags[17] |= 0x80;
+    assert!(matches!(reason(&odd_flags), CodecError::Invalid { field: "a frame's flags", .. }));
 }
 
 #[test]
@@ -154,8 +162,10 @@ fn a_snapshot_event_needs_its_frame_and_goes_forward() {
     writer.append(at, &Event::Interrupt(Interrupt::Irq)).unwrap();
     for (icount, cycles) in [(100, 299), (99, 300)] {
         let position = Position::new(icount, cycles);
+        let before = writer.file_bytes();
         let back = writer.append_snapshot(position, b"state");
         assert_eq!(back.map(drop), Err(LogError::BackInTime { position, last: at }));
+        assert_eq!(writer.file_bytes(), before);
     }
     assert!(writer.append_snapshot(at, b"state").is_ok());
 }
@@ -183,6 +193,30 @@ fn chunks_of_large_events_stay_within_the_bounds_of_readers() {
     let reader = LogReader::from_bytes(bytes).unwrap();
     assert!(events_of(&reader) == events, "they come back");
     assert!(reader.chunks().len() >= 4 && reader.chunks().len() < events.len(), "{}", reader.chunks().len());
+}
+
+/// A digest that is the one before takes a few bytes in the file and four KiB in memory: readers bound both.
+#[test]
+fn chunks_of_digests_stay_within_the_bounds_of_readers() {
+    let header = Header { subsystems: (0..256).map(|n| n.to_string()).collect(), ..header() };
+    let hashes: Vec<Digest> = (0..=255_u8).map(|n| Digest([n; 16])).collect();
+    let mut events: Vec<(Position, Event)> =
+        (0..5000).map(|n| (Position::new(10 + n, 100 + n), Event::Digest(hashes.clone()))).collect();
+    events.push((Position::new(9000, 90_000), Event::End));
+    let reader = LogReader::from_bytes(record(&header, &events, Options::default())).unwrap();
+    assert!(events_of(&reader) == events, "they come back");
+    // 20 MiB of hashes in chunks of at most 8 MiB.
+    assert_eq!(reader.chunks().len(), 3);
+}
+
+#[test]
+fn what_repeats_is_compressed() {
+    let mut events: Vec<(Position, Event)> = (0..20_000)
+        .map(|n| (Position::new(10 + n * 7, 100 + n * 23), Event::Interrupt(Interrupt::Irq)))
+        .collect();
+    events.push((Position::new(900_000, 9_000_000), Event::End));
+    let info = LogReader::from_bytes(record(&header(), &events, Options::default())).unwrap().info();
+    assert!(info.chunk_bytes * 4 < info.event_bytes, "{} of {}", info.chunk_bytes, info.event_bytes);
 }
 
 /// What a player and a recorder are told of the place in the file.

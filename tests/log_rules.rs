@@ -244,3 +244,40 @@ fn a_file_has_one_header() {
     let draft = Draft::new(&[first, second, events(1, &[END])], &[[5, 1, 1], [20, 1, 1]]);
     check_refused("a second header", &draft, "a second header", 1);
 }
+
+/// What a shorter form can say must be said by it, and no number goes beyond its range.
+#[test]
+fn encoding_is_canonical() {
+    let draft = |count: u64, payload: &[u8]| {
+        let size = payload.len() as u64;
+        let frames = [events(1, &[SYNC]), events(count, payload), events(1, &[END])];
+        let kind = u64::from(payload[0] & 0x1F);
+        let mut kinds = vec![[5, 1, 1], [kind, count, size], [20, 1, 1]];
+        kinds.sort_unstable();
+        Draft::new(&frames, &kinds)
+    };
+    let key = |keycode: u64| {
+        let mut out = vec![4];
+        forge::varint(&mut out, 3 + keycode);
+        out
+    };
+    let digests = |map: u8, hashes: &[u8]| {
+        let mut out = digest(3);
+        out.extend_from_slice(&[18 | 0x80, map]);
+        hashes.iter().for_each(|hash| out.extend_from_slice(&[*hash; 16]));
+        out
+    };
+    // device, bytes, result (zigzag), offset
+    check_good("a byte to another device", &draft(1, &[10, 1, 1, b'a', 2, 1]));
+    check_good("a byte that was not taken", &draft(1, &[10, 0, 1, b'a', 0, 0]));
+    check_good("two bytes", &draft(1, &[10, 0, 2, b'a', b'b', 4, 2]));
+    check_refused("a byte to the usual device", &draft(1, &[10, 0, 1, b'a', 2, 1]), "char_write", 1);
+    // id, result (zigzag), bytes
+    check_good("a block of which less was read", &draft(1, &[7, 0, 0, 1, b'x']));
+    check_refused("a block as usual", &draft(1, &[7, 0, 2, 1, b'x']), "block", 1);
+    check_good("the first hash is another one", &draft(2, &digests(0b001, &[9])));
+    check_refused("the others are sent again", &draft(2, &digests(0b111, &[9, 1, 2])), "digest", 1);
+    check_refused("the last is sent again", &draft(2, &digests(0b101, &[9, 2])), "digest", 1);
+    check_good("the last key", &draft(1, &key(0xFFFF)));
+    check_refused("a key beyond it", &draft(1, &key(0x1_0000)), "keycode", 1);
+}

@@ -1,6 +1,7 @@
 //! Corners of the state machine that nothing else looks into: what it tells of itself, and the texts of reports.
 #![cfg(not(any(loom, shuttle)))]
 
+use rreplay::engine::ReplayLock;
 use rreplay::events::{AsyncEvent, Delivery};
 use rreplay::log::LogError;
 use rreplay::log::event::{Event, StampedEvent};
@@ -9,6 +10,7 @@ use rreplay::replay::{
     Differences, Divergence, EventSource, FieldDifference, Found, MemoryLog, MemorySink, MemorySource,
     Narrowed, PlayConfig, RecordConfig, Replay,
 };
+use rreplay::sync::{Arc, spawn};
 use rreplay::units::{EventOrdinal, Position};
 
 const HERE: Position = Position::new(10, 30);
@@ -114,6 +116,36 @@ fn a_log_in_memory_has_an_end_and_no_file() {
     assert!(source.peek(0).unwrap().is_none(), "just behind the last is its end");
     let beyond = source.seek(EventOrdinal(3));
     assert!(matches!(beyond, Err(LogError::NoSuchEvent { ordinal: 3, events: 2 })));
+}
+
+/// Whoever gives up waiting for the replay lock is passed over by those behind it.
+#[test]
+fn the_lock_passes_over_those_who_left() {
+    let lock = Arc::new(ReplayLock::new(7));
+    let held = lock.take("holder", &mut || panic!("it is free")).unwrap();
+    assert_eq!((*held, lock.holder()), (7, Some("holder")));
+    assert!(lock.try_take("another").is_none());
+    let leavers: Vec<_> = (0..3)
+        .map(|_| {
+            let lock = lock.clone();
+            spawn("leaver", move || lock.take("leaver", &mut || true).is_none()).unwrap()
+        })
+        .collect();
+    for leaver in leavers {
+        assert!(leaver.join().unwrap(), "it gave up");
+    }
+    assert_eq!(lock.waiters(), 0);
+    assert!(lock.try_take("another").is_none(), "still held");
+    lock.put_back(held);
+    assert_eq!(lock.holder(), None);
+    let again = lock.try_take("another").expect("those who left are passed over");
+    assert_eq!(lock.holder(), Some("another"));
+    lock.put_back(again);
+    for _ in 0..3 {
+        let value = lock.try_take("one by one").expect("it is free again");
+        lock.put_back(value);
+    }
+    assert_eq!(*lock.lock("at last"), 7);
 }
 
 fn divergence(found: Found) -> Divergence {
