@@ -10,6 +10,7 @@ __all__ = [
     "Event",
     "EventIterator",
     "HookEvent",
+    "InputGate",
     "Instruction",
     "RecordingFile",
     "ReplayCore",
@@ -18,7 +19,14 @@ __all__ = [
     "Stop",
     "Verification",
     "__version__",
+    "attach_directory",
+    "attach_files",
+    "attach_object",
+    "attach_pty",
+    "attach_tcp_client",
+    "attach_tcp_server",
     "boards",
+    "detach",
 ]
 
 __version__: Final[str]
@@ -31,9 +39,7 @@ class Board:
     def preset(name: str) -> Board: ...
     @staticmethod
     def from_toml(text: str) -> Board: ...
-    def with_arguments(self, arguments: list[str]) -> Board:
-        """This board with the arguments of a C program's `main`, its name first. Raises BoardError."""
-
+    def with_arguments(self, arguments: list[str]) -> Board: ...
     def with_cpu(self, kind: str) -> Board: ...
     def to_toml(self) -> str: ...
     @property
