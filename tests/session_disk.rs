@@ -4,6 +4,8 @@ mod session_support;
 
 use rreplay::error::Error;
 use rreplay::log::{LogError, LogReader, LogWriter, Options};
+use rreplay::machine::board::{Board, ImageInput, Target};
+use rreplay::machine::rom::Format;
 use rreplay::recording::Recording;
 use rreplay::replay::ReplayMode;
 use rreplay::session::{RecordOptions, RunRequest, Session};
@@ -74,4 +76,28 @@ fn a_full_device_is_refused_and_the_machine_goes_on() {
     assert!(class == "LogError" && text.contains("no space left"), "{text}");
     assert_eq!(session.mode(), ReplayMode::None);
     assert_eq!(reason(&session, instructions(100)), "budget");
+}
+
+/// Chaos ends with the recording that it was for, and what it held back arrives all the same.
+#[test]
+fn a_full_disk_ends_chaos_and_loses_no_input() {
+    let rom = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/guests/programs/echo.bin")).unwrap();
+    let image = ImageInput { target: Target::Main, name: "echo".into(), bytes: rom, format: Format::Bin };
+    for seed in 0..20 {
+        let session = Session::new(Board::preset("breadboard").unwrap(), vec![image.clone()]).unwrap();
+        let disk = SmallDisk::of_size(20_000);
+        let options = RecordOptions { digest_every: Some(50), chaos: Some(seed), ..RecordOptions::default() };
+        let small_chunks = Options { chunk_bytes: 256, ..Options::default() };
+        let sink = Box::new(disk.clone());
+        session
+            .record_with(options, |header| LogWriter::with_sink(sink, "disk", header, small_chunks))
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        session.send(b"typed").unwrap();
+        let error = session.run(instructions(100_000), &mut || false).expect_err("the disk is too small");
+        assert!(matches!(error, Error::Log(LogError::Full { .. })), "seed {seed}: {error}");
+        assert_eq!(session.mode(), ReplayMode::None);
+        // Five characters at 19,200 baud: some 2,600 cycles.
+        assert_eq!(reason(&session, instructions(4_000)), "budget");
+        assert_eq!(session.output(), b"typed", "seed {seed}");
+    }
 }

@@ -8,6 +8,7 @@ no hosts and needs none.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from . import _core
@@ -21,11 +22,12 @@ __all__ = ["Directory", "Files", "Host", "Pty", "TcpClient", "TcpServer", "UserD
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
 
-class Host:
+class Host(ABC):
     """Something outside that a device can be joined to; the classes below are all there are."""
 
+    @abstractmethod
     def _attach(self, session: _core.Session, device: str) -> None:
-        raise NotImplementedError
+        """Makes the host and joins the device to it."""
 
 
 class Pty(Host):

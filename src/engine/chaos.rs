@@ -139,8 +139,11 @@ impl<G: Guest> World<G> {
         self.watch.chaos = Some(Chaos::new(seed));
     }
 
-    /// The end of chaos: what was held arrives now.
-    pub(super) fn end_chaos(&mut self) -> Result<(), ReplayError> {
+    /// The end of chaos, with the recording that it was for: what was held arrives now.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub fn end_chaos(&mut self) -> Result<(), ReplayError> {
         let held = self.watch.chaos.take().map(|mut chaos| chaos.take_due(u64::MAX));
         held.into_iter().flatten().try_for_each(|event| self.take_in(event))
     }

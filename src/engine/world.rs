@@ -325,6 +325,7 @@ impl<G: Guest> World<G> {
             // An error leaves a shorter prefix; the panic is what is reported.
             let _ = self.replay.flush_log();
             self.replay = Replay::none();
+            let _ = self.end_chaos();
         }
     }
 

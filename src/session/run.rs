@@ -227,6 +227,8 @@ impl Session {
         if matches!(error, Error::Log(_)) && world.replay.mode() == ReplayMode::Record {
             // Nothing of the log is left to register with.
             world.replay = self.registered(Replay::none()).unwrap_or_else(|_| Replay::none());
+            // Without a log nothing can fail in it.
+            let _ = world.end_chaos();
         }
     }
 
