@@ -31,6 +31,9 @@ pub enum HostError {
         "{0} is no address of this machine alone: take 127.0.0.1, or say that others may come (allow_remote)"
     )]
     Remote(SocketAddr),
+    /// A name where an address must be.
+    #[error("{0:?} is no numeric address: give \"127.0.0.1\" or the like")]
+    Name(String),
     /// A pseudoterminal that cannot be had.
     #[error("cannot open a pseudoterminal: {0}")]
     Terminal(std::io::Error),

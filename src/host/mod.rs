@@ -19,4 +19,4 @@ pub use file::FileHost;
 pub use input::{HostInput, InputGate, SessionInlet};
 #[cfg(unix)]
 pub use pty::PtyHost;
-pub use tcp::{TcpClient, TcpHost};
+pub use tcp::{TcpClient, TcpHost, address};

@@ -7,10 +7,20 @@ use super::attach::CharHost;
 use super::error::HostError;
 use super::link::{Condition, Outgoing, receive};
 use crate::nondet::CharWritten;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 /// errno ENOTCONN: there is nobody to send to.
 const ENOTCONN: i32 = 107;
+
+/// A numeric address and a port. A name is no address: to look it up would ask other machines.
+///
+/// # Errors
+/// What is no numeric address.
+pub fn address(host: &str, port: u16) -> Result<SocketAddr, HostError> {
+    let numeric = if host == "localhost" { "127.0.0.1" } else { host };
+    let ip: IpAddr = numeric.parse().map_err(|_| HostError::Name(host.to_owned()))?;
+    Ok(SocketAddr::new(ip, port))
+}
 
 /// A port at which the machine is reached.
 #[derive(Debug)]

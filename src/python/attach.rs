@@ -1,22 +1,12 @@
 //! Joining a machine's devices to hosts.
 
-use super::errors::{OrRaise, named};
+use super::errors::OrRaise;
 use super::session::PySession;
 use crate::error::Error;
-use crate::host::{Directory, FileHost, TcpClient, TcpHost};
+use crate::host::{Directory, FileHost, TcpClient, TcpHost, address};
 use crate::session::Host;
 use pyo3::prelude::*;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-
-/// The address of a host and a port; a name is no address, for looking it up would leave this machine.
-fn address(py: Python<'_>, host: &str, port: u16) -> PyResult<SocketAddr> {
-    let ip = if host == "localhost" { "127.0.0.1" } else { host };
-    let ip: IpAddr = ip.parse().map_err(|_| {
-        named(py, "ArgumentError", &format!("{host:?} is no numeric address: give \"127.0.0.1\" or the like"))
-    })?;
-    Ok(SocketAddr::new(ip, port))
-}
 
 impl PySession {
     /// Makes a host and joins the device to it, detached from the interpreter.
@@ -47,7 +37,7 @@ pub fn attach_pty(py: Python<'_>, session: &PySession, device: &str) -> PyResult
     #[cfg(not(unix))]
     {
         let _ = (session, device);
-        Err(named(py, "HostError", "this system has no pseudoterminals: use a TCP port"))
+        Err(super::errors::named(py, "HostError", "this system has no pseudoterminals: use a TCP port"))
     }
 }
 
@@ -61,9 +51,8 @@ pub fn attach_tcp_server(
     port: u16,
     allow_remote: bool,
 ) -> PyResult<u16> {
-    let address = address(py, host, port)?;
     session.join(py, device, || {
-        let host = TcpHost::listen(address, allow_remote)?;
+        let host = TcpHost::listen(address(host, port)?, allow_remote)?;
         let port = host.address()?.port();
         Ok((Host::Char(Box::new(host)), port))
     })
@@ -79,8 +68,9 @@ pub fn attach_tcp_client(
     port: u16,
     allow_remote: bool,
 ) -> PyResult<()> {
-    let address = address(py, host, port)?;
-    session.join(py, device, || Ok((Host::Char(Box::new(TcpClient::connect(address, allow_remote)?)), ())))
+    session.join(py, device, || {
+        Ok((Host::Char(Box::new(TcpClient::connect(address(host, port)?, allow_remote)?)), ()))
+    })
 }
 
 /// Joins a character device to files.

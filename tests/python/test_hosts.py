@@ -202,7 +202,7 @@ def test_a_port_that_is_taken() -> None:
     ("host", "error", "words"),
     [
         (rr.TcpServer(host="0.0.0.0"), rr.HostError, "allow_remote"),
-        (rr.TcpServer(host="example.com"), rr.ArgumentError, "numeric address"),
+        (rr.TcpServer(host="example.com"), rr.HostError, "numeric address"),
         (rr.Files(input="/nowhere/at/all"), rr.HostError, "/nowhere/at/all"),
         (rr.Files("/nowhere/at/all"), rr.HostError, "cannot write /nowhere/at/all"),
         ("tcp:1", rr.ArgumentError, "is no host"),
