@@ -28,14 +28,24 @@ macro_rules! persist_parts {
     };
 }
 
+pub mod disk;
+pub mod display;
+pub mod keyboard;
+pub mod mc146818;
 pub mod mc6821;
 pub mod mc6850;
 pub mod mos6551;
+pub mod network;
+pub mod pointer;
+pub mod power;
 #[cfg(feature = "testing")]
 pub mod probe;
 pub mod py65_console;
+pub mod random_port;
 pub mod serial;
 pub mod sim65;
+pub mod sound;
+pub mod stopwatch;
 pub mod user;
 pub mod via6522;
 
@@ -319,8 +329,25 @@ fn lines_sentence(known: &[&str]) -> String {
 }
 
 /// The device kinds that [`create`] knows; the `probe` of tests is not for boards of users.
-pub const KINDS: &[&str] =
-    &[mos6551::KIND, mc6850::KIND, via6522::KIND, py65_console::KIND, sim65::KIND, user::KIND, mc6821::KIND];
+pub const KINDS: &[&str] = &[
+    mos6551::KIND,
+    mc6850::KIND,
+    via6522::KIND,
+    mc6821::KIND,
+    mc146818::KIND,
+    stopwatch::KIND,
+    random_port::KIND,
+    disk::KIND,
+    network::KIND,
+    sound::KIND,
+    display::KIND,
+    keyboard::KIND,
+    pointer::KIND,
+    power::KIND,
+    user::KIND,
+    py65_console::KIND,
+    sim65::KIND,
+];
 
 /// Makes a device from a board's description: its kind and the options of that kind, with everything about the
 /// address space (name, address, size) already taken out of the table.
@@ -339,6 +366,25 @@ pub fn create(kind: &str, options: toml::Table) -> Result<Box<dyn Device>, Devic
         sim65::KIND => Box::new(sim65::Sim65::new(parse(sim65::KIND, sim65::OPTIONS, options)?)?),
         mc6821::KIND => Box::new(mc6821::Mc6821::new(parse(mc6821::KIND, mc6821::OPTIONS, options)?)?),
         user::KIND => Box::new(user::User::new(parse(user::KIND, user::OPTIONS, options)?)?),
+        mc146818::KIND => {
+            Box::new(mc146818::Mc146818::new(parse(mc146818::KIND, mc146818::OPTIONS, options)?))
+        }
+        stopwatch::KIND => {
+            Box::new(stopwatch::Stopwatch::new(parse(stopwatch::KIND, stopwatch::OPTIONS, options)?))
+        }
+        random_port::KIND => {
+            let config = parse(random_port::KIND, random_port::OPTIONS, options)?;
+            Box::new(random_port::RandomPort::new(config))
+        }
+        disk::KIND => Box::new(disk::Disk::new(parse(disk::KIND, disk::OPTIONS, options)?)),
+        network::KIND => Box::new(network::Network::new(parse(network::KIND, network::OPTIONS, options)?)?),
+        sound::KIND => Box::new(sound::Sound::new(parse(sound::KIND, sound::OPTIONS, options)?)),
+        display::KIND => Box::new(display::Display::new(parse(display::KIND, display::OPTIONS, options)?)),
+        keyboard::KIND => {
+            Box::new(keyboard::Keyboard::new(parse(keyboard::KIND, keyboard::OPTIONS, options)?))
+        }
+        pointer::KIND => Box::new(pointer::Pointer::new(parse(pointer::KIND, pointer::OPTIONS, options)?)),
+        power::KIND => Box::new(power::Power::new(parse(power::KIND, power::OPTIONS, options)?)),
         #[cfg(feature = "testing")]
         probe::KIND => Box::new(probe::Probe::new(parse(probe::KIND, probe::OPTIONS, options)?)),
         _ => return Err(DeviceError::UnknownKind { kind: kind.to_owned() }),
@@ -379,4 +425,9 @@ fn check_hz(kind: &'static str, option: &str, hz: u64) -> Result<(), DeviceError
     }
     let problem = format!("{hz} Hz; give a frequency from 1 to 100000000");
     Err(DeviceError::BadOption { kind, option: option.to_owned(), problem })
+}
+
+/// A register of flags, from its bits and whether each is set.
+fn flags<const COUNT: usize>(bits: [(u8, bool); COUNT]) -> u8 {
+    bits.into_iter().filter(|&(_, set)| set).fold(0, |register, (bit, _)| register | bit)
 }

@@ -1,12 +1,19 @@
 //! Tests of the devices, from their data sheets, through the `Device` trait.
 
 mod create;
+mod disk;
+mod display;
+mod input;
+mod mc146818;
 mod mc6821;
 mod mc6850;
 mod mos6551;
+mod network;
+mod power;
 mod purity;
 mod py65_console;
 mod serial;
+mod sound;
 mod via6522;
 mod via6522_ports;
 
@@ -25,6 +32,8 @@ struct Host {
     answer: Result<u8, i32>,
     /// Bytes of the character device, each with its cycle.
     written: Vec<(u64, u8)>,
+    /// How often clocks and entropy were asked for.
+    asked: u32,
     /// What the clocks read, in nanoseconds.
     host_clock: i64,
     virtual_rt_clock: i64,
@@ -40,6 +49,8 @@ struct Host {
     sent: Vec<(u32, Vec<u8>)>,
     /// Block requests, by number.
     blocks: Vec<BlockRequest>,
+    /// Block requests and deferred calls that have been answered.
+    answered: (usize, u32),
     /// Deferred calls asked for: (for good, once).
     calls: (u32, u32),
     shutdowns: Vec<ShutdownCause>,
@@ -51,6 +62,7 @@ impl Default for Host {
         Self {
             answer: Ok(0x5A),
             written: Vec::new(),
+            asked: 0,
             host_clock: 0,
             virtual_rt_clock: 0,
             entropy: Vec::new(),
@@ -60,6 +72,7 @@ impl Default for Host {
             heard: Vec::new(),
             sent: Vec::new(),
             blocks: Vec::new(),
+            answered: (0, 0),
             calls: (0, 0),
             shutdowns: Vec::new(),
             suspensions: 0,
@@ -69,12 +82,14 @@ impl Default for Host {
 
 impl Nondet for Host {
     fn clock(&mut self, _at: Position, kind: ClockKind) -> i64 {
+        self.asked += 1;
         match kind {
             ClockKind::Host => self.host_clock,
             ClockKind::VirtualRt => self.virtual_rt_clock,
         }
     }
     fn random(&mut self, _at: Position, buffer: &mut [u8]) -> i32 {
+        self.asked += 1;
         buffer.fill(0);
         buffer.iter_mut().zip(self.entropy.iter().cycle()).for_each(|(to, from)| *to = *from);
         self.entropy_error
@@ -226,9 +241,13 @@ impl Bench {
     fn read(&mut self, cycle: u64, register: u16) -> u8 {
         let peeked = self.device.peek(register, cycle);
         let quiet = self.device.quiet_read(register, cycle);
+        let asked = self.host.asked;
         let before = (self.saved(), self.device.outputs());
         let value = self.at(cycle, false, |device, context| device.read(register, context));
-        assert_eq!(peeked, value, "peek of register {register} at cycle {cycle}");
+        // What nobody knows before the outside is asked, a look that does not ask cannot show.
+        if asked == self.host.asked {
+            assert_eq!(peeked, value, "peek of register {register} at cycle {cycle}");
+        }
         if let Some(quiet) = quiet {
             assert_eq!(quiet, value, "quiet read of register {register} at cycle {cycle}");
             assert!(before == (self.saved(), self.device.outputs()), "a quiet read changes nothing");
@@ -246,6 +265,44 @@ impl Bench {
 
     fn line(&mut self, cycle: u64, line: &str, level: u8) {
         self.with(cycle, |device, context| device.set_line(line, level, context)).expect("the line exists");
+    }
+
+    /// Makes the calls and answers the block requests that are open: what is read is 5A everywhere.
+    fn complete(&mut self, cycle: u64) {
+        while self.host.answered.1 < self.host.calls.0 + self.host.calls.1 {
+            self.host.answered.1 += 1;
+            self.with(cycle, |device, context| device.deferred_call(context));
+        }
+        while let Some(request) = self.host.blocks.get(self.host.answered.0) {
+            let data = match request {
+                BlockRequest::Read { count, .. } => vec![0x5A; *count as usize * 512],
+                _ => Vec::new(),
+            };
+            let moved = if let BlockRequest::Write { data, .. } = request { data.len() } else { data.len() };
+            self.block_result(cycle, moved as i32, &data);
+        }
+    }
+
+    /// Answers the oldest block request that is open.
+    fn block_result(&mut self, cycle: u64, result: i32, data: &[u8]) {
+        let id = self.host.answered.0 as u64;
+        self.host.answered.0 += 1;
+        self.with(cycle, |device, context| device.block_completed(id, result, data, context));
+    }
+
+    /// Runs what is due on the host's clocks, as they read now.
+    fn ring(&mut self, cycle: u64) {
+        for clock in [ClockKind::Host, ClockKind::VirtualRt] {
+            let now = match clock {
+                ClockKind::Host => self.host.host_clock,
+                ClockKind::VirtualRt => self.host.virtual_rt_clock,
+            };
+            if self.device.next_clock_timer(clock).is_some_and(|due| due <= now) {
+                self.with(cycle, |device, context| device.run_clock_timer(clock, now, context));
+                let next = self.device.next_clock_timer(clock);
+                assert!(next.is_none_or(|due| due > now), "due at {next:?}, run at {now}, and still due");
+            }
+        }
     }
 
     /// Runs the timers that are due one after the other up to `cycle`, each at its exact cycle.

@@ -7,6 +7,7 @@
 
 use super::super::{Device, KINDS, create};
 use super::{Bench, Host, restore};
+use crate::events::InputEvent;
 use crate::persist::Reader;
 use proptest::prelude::*;
 
@@ -49,9 +50,7 @@ fn run(kind: &str, options: &str, steps: &[Step], busy: bool) -> Seen {
         if step.reset {
             bench.device.reset(now);
         }
-        if !step.received.is_empty() {
-            bench.receive(now, &step.received);
-        }
+        arrive(&mut bench, now, &step.received);
         let names = bench.device.lines();
         if let Some((number, level)) = step.line.filter(|_| !names.is_empty()) {
             let name = names[number % names.len()];
@@ -85,6 +84,35 @@ fn run(kind: &str, options: &str, steps: &[Step], busy: bool) -> Seen {
     bench.device.catch_up(now);
     let saved = bench.saved();
     Seen { reads, lines, pending: bench.device.pending_input(), host: bench.host, saved }
+}
+
+/// Everything that can come to a device at a boundary: what it has asked for, and of what comes by itself as much as the
+/// bytes say.
+fn arrive(bench: &mut Bench, now: u64, bytes: &[u8]) {
+    bench.complete(now);
+    if bytes.is_empty() {
+        return;
+    }
+    if bench.device.is_char() {
+        bench.receive(now, bytes);
+    }
+    if bench.device.is_net() {
+        bench.with(now, |device, context| device.packet(0, &[bytes, &[0xFF; 20]].concat(), context));
+        bench.with(now, |device, context| device.packet(0, &[&[0xFF; 14], bytes].concat(), context));
+    }
+    bench.host.host_clock += i64::from(bytes[0]) * 20_000_000;
+    bench.host.virtual_rt_clock += i64::from(bytes[0]) * 100_000;
+    bench.ring(now);
+    for &byte in bytes {
+        let events = [
+            InputEvent::Key { keycode: (byte & 0x7F).into(), down: byte & 0x80 != 0 },
+            InputEvent::Button { button: byte & 7, down: byte & 0x80 != 0 },
+            InputEvent::Rel { axis: byte & 1, value: i32::from(byte) - 100 },
+            InputEvent::Abs { axis: byte & 1, value: i32::from(byte) * 300 },
+        ];
+        bench.with(now, |device, context| device.input(events[usize::from(byte % 4)], context));
+    }
+    bench.with(now, |device, context| device.input_sync(context));
 }
 
 /// The one call that a machine owes the device at a boundary.
@@ -236,6 +264,89 @@ const MC6821: &[(u16, u8)] = &[
     (3, 0xA7),
 ];
 
+/// Registers, some times, and rates.
+const MC146818: &[(u16, u8)] = &[
+    (0, 0x00),
+    (0, 0x01),
+    (0, 0x04),
+    (0, 0x05),
+    (0, 0x0A),
+    (0, 0x0B),
+    (0, 0x0C),
+    (1, 0x00),
+    (1, 0x02),
+    (1, 0x12),
+    (1, 0x23),
+    (1, 0x26),
+    (1, 0x2F),
+    (1, 0x42),
+    (1, 0x52),
+    (1, 0x60),
+    (1, 0x72),
+    (1, 0x80),
+    (1, 0xC0),
+    (1, 0xFF),
+];
+
+const DISK: &[(u16, u8)] =
+    &[(0, 1), (0, 2), (0, 3), (0, 9), (1, 2), (2, 1), (4, 5), (9, 0x20), (10, 1), (10, 2), (10, 0)];
+
+const NETWORK: &[(u16, u8)] =
+    &[(0, 1), (0, 2), (0, 3), (1, 0xFF), (2, 0x13), (2, 0x73), (2, 0x41), (3, 0xAA), (10, 0xFF)];
+
+const SOUND: &[(u16, u8)] = &[
+    (0, 0x01),
+    (0, 0x0F),
+    (0, 0x0D),
+    (0, 0x02),
+    (0, 0x47),
+    (0, 0x83),
+    (0, 0x00),
+    (1, 0xFF),
+    (2, 0x00),
+    (3, 0xFF),
+    (3, 0x04),
+    (4, 0x34),
+    (5, 0x12),
+    (5, 0x13),
+    (5, 0x14),
+    (8, 250),
+    (9, 1),
+];
+
+const DISPLAY: &[(u16, u8)] = &[
+    (0, 0x01),
+    (0, 0x81),
+    (0, 0x82),
+    (0, 0xC1),
+    (0, 0x00),
+    (1, 0),
+    (3, 0x1F),
+    (4, 0x55),
+    (5, 0xFF),
+    (7, 0x1E),
+    (8, b'A'),
+    (9, 39),
+    (10, 24),
+    (11, 7),
+    (12, 1),
+    (12, 2),
+];
+
+const POWER: &[(u16, u8)] = &[
+    (0, 0x01),
+    (0, 0x02),
+    (0, 0x04),
+    (0, 0x08),
+    (0, 0x10),
+    (1, 0xFF),
+    (2, 0x03),
+    (2, 0x00),
+    (4, 3),
+    (5, 0),
+    (5, 1),
+];
+
 /// Does the steps both ways, and compares.
 fn check(kind: &str, options: &str, steps: &[Step]) -> Result<(), TestCaseError> {
     prop_assert_eq!(run(kind, options, steps, false), run(kind, options, steps, true));
@@ -279,6 +390,56 @@ proptest! {
     #[test]
     fn mc6821_of_an_apple1(steps in steps(MC6821)) {
         check("mc6821", "peripheral = \"apple1\"\ndisplay_cycles = 50", &steps)?;
+    }
+
+    #[test]
+    fn mc146818(steps in steps(MC146818)) {
+        check("mc146818", "", &steps)?;
+    }
+
+    #[test]
+    fn stopwatch(steps in steps(&[(0, 0), (0, 1), (1, 1), (2, 0), (8, 200), (9, 9), (11, 0), (11, 1)])) {
+        check("stopwatch", "", &steps)?;
+    }
+
+    #[test]
+    fn random_port(steps in steps(&[(0, 0)])) {
+        check("random_port", "", &steps)?;
+    }
+
+    #[test]
+    fn disk(steps in steps(DISK)) {
+        check("disk", "", &steps)?;
+    }
+
+    #[test]
+    fn network(steps in steps(NETWORK)) {
+        check("network", "", &steps)?;
+    }
+
+    #[test]
+    fn sound(steps in steps(SOUND)) {
+        check("sound", "", &steps)?;
+    }
+
+    #[test]
+    fn display(steps in steps(DISPLAY)) {
+        check("display", "", &steps)?;
+    }
+
+    #[test]
+    fn keyboard(steps in steps(&[(1, 0), (2, 0x01), (2, 0x80), (5, 0x41), (5, 0x09)])) {
+        check("keyboard", "", &steps)?;
+    }
+
+    #[test]
+    fn pointer(steps in steps(&[(10, 0), (10, 1), (11, 0)])) {
+        check("pointer", "", &steps)?;
+    }
+
+    #[test]
+    fn power(steps in steps(POWER)) {
+        check("power", "", &steps)?;
     }
 
     #[test]
@@ -341,7 +502,7 @@ proptest! {
         if bench.device.restore(&mut Reader::new(&bytes)).is_ok() {
             for step in steps {
                 bench.with(now, |device, context| device.run_timer(context));
-                bench.receive(now, &step.received);
+                arrive(&mut bench, now, &step.received);
                 for (when, register, value) in step.accesses {
                     let (cycle, register) = (now + when, register % bench.device.register_count());
                     match value {
