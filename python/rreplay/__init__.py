@@ -27,6 +27,7 @@ from ._core import (
     boards,
 )
 from .console import Console
+from .devices import Device, Devices, Display, Image, Keyboard, Network, Pointer
 from .errors import (
     AddressError,
     ArgumentError,
@@ -47,8 +48,23 @@ from .errors import (
     StateError,
     UnknownDevice,
 )
-from .hosts import Directory, Files, Host, Pty, TcpClient, TcpServer, UserDevice
-from .machine import Cpu, Device, Devices, Hook, Machine
+from .hosts import (
+    Directory,
+    DiskImage,
+    Entropy,
+    Files,
+    Host,
+    NetworkFunction,
+    Pcap,
+    Pty,
+    TcpClient,
+    TcpServer,
+    Udp,
+    UserDevice,
+    WavInput,
+    WavOutput,
+)
+from .machine import Cpu, Hook, Machine
 from .memory import Memory
 from .recording import LiveRecording, Recording, open  # noqa: A004
 from .replay import Replay, ReplayLock
@@ -97,8 +113,11 @@ __all__ = [
     "DeviceError",
     "Devices",
     "Directory",
+    "DiskImage",
+    "Display",
     "Divergence",
     "EngineError",
+    "Entropy",
     "Event",
     "EventKind",
     "ExpectTimeout",
@@ -108,17 +127,23 @@ __all__ = [
     "HookEvent",
     "Host",
     "HostError",
+    "Image",
     "InputEvent",
     "InputSync",
     "Instruction",
     "Interrupt",
     "Key",
+    "Keyboard",
     "LiveRecording",
     "LogError",
     "Machine",
     "Memory",
     "MismatchError",
+    "Network",
+    "NetworkFunction",
     "NotARecording",
+    "Pcap",
+    "Pointer",
     "Pty",
     "RandomResult",
     "Recording",
@@ -137,9 +162,12 @@ __all__ = [
     "StopReason",
     "TcpClient",
     "TcpServer",
+    "Udp",
     "UnknownDevice",
     "UserDevice",
     "Verification",
+    "WavInput",
+    "WavOutput",
     "__version__",
     "boards",
     "open",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from . import _core
 from ._sources import BoardSource, RomSource, resolve_board, resolve_images
 from .console import PATTERN_WINDOW, Console, compile_pattern
-from .errors import AddressError, ArgumentError, DeviceError, UnknownDevice
-from .hosts import attach
+from .devices import Devices
+from .errors import AddressError, ArgumentError, DeviceError
 from .memory import Memory
 from .vocabulary import ReplayMode, Scheduler, ShutdownCause
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._core import Board, BusCycle, HookEvent, Instruction, Snapshot, Stop
     from .recording import LiveRecording
 
-__all__ = ["Cpu", "Device", "Devices", "Hook", "Machine"]
+__all__ = ["Cpu", "Hook", "Machine"]
 
 HostT = TypeVar("HostT")
 
@@ -71,73 +71,6 @@ class Cpu:
         registers = self._session.registers()
         shown = " ".join(f"{name}={value:0{4 if name == 'pc' else 2}X}" for name, value in registers.items())
         return f"<Cpu {shown}>"
-
-
-class Device:
-    """One device of the board."""
-
-    __slots__ = ("_session", "kind", "name")
-
-    def __init__(self, session: _core.Session, name: str, kind: str) -> None:
-        self._session = session
-        self.name = name
-        """The name that the board gives it."""
-        self.kind = kind
-        """The chip or design, as board files name it."""
-
-    def __repr__(self) -> str:
-        return f"<Device {self.name}: {self.kind}>"
-
-    @property
-    def state(self) -> dict[str, int | bool | bytes | None]:
-        """Its registers and inner state, by the data sheet's names; looking has no side effects."""
-        return self._session.device_state(self.name)
-
-    def attach(self, host: HostT) -> HostT:
-        """Joins it to a host (`rreplay.Pty()`, `rreplay.TcpServer(6502)`, ...), in place of one of that sort it has.
-
-        A device of kind "user" takes any object with `read(offset)`, `write(offset, value)` or `tick()`: see
-        `rreplay.UserDevice`.
-
-        Returns:
-            The host, which now knows its path or port.
-
-        Raises:
-            HostError: The host cannot be had: a port that is taken, a file that is not there.
-            DeviceError: A device of this kind has no use for such a host.
-            StateError: The machine replays; its recording is its host.
-        """
-        attach(self._session, self.name, self.kind, host)
-        return host
-
-    def detach(self) -> None:
-        """Parts it from its hosts; what was attached is closed."""
-        _core.detach(self._session, self.name)
-
-
-class Devices(Mapping[str, Device]):
-    """The board's devices by name."""
-
-    __slots__ = ("_devices",)
-
-    def __init__(self, session: _core.Session) -> None:
-        self._devices = {name: Device(session, name, kind) for name, kind in session.devices()}
-
-    def __getitem__(self, name: str) -> Device:
-        try:
-            return self._devices[name]
-        except KeyError:
-            known = ", ".join(self._devices) or "none at all"
-            raise UnknownDevice(f"the board has no device {name!r}; it has {known}") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._devices)
-
-    def __len__(self) -> int:
-        return len(self._devices)
-
-    def __repr__(self) -> str:
-        return f"<Devices {', '.join(self._devices)}>"
 
 
 class Hook:

@@ -60,7 +60,7 @@ pub trait Outlet: Send {
     fn input_waits(&mut self, _bytes: usize) {}
 
     /// Whether a host has failed in a way that should end the run; asked once after each
-    /// [`char_request`](Outlet::char_request).
+    /// [`char_request`](Outlet::char_request) and [`net_send`](Outlet::net_send).
     fn has_failed(&mut self) -> bool {
         false
     }

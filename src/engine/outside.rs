@@ -89,6 +89,14 @@ impl Outside<'_> {
         passed
     }
 
+    /// A host that has failed ends the run.
+    fn check_hosts(&mut self) {
+        if self.outlet.has_failed() {
+            self.watch.host_failed = true;
+            self.watch.wants_turn = true;
+        }
+    }
+
     /// A call or completion that comes at the next instruction boundary, whoever brings it there.
     fn soon(&mut self, given_back: Option<Delivery>) {
         self.watch.given_back.extend(given_back);
@@ -145,10 +153,7 @@ impl Nondet for Outside<'_> {
         let outlet = &mut *self.outlet;
         let read = |buffer: &mut [u8]| outlet.char_request(device, request, buffer);
         let result = self.replay.char_read_all(at, device, buffer, read);
-        if self.outlet.has_failed() {
-            self.watch.host_failed = true;
-            self.watch.wants_turn = true;
-        }
+        self.check_hosts();
         self.keep(result, 0)
     }
 
@@ -167,6 +172,7 @@ impl Nondet for Outside<'_> {
     fn net_send(&mut self, _at: Position, device: NetId, flags: u32, packet: &[u8]) {
         let outlet = &mut *self.outlet;
         self.replay.net_send(device, || outlet.net_send(device, flags, packet));
+        self.check_hosts();
     }
 
     fn block(&mut self, at: Position, owner: Owner, request: BlockRequest) -> u64 {

@@ -396,6 +396,10 @@ impl<G: Guest> World<G> {
             self.require_progress()?;
             return Ok(Next::Continue);
         }
+        // A character that left while the CPU waited, and that the run was to end at.
+        if self.watch.output_seen {
+            self.ending.get_or_insert(StopReason::Output);
+        }
         // Before what the log ends or asks for here: a hook or a fault of the last instruction is not lost to it.
         if let Some(reason) = self.ending.take() {
             return Ok(Next::Done(Ok(reason)));

@@ -36,6 +36,12 @@ pub trait DiskHost: Send {
     fn request(&mut self, request: &BlockRequest) -> BlockResult;
 }
 
+/// Where entropy comes from instead of the operating system.
+pub trait EntropyHost: Send {
+    /// Fills `buffer`: 0, or a negative errno with the buffer zeroed.
+    fn fill(&mut self, buffer: &mut [u8]) -> i32;
+}
+
 /// The host side of a network device. No method waits.
 pub trait NetHost: Send {
     /// Sends a packet, or loses it, as networks do.
@@ -46,6 +52,14 @@ pub trait NetHost: Send {
 
     /// Whether more may come by itself.
     fn is_open(&self) -> bool;
+
+    /// Whether something is wrong with the host itself, so that the run should end; asked once after each packet sent.
+    fn has_failed(&mut self) -> bool {
+        false
+    }
+
+    /// A run has ended: what is kept back should be where a user can look at it.
+    fn run_ends(&mut self) {}
 }
 
 /// The host side of a sound device: 16 bits, one channel.
@@ -55,6 +69,9 @@ pub trait SoundHost: Send {
 
     /// Records samples.
     fn record(&mut self, samples: &mut [i16]) -> AudioRead;
+
+    /// A run has ended: what is kept back should be where a user can look at it.
+    fn run_ends(&mut self) {}
 }
 
 /// All hosts of a machine.
@@ -68,6 +85,8 @@ pub struct Attachments {
     pub disks: BTreeMap<Owner, Box<dyn DiskHost>>,
     /// By number of the network device.
     pub nets: BTreeMap<NetId, Box<dyn NetHost>>,
+    /// Where entropy comes from.
+    pub entropy: Option<Box<dyn EntropyHost>>,
     /// What is heard.
     pub sound_out: Option<Box<dyn SoundHost>>,
     /// What is listened to.
@@ -78,6 +97,9 @@ pub struct Attachments {
 
 /// While so much waits for the guest, a stream's bytes stay with the operating system, which holds the sender back.
 const WAITING_MAX: usize = 64 << 10;
+
+/// The longest packet that any network has.
+pub const PACKET_MAX: usize = 0xFFFF;
 
 impl Attachments {
     /// What has come in, in the order of the devices.
@@ -91,10 +113,18 @@ impl Attachments {
             }
         }
         for (device, host) in &mut self.nets {
-            let packets = host.poll().into_iter();
+            let packets = host.poll().into_iter().filter(|(_, bytes)| bytes.len() <= PACKET_MAX);
             events.extend(packets.map(|(flags, bytes)| AsyncEvent::Net { device: device.0, flags, bytes }));
         }
         events
+    }
+
+    /// A run has ended.
+    pub fn run_ends(&mut self) {
+        self.nets.values_mut().for_each(|host| host.run_ends());
+        for sound in [&mut self.sound_out, &mut self.sound_in].into_iter().flatten() {
+            sound.run_ends();
+        }
     }
 
     /// Whether any of them may bring more by itself.

@@ -19,7 +19,7 @@ use std::time::Instant;
 /// Wall-clock time since 1970-01-01 UTC.
 #[cfg(not(shuttle))]
 #[allow(clippy::disallowed_methods, reason = "this is the one module that reads host clocks")]
-fn since_epoch() -> Duration {
+pub(super) fn since_epoch() -> Duration {
     use std::time::{SystemTime, UNIX_EPOCH};
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
@@ -110,6 +110,9 @@ impl Outlet for SystemHost {
     }
 
     fn random(&mut self, buffer: &mut [u8]) -> i32 {
+        if let Some(host) = &mut lock(&self.attached).entropy {
+            return host.fill(buffer);
+        }
         match fill(buffer) {
             Ok(()) => 0,
             Err(error) => {
@@ -163,6 +166,7 @@ impl Outlet for SystemHost {
     fn net_send(&mut self, device: NetId, flags: u32, packet: &[u8]) {
         if let Some(host) = lock(&self.attached).nets.get_mut(&device) {
             host.send(flags, packet);
+            self.failed |= host.has_failed();
         }
     }
 
@@ -181,5 +185,6 @@ impl Outlet for SystemHost {
 
     fn run_ends(&mut self) {
         self.running.stop();
+        lock(&self.attached).run_ends();
     }
 }

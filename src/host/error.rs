@@ -34,6 +34,34 @@ pub enum HostError {
     /// A name where an address must be.
     #[error("{0:?} is no numeric address: give \"127.0.0.1\" or the like")]
     Name(String),
+    /// A disk image that is no disk.
+    #[error("{} has {bytes} bytes, and a disk has sectors of 512: give an ordinary file of a whole number of them, at least one", path.display())]
+    Sectors {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// Sound that is not as the sound device has it.
+    #[error("{} has {channels} channels of {bits} bits, and the sound device has one of 16: convert it first", path.display())]
+    Wave {
+        /// The file.
+        path: PathBuf,
+        /// Its channels.
+        channels: u16,
+        /// Bits of each sample.
+        bits: u16,
+    },
+    /// A file that is not of its format.
+    #[error("{} cannot {what}: {problem}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What was tried: `be read as ...`.
+        what: &'static str,
+        /// What the library says.
+        problem: String,
+    },
     /// A pseudoterminal that cannot be had.
     #[error("cannot open a pseudoterminal: {0}")]
     Terminal(std::io::Error),
@@ -42,6 +70,10 @@ pub enum HostError {
 impl HostError {
     pub(super) fn io(what: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
+    }
+
+    pub(super) fn format(path: &Path, what: &'static str, problem: &dyn std::error::Error) -> Self {
+        Self::Format { path: path.to_owned(), what, problem: problem.to_string() }
     }
 
     /// Loopback unless somebody has said otherwise: a guest is nobody's to talk to by accident.

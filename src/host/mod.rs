@@ -3,20 +3,30 @@
 mod attach;
 mod clock;
 mod directory;
+mod disk_image;
+mod entropy;
 mod error;
 mod file;
 mod input;
 mod link;
+mod pcap;
 #[cfg(unix)]
 mod pty;
 mod tcp;
+mod udp;
+mod wav;
 
-pub use attach::{Attachments, CharHost, DiskHost, NetHost, RequestHost, SoundHost};
+pub use attach::{Attachments, CharHost, DiskHost, EntropyHost, NetHost, PACKET_MAX, RequestHost, SoundHost};
 pub use clock::{Interval, RunningClock, SystemHost};
 pub use directory::Directory;
+pub use disk_image::DiskImage;
+pub use entropy::EntropyBytes;
 pub use error::HostError;
 pub use file::FileHost;
 pub use input::{HostInput, InputGate, SessionInlet};
+pub use pcap::PcapHost;
 #[cfg(unix)]
 pub use pty::PtyHost;
 pub use tcp::{TcpClient, TcpHost, address};
+pub use udp::UdpHost;
+pub use wav::{WavInput, WavOutput};

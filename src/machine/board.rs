@@ -20,6 +20,7 @@ use serde::Deserialize;
 const PRESETS: &[(&str, &str)] = &[
     ("apple1", include_str!("presets/apple1.toml")),
     ("breadboard", include_str!("presets/breadboard.toml")),
+    ("lab", include_str!("presets/lab.toml")),
     ("py65mon", include_str!("presets/py65mon.toml")),
     ("sbc6850", include_str!("presets/sbc6850.toml")),
     ("sim65", include_str!("presets/sim65.toml")),

@@ -3,7 +3,10 @@
 use super::errors::OrRaise;
 use super::session::PySession;
 use crate::error::Error;
-use crate::host::{Directory, FileHost, TcpClient, TcpHost, address};
+use crate::host::{
+    Directory, DiskImage, EntropyBytes, FileHost, PcapHost, TcpClient, TcpHost, UdpHost, WavInput, WavOutput,
+    address,
+};
 use crate::session::Host;
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -93,6 +96,93 @@ pub fn attach_files(
 #[pyfunction]
 pub fn attach_directory(py: Python<'_>, session: &PySession, device: &str, path: PathBuf) -> PyResult<()> {
     session.join(py, device, || Ok((Host::Request(Box::new(Directory::open(&path)?)), ())))
+}
+
+/// Joins a disk to an image.
+#[pyfunction]
+pub fn attach_disk(
+    py: Python<'_>,
+    session: &PySession,
+    device: &str,
+    path: PathBuf,
+    writable: bool,
+) -> PyResult<()> {
+    session.join(py, device, || Ok((Host::Disk(Box::new(DiskImage::open(&path, writable)?)), ())))
+}
+
+/// Joins a network device to a UDP port; gives its number.
+#[pyfunction]
+pub fn attach_udp(
+    py: Python<'_>,
+    session: &PySession,
+    device: &str,
+    local: (String, u16),
+    peer: (String, u16),
+    allow_remote: bool,
+) -> PyResult<u16> {
+    session.join(py, device, || {
+        let (local, peer) = (address(&local.0, local.1)?, address(&peer.0, peer.1)?);
+        let host = UdpHost::open(local, peer, allow_remote)?;
+        let port = host.port();
+        Ok((Host::Net(Box::new(host)), port))
+    })
+}
+
+/// Joins a network device to capture files.
+#[pyfunction]
+#[pyo3(signature = (session, device, output, source))]
+pub fn attach_pcap(
+    py: Python<'_>,
+    session: &PySession,
+    device: &str,
+    output: Option<PathBuf>,
+    source: Option<PathBuf>,
+) -> PyResult<()> {
+    session.join(py, device, || {
+        Ok((Host::Net(Box::new(PcapHost::open(output.as_deref(), source.as_deref())?)), ()))
+    })
+}
+
+/// Puts a Python function behind a network device.
+#[pyfunction]
+pub fn attach_network(
+    py: Python<'_>,
+    session: &PySession,
+    device: &str,
+    function: Py<PyAny>,
+) -> PyResult<()> {
+    let host = session.callbacks().network(function);
+    session.join(py, device, || Ok((Host::Net(Box::new(host)), ())))
+}
+
+/// Joins a sound device to a file that takes what is played.
+#[pyfunction]
+pub fn attach_wav_output(
+    py: Python<'_>,
+    session: &PySession,
+    device: &str,
+    path: PathBuf,
+    rate: u32,
+) -> PyResult<()> {
+    session.join(py, device, || Ok((Host::SoundOut(Box::new(WavOutput::create(&path, rate)?)), ())))
+}
+
+/// Joins a sound device to a file that it hears.
+#[pyfunction]
+pub fn attach_wav_input(py: Python<'_>, session: &PySession, device: &str, path: PathBuf) -> PyResult<()> {
+    session.join(py, device, || Ok((Host::SoundIn(Box::new(WavInput::open(&path)?)), ())))
+}
+
+/// Gives a port of entropy chosen bytes, and an error behind them.
+#[pyfunction]
+pub fn attach_entropy(
+    py: Python<'_>,
+    session: &PySession,
+    device: &str,
+    data: &[u8],
+    error: i32,
+) -> PyResult<()> {
+    session.join(py, device, || Ok((Host::Entropy(Box::new(EntropyBytes::new(data, error))), ())))
 }
 
 /// Puts a Python object behind a user's device.

@@ -5,7 +5,7 @@
 
 use super::values::PyHookEvent;
 use crate::engine::OutputMatcher;
-use crate::host::RequestHost;
+use crate::host::{NetHost, RequestHost};
 use crate::nondet::CharRequest;
 use crate::session::HookCallback;
 use crate::sync::{Arc, Mutex, ThreadId, current_thread, lock};
@@ -90,6 +90,12 @@ impl Callbacks {
     /// The host of a user's device that asks `object`.
     pub fn device(self: &Arc<Self>, object: Py<PyAny>) -> PyDevice {
         PyDevice { key: self.keep_object(object), callbacks: Arc::clone(self), failed: false }
+    }
+
+    /// The host of a network device that gives what it sends to `function`.
+    pub fn network(self: &Arc<Self>, function: Py<PyAny>) -> PyNetwork {
+        let key = self.keep_object(function);
+        PyNetwork { key, callbacks: Arc::clone(self), answers: Vec::new(), failed: false }
     }
 
     /// Whether this thread is inside a method of a user's device.
@@ -213,6 +219,67 @@ impl RequestHost for PyDevice {
 
 impl Drop for PyDevice {
     /// The object goes with the device, and Python with neither.
+    fn drop(&mut self) {
+        self.callbacks.forget(self.key);
+    }
+}
+
+/// A network that is a Python function: it is given each packet, and what it gives back are packets.
+pub struct PyNetwork {
+    key: u64,
+    callbacks: Arc<Callbacks>,
+    answers: Vec<(u32, Vec<u8>)>,
+    failed: bool,
+}
+
+impl PyNetwork {
+    fn ask(&self, py: Python<'_>, packet: &[u8]) -> PyResult<Vec<Vec<u8>>> {
+        let function = lock(&self.callbacks.functions).get(&self.key).map(|function| function.clone_ref(py));
+        let Some(function) = function else { return Ok(Vec::new()) };
+        let answer = function.bind(py).call1((PyBytes::new(py, packet),))?;
+        if answer.is_none() {
+            return Ok(Vec::new());
+        }
+        if let Ok(packet) = answer.cast::<PyBytes>() {
+            return Ok(vec![packet.as_bytes().to_vec()]);
+        }
+        answer.extract::<Vec<Vec<u8>>>().map_err(|_| {
+            let shown = answer.repr().map_or_else(|_| "something else".to_owned(), |text| text.to_string());
+            let message = format!(
+                "a function behind a network gives None, a packet (bytes) or a list of packets, and it gave {shown}"
+            );
+            super::errors::named(py, "DeviceError", &message)
+        })
+    }
+}
+
+impl NetHost for PyNetwork {
+    fn send(&mut self, _flags: u32, packet: &[u8]) {
+        let before = lock(&self.callbacks.in_device).replace(current_thread());
+        let answer =
+            Python::try_attach(|py| self.ask(py, packet).map_err(|error| self.callbacks.keep(error)).ok());
+        *lock(&self.callbacks.in_device) = before;
+        match answer.flatten() {
+            Some(packets) => self.answers.extend(packets.into_iter().map(|packet| (0, packet))),
+            None => self.failed = true,
+        }
+    }
+
+    fn poll(&mut self) -> Vec<(u32, Vec<u8>)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// It only answers.
+    fn is_open(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    fn has_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+}
+
+impl Drop for PyNetwork {
     fn drop(&mut self) {
         self.callbacks.forget(self.key);
     }

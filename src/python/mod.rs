@@ -7,6 +7,7 @@
 mod attach;
 mod board;
 mod callbacks;
+mod devices;
 mod errors;
 mod event;
 mod recording;
@@ -22,11 +23,14 @@ mod _core {
 
     #[pymodule_export]
     use super::attach::{
-        attach_directory, attach_files, attach_object, attach_pty, attach_tcp_client, attach_tcp_server,
-        detach,
+        attach_directory, attach_disk, attach_entropy, attach_files, attach_network, attach_object,
+        attach_pcap, attach_pty, attach_tcp_client, attach_tcp_server, attach_udp, attach_wav_input,
+        attach_wav_output, detach,
     };
     #[pymodule_export]
     use super::board::{PyBoard, boards};
+    #[pymodule_export]
+    use super::devices::{device_frame, encode_png, inject_packet, keys, send_input};
     #[pymodule_export]
     use super::event::{PyEvent, PyEventIterator};
     #[pymodule_export]

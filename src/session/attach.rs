@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::error::Error;
-use crate::host::{CharHost, DiskHost, NetHost, RequestHost, SoundHost};
+use crate::host::{CharHost, DiskHost, EntropyHost, NetHost, RequestHost, SoundHost};
 use crate::nondet::{CharId, NetId, Owner};
 use crate::replay::ReplayMode;
 use crate::sync::lock;
@@ -13,6 +13,7 @@ pub enum Host {
     Char(Box<dyn CharHost>),
     Request(Box<dyn RequestHost>),
     Disk(Box<dyn DiskHost>),
+    Entropy(Box<dyn EntropyHost>),
     Net(Box<dyn NetHost>),
     SoundOut(Box<dyn SoundHost>),
     SoundIn(Box<dyn SoundHost>),
@@ -24,6 +25,7 @@ impl Host {
             Host::Char(_) => "a character host",
             Host::Request(_) => "a host that answers at once",
             Host::Disk(_) => "a disk image",
+            Host::Entropy(_) => "a source of entropy",
             Host::Net(_) => "a network",
             Host::SoundOut(_) => "a sound output",
             Host::SoundIn(_) => "a sound input",
@@ -37,6 +39,7 @@ fn takes(kind: &str, host: &Host) -> bool {
         Host::Char(_) | Host::Net(_) => true,
         Host::Request(_) => matches!(kind, "user" | "sim65"),
         Host::Disk(_) => kind == "disk",
+        Host::Entropy(_) => kind == "random_port",
         Host::SoundOut(_) | Host::SoundIn(_) => kind == "sound",
     }
 }
@@ -82,6 +85,7 @@ impl Session {
                 attached.nets.extend(place.net_id.map(|id| (id, host)));
             }
             Host::Disk(host) => drop(attached.disks.insert(place.owner, host)),
+            Host::Entropy(host) => attached.entropy = Some(host),
             Host::SoundOut(host) => attached.sound_out = Some(host),
             Host::SoundIn(host) => attached.sound_in = Some(host),
             Host::Char(_) | Host::Request(_) | Host::Net(_) => return Err(refused()),
@@ -104,6 +108,9 @@ impl Session {
             attached.nets.remove(&id);
         }
         attached.disks.remove(&place.owner);
+        if kind == "random_port" {
+            attached.entropy = None;
+        }
         if kind == "sound" {
             attached.sound_out = None;
             attached.sound_in = None;

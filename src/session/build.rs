@@ -21,9 +21,16 @@ pub type Images = Vec<ImageInput>;
 /// Our own monitor, the default ROM of `breadboard`.
 const MONITOR: &[u8] = include_bytes!("../../guests/monitor/monitor.bin");
 
+/// The suite of the devices, the default ROM of `lab`.
+const SUITE: &[u8] = include_bytes!("../../guests/lab/suite.bin");
+
 /// The built-in ROM of a name.
 pub fn default_rom(name: &str) -> Option<&'static [u8]> {
-    (name == "monitor").then_some(MONITOR)
+    match name {
+        "monitor" => Some(MONITOR),
+        "suite" => Some(SUITE),
+        _ => None,
+    }
 }
 
 impl Session {
@@ -48,7 +55,7 @@ impl Session {
 fn built_in(board: &Board) -> Result<Option<ImageInput>, Error> {
     let Some(name) = &board.rom else { return Ok(None) };
     let Some(bytes) = default_rom(name) else {
-        return Err(Error::Board(BoardError::unknown(name, ["monitor"])));
+        return Err(Error::Board(BoardError::unknown(name, ["monitor", "suite"])));
     };
     Ok(Some(ImageInput {
         target: Target::Main,

@@ -36,7 +36,13 @@ fn facts(board: &Board) -> Vec<DeviceFacts> {
     let of = |kind: &str| match kind {
         "via6522" => DeviceFacts { register_count: 16, is_char: false },
         "mc6850" => DeviceFacts { register_count: 2, is_char: true },
+        "mc6821" if board.name == "lab" => DeviceFacts { register_count: 4, is_char: true },
         "mc6821" => DeviceFacts { register_count: 240, is_char: true },
+        "mc146818" | "random_port" => DeviceFacts { register_count: 2, is_char: false },
+        "stopwatch" | "disk" | "pointer" => DeviceFacts { register_count: 12, is_char: false },
+        "network" | "sound" | "display" => DeviceFacts { register_count: 16, is_char: false },
+        "keyboard" => DeviceFacts { register_count: 8, is_char: false },
+        "power" => DeviceFacts { register_count: 6, is_char: false },
         "sim65" => DeviceFacts { register_count: 6, is_char: true },
         _ => DeviceFacts { register_count: 4, is_char: true },
     };
@@ -55,7 +61,10 @@ fn main_image(name: &str, bytes: &[u8]) -> ImageInput {
 
 #[test]
 fn presets_are_what_their_table_says() {
-    assert_eq!(Board::presets().collect::<Vec<_>>(), ["apple1", "breadboard", "py65mon", "sbc6850", "sim65"]);
+    assert_eq!(
+        Board::presets().collect::<Vec<_>>(),
+        ["apple1", "breadboard", "lab", "py65mon", "sbc6850", "sim65"]
+    );
     let maps = Board::presets().map(|name| {
         let board = Board::preset(name).unwrap();
         assert_eq!(board.name, name);
@@ -74,6 +83,11 @@ fn presets_are_what_their_table_says() {
         [
             "6502 1022727; ram 0000-7FFF; ram E000-EFFF; rom FF00-FFFF; mc6821 D010-D0FF none",
             "w65c02 1000000; ram 0000-3FFF; rom 8000-FFFF; mos6551 5000-5003 irq; via6522 6000-600F irq",
+            "w65c02 2000000; ram 0000-BEFF; rom C000-FFFF; via6522 BF00-BF0F irq; mos6551 BF10-BF13 irq; \
+             mc6821 BF14-BF17 irq; mc6850 BF18-BF19 irq; user BF1C-BF1F irq; mc146818 BF20-BF21 irq; \
+             random_port BF24-BF25 none; stopwatch BF28-BF33 irq; power BF38-BF3D irq; disk BF40-BF4B irq; \
+             network BF50-BF5F irq; sound BF60-BF6F irq; display BF70-BF7F irq; keyboard BF80-BF87 irq; \
+             pointer BF88-BF93 irq",
             "w65c02 1000000; ram 0000-FFFF; py65_console F001-F004 none",
             "w65c02 1843200; ram 0000-7FFF; rom C000-FFFF; via6522 8000-800F irq; mc6850 A000-A001 irq",
             "6502 1000000; ram 0000-FFFF; sim65 FFF4-FFF9 none",

@@ -1,0 +1,89 @@
+//! Sound on WAV files: 16 bits, one channel.
+
+use super::attach::SoundHost;
+use super::error::HostError;
+use crate::nondet::AudioRead;
+use hound::{SampleFormat, WavIntoSamples, WavReader, WavSpec, WavWriter};
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
+
+/// A file that takes what is played.
+pub struct WavOutput {
+    writer: WavWriter<BufWriter<File>>,
+}
+
+impl WavOutput {
+    /// Makes the file, which says that it was played at `rate` frames a second.
+    ///
+    /// # Errors
+    /// A file that cannot be made.
+    pub fn create(path: &Path, rate: u32) -> Result<Self, HostError> {
+        let spec =
+            WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let writer = WavWriter::create(path, spec).map_err(|error| match error {
+            hound::Error::IoError(source) => HostError::io("write", path, source),
+            other => HostError::format(path, "be written", &other),
+        })?;
+        Ok(Self { writer })
+    }
+}
+
+impl SoundHost for WavOutput {
+    /// Frames that the file does not take are not taken from the guest.
+    fn play(&mut self, samples: &[i16]) -> u32 {
+        let taken = samples.iter().take_while(|&&sample| self.writer.write_sample(sample).is_ok());
+        taken.count() as u32
+    }
+
+    fn record(&mut self, _samples: &mut [i16]) -> AudioRead {
+        AudioRead { recorded: 0, write_position: 0 }
+    }
+
+    /// The file is whole between two runs.
+    fn run_ends(&mut self) {
+        let _not_whole = self.writer.flush();
+    }
+}
+
+/// A file that is heard.
+pub struct WavInput {
+    samples: WavIntoSamples<BufReader<File>, i16>,
+    position: u32,
+}
+
+impl WavInput {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is not of 16-bit samples and one channel.
+    pub fn open(path: &Path) -> Result<Self, HostError> {
+        let reader = WavReader::open(path).map_err(|error| match error {
+            hound::Error::IoError(source) => HostError::io("read", path, source),
+            other => HostError::format(path, "be read as a WAV file", &other),
+        })?;
+        let spec = reader.spec();
+        if spec.channels != 1 || spec.bits_per_sample != 16 || spec.sample_format != SampleFormat::Int {
+            let (channels, bits) = (spec.channels, spec.bits_per_sample);
+            return Err(HostError::Wave { path: path.to_owned(), channels, bits });
+        }
+        Ok(Self { samples: reader.into_samples(), position: 0 })
+    }
+}
+
+impl SoundHost for WavInput {
+    fn play(&mut self, samples: &[i16]) -> u32 {
+        samples.len() as u32
+    }
+
+    /// Behind the end of the file nothing is heard: no frames are recorded.
+    fn record(&mut self, samples: &mut [i16]) -> AudioRead {
+        let mut recorded = 0;
+        for (to, sample) in samples.iter_mut().zip(self.samples.by_ref().map_while(Result::ok)) {
+            *to = sample;
+            recorded += 1;
+        }
+        self.position = self.position.wrapping_add(recorded);
+        AudioRead { recorded, write_position: self.position }
+    }
+}
