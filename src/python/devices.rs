@@ -2,7 +2,6 @@
 
 use super::errors::{OrRaise, named};
 use super::session::PySession;
-use crate::devices::keyboard::KEYS;
 use crate::events::{AsyncEvent, InputEvent};
 use crate::host::PACKET_MAX;
 use pyo3::prelude::*;
@@ -11,7 +10,7 @@ use pyo3::types::PyBytes;
 /// The keys of a keyboard: name and code.
 #[pyfunction]
 pub fn keys() -> Vec<(&'static str, u16)> {
-    KEYS.to_vec()
+    crate::session::KEYS.to_vec()
 }
 
 /// Brings a packet of input events: `(kind, code, value)`, a press being 1 and a release 0.

@@ -1,6 +1,7 @@
 //! Joining devices to hosts.
 
 use super::Session;
+pub use crate::devices::keyboard::KEYS;
 use crate::error::Error;
 use crate::host::{CharHost, DiskHost, EntropyHost, NetHost, RequestHost, SoundHost};
 use crate::nondet::{CharId, NetId, Owner};
