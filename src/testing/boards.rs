@@ -12,7 +12,10 @@ pub enum BoardChoice {
     Sbc6850,
     /// The preset `py65mon`.
     Py65mon,
-    /// Every chip there is and the probe, with the VIA on NMI; `strict`: unmapped addresses end the run.
+    /// The preset `lab`.
+    #[proptest(weight = 4)]
+    Lab,
+    /// The serial chips, the VIA and the probe, with the VIA on NMI; `strict`: unmapped addresses end the run.
     #[proptest(weight = 5)]
     Workshop {
         /// Whether unmapped addresses end the run.
@@ -37,6 +40,15 @@ pub(super) enum Chip {
     Via6522,
     Py65Console,
     Probe,
+    Mc146818,
+    Keyboard,
+    Pointer,
+    /// A design with its status in register 1, where flags are cleared by writing them as 1.
+    Plain {
+        registers: u16,
+        /// The register that lets it interrupt.
+        control: u16,
+    },
 }
 
 /// A chip in its place.
@@ -58,6 +70,7 @@ impl BoardChoice {
             BoardChoice::Breadboard => Board::preset("breadboard")?,
             BoardChoice::Sbc6850 => Board::preset("sbc6850")?,
             BoardChoice::Py65mon => Board::preset("py65mon")?,
+            BoardChoice::Lab => Board::preset("lab")?,
             BoardChoice::Workshop { strict } => {
                 let mut board = Board::from_toml(WORKSHOP)?;
                 if strict {
@@ -83,6 +96,15 @@ pub(super) fn places(board: &Board) -> Vec<Place> {
             "via6522" => Chip::Via6522,
             "py65_console" => Chip::Py65Console,
             "probe" => Chip::Probe,
+            "mc146818" => Chip::Mc146818,
+            "keyboard" => Chip::Keyboard,
+            "pointer" => Chip::Pointer,
+            "random_port" => Chip::Plain { registers: 2, control: 0 },
+            "stopwatch" => Chip::Plain { registers: 12, control: 0 },
+            "power" => Chip::Plain { registers: 6, control: 2 },
+            "disk" => Chip::Plain { registers: 12, control: 2 },
+            "network" => Chip::Plain { registers: 16, control: 2 },
+            "sound" | "display" => Chip::Plain { registers: 16, control: 0 },
             _ => return None,
         };
         Some((board.console.as_ref() != Some(&device.name), Place { chip, at: device.at }))
@@ -96,7 +118,10 @@ impl Chip {
     /// Number of register addresses.
     pub const fn registers(self) -> u16 {
         match self {
-            Chip::Mc6850 => 2,
+            Chip::Mc6850 | Chip::Mc146818 => 2,
+            Chip::Keyboard => 8,
+            Chip::Pointer => 12,
+            Chip::Plain { registers, .. } => registers,
             Chip::Mos6551 | Chip::Py65Console => 4,
             Chip::Via6522 | Chip::Probe => 16,
         }

@@ -132,7 +132,7 @@ impl Driven {
             HostAct::Packet { device, flags, bytes } => arrive(vec![AsyncEvent::Net {
                 device: (device % 2).into(),
                 flags: (*flags).into(),
-                bytes: bytes.clone(),
+                bytes: [&ETHERNET_HEADER, bytes.as_slice()].concat(),
             }]),
             HostAct::Echo => arrive(self.host.packets()),
             HostAct::Complete(order) => arrive(self.host.complete(*order)),
@@ -250,6 +250,9 @@ impl Driven {
 fn scheduler(threads: bool) -> Scheduler {
     if threads { Scheduler::Threads } else { Scheduler::Inline }
 }
+
+/// To all, so that an interface takes the packet.
+const ETHERNET_HEADER: [u8; 14] = [0xFF; 14];
 
 /// A guest that does what its board forbids is no failure.
 fn reason(session: &Session, result: Result<Stop, Error>) -> Result<(&'static str, Position), String> {

@@ -210,6 +210,13 @@ impl Setup {
                     }
                 }
                 Chip::Probe => code.store(self.probe_interrupts, place.at + probe::ENABLE),
+                Chip::Mc146818 => {
+                    code.store(0x0B, place.at);
+                    code.store(self.probe_interrupts & 0x7F, place.at + 1);
+                }
+                Chip::Keyboard => code.store(self.probe_interrupts, place.at + 2),
+                Chip::Pointer => code.store(self.probe_interrupts, place.at + 10),
+                Chip::Plain { control, .. } => code.store(self.probe_interrupts, place.at + control),
                 Chip::Py65Console => {}
             }
         }
@@ -443,6 +450,9 @@ impl Code {
             Chip::Via6522 => self.store(byte, place.at),
             Chip::Py65Console => self.store(byte, place.at),
             Chip::Probe => self.store(byte, place.at + probe::DATA),
+            Chip::Mc146818 | Chip::Keyboard | Chip::Pointer | Chip::Plain { .. } => {
+                self.store(byte, place.at + 3)
+            }
         }
     }
 
@@ -462,6 +472,9 @@ impl Code {
                 self.bytes(&[0x85, 0x40]);
             }
             Chip::Probe => self.absolute(0xAD, place.at + probe::DATA),
+            Chip::Mc146818 | Chip::Keyboard | Chip::Pointer | Chip::Plain { .. } => {
+                self.absolute(0xAD, place.at)
+            }
         }
     }
 
@@ -483,6 +496,13 @@ impl Code {
                 self.absolute(0xAD, place.at + probe::STATUS);
                 self.absolute(0x8D, place.at + probe::STATUS);
             }
+            Chip::Mc146818 => {
+                self.store(0x0C, place.at);
+                self.absolute(0xAD, place.at + 1);
+            }
+            Chip::Keyboard => self.absolute(0xAD, place.at),
+            Chip::Pointer => self.store(0, place.at + 11),
+            Chip::Plain { .. } => self.store(0xFF, place.at + 1),
             Chip::Py65Console => {}
         }
     }
