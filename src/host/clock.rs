@@ -10,7 +10,9 @@ use crate::sync::{Arc, Mutex, lock};
 use std::time::Duration;
 
 #[cfg(shuttle)]
-use crate::sync::model::{Instant, fill, now as since_epoch};
+pub(super) use crate::sync::model::now as since_epoch;
+#[cfg(shuttle)]
+use crate::sync::model::{Instant, fill};
 #[cfg(not(shuttle))]
 use getrandom::fill;
 #[cfg(not(shuttle))]

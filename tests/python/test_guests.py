@@ -14,6 +14,7 @@ GUESTS = Path(__file__).resolve().parents[2] / "guests"
 # Image, its load address, and the label that its reset vector must point to.
 IMAGES = {
     "monitor/monitor.bin": (0x8000, "reset"),
+    "lab/snake.bin": (0xC000, "reset"),
     "lab/suite.bin": (0xC000, "reset"),
     "programs/echo.bin": (0x8000, "reset"),
     "programs/heisenbug.bin": (0x8000, "reset"),
