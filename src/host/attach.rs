@@ -21,6 +21,9 @@ pub trait CharHost: Send {
 
 /// What answers the questions of a device that must be answered at once: files, or a device that the user wrote.
 pub trait RequestHost: Send {
+    /// The device kind whose questions it knows.
+    fn serves(&self) -> &'static str;
+
     /// Answers with bytes in `buffer` (their number), or a negative errno.
     fn request(&mut self, request: CharRequest<'_>, buffer: &mut [u8]) -> i32;
 

@@ -124,6 +124,10 @@ fn give(buffer: &mut [u8], bytes: &[u8]) -> Result<usize, i32> {
 }
 
 impl RequestHost for Directory {
+    fn serves(&self) -> &'static str {
+        "sim65"
+    }
+
     fn request(&mut self, request: CharRequest<'_>, buffer: &mut [u8]) -> i32 {
         match self.answer(request, buffer) {
             Ok(count) => count as i32,

@@ -194,6 +194,10 @@ impl PyDevice {
 }
 
 impl RequestHost for PyDevice {
+    fn serves(&self) -> &'static str {
+        "user"
+    }
+
     fn request(&mut self, request: CharRequest<'_>, buffer: &mut [u8]) -> i32 {
         let before = lock(&self.callbacks.in_device).replace(current_thread());
         let answer =

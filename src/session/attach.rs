@@ -24,7 +24,8 @@ impl Host {
     fn name(&self) -> &'static str {
         match self {
             Host::Char(_) => "a character host",
-            Host::Request(_) => "a host that answers at once",
+            Host::Request(host) if host.serves() == "user" => "an object of the user's",
+            Host::Request(_) => "a directory for file calls",
             Host::Disk(_) => "a disk image",
             Host::Entropy(_) => "a source of entropy",
             Host::Net(_) => "a network",
@@ -38,7 +39,7 @@ impl Host {
 fn takes(kind: &str, host: &Host) -> bool {
     match host {
         Host::Char(_) | Host::Net(_) => true,
-        Host::Request(_) => matches!(kind, "user" | "sim65"),
+        Host::Request(host) => kind == host.serves(),
         Host::Disk(_) => kind == "disk",
         Host::Entropy(_) => kind == "random_port",
         Host::SoundOut(_) | Host::SoundIn(_) => kind == "sound",

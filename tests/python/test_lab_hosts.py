@@ -267,6 +267,7 @@ def test_entropy_that_a_test_has_chosen_and_its_end(tmp_path: Path) -> None:
         ("acia", rr.NetworkFunction(print)),
         ("random", rr.TcpServer()),
         ("user", rr.TcpServer()),
+        ("user", rr.Directory(".")),
         ("network", rr.Files()),
     ],
 )
