@@ -41,9 +41,19 @@ pub enum Error {
     /// A guest that did what its board forbids.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// A host that cannot be attached.
+    /// A host that cannot be had.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A host that cannot be attached.
+    #[error("the device {device} of the board {board} cannot be attached: {source}")]
+    Attach {
+        /// The board's name.
+        board: String,
+        /// The device's name.
+        device: String,
+        /// Why.
+        source: Box<HostError>,
+    },
     /// A device that cannot do what was asked of it.
     #[error("{0}")]
     Device(String),
@@ -69,7 +79,7 @@ impl Error {
             Error::Argument(_) => "ArgumentError",
             Error::Snapshot(_) => "SnapshotError",
             Error::Fault(_) => "FaultError",
-            Error::Host(_) => "HostError",
+            Error::Host(_) | Error::Attach { .. } => "HostError",
             Error::Device(_) => "DeviceError",
             Error::Engine(_) => "EngineError",
         }

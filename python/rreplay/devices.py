@@ -42,6 +42,8 @@ class Device:
         return f"<Device {self.name}: {self.kind}>"
 
     def __getattr__(self, name: str) -> Any:
+        if name in Device.__slots__:
+            raise AttributeError(name)  # not there yet: a copy is being made
         # What a kind has of its own is known only when the board is, so a type checker is told to let it pass.
         raise AttributeError(f"the device {self.name!r} is a {self.kind}, which has no {name!r}", name=name, obj=self)
 

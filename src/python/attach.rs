@@ -2,10 +2,9 @@
 
 use super::errors::OrRaise;
 use super::session::PySession;
-use crate::error::Error;
 use crate::host::{
-    Directory, DiskImage, EntropyBytes, FileHost, PcapHost, TcpClient, TcpHost, UdpHost, WavInput, WavOutput,
-    address,
+    Directory, DiskImage, EntropyBytes, FileHost, HostError, PcapHost, TcpClient, TcpHost, UdpHost, WavInput,
+    WavOutput, address,
 };
 use crate::session::Host;
 use pyo3::prelude::*;
@@ -17,14 +16,9 @@ impl PySession {
         &self,
         py: Python<'_>,
         device: &str,
-        make: impl FnOnce() -> Result<(Host, T), Error> + Send,
+        make: impl FnOnce() -> Result<(Host, T), HostError> + Send,
     ) -> PyResult<T> {
-        let joined = self.ask(py, |session| {
-            let (host, told) = make()?;
-            session.attach(device, host)?;
-            Ok::<T, Error>(told)
-        });
-        joined?.or_raise(py)
+        self.ask(py, |session| session.attach_made(device, make))?.or_raise(py)
     }
 }
 

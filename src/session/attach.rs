@@ -3,7 +3,7 @@
 use super::Session;
 pub use crate::devices::keyboard::KEYS;
 use crate::error::Error;
-use crate::host::{CharHost, DiskHost, EntropyHost, NetHost, RequestHost, SoundHost};
+use crate::host::{CharHost, DiskHost, EntropyHost, HostError, NetHost, RequestHost, SoundHost};
 use crate::nondet::{CharId, NetId, Owner};
 use crate::replay::ReplayMode;
 use crate::sync::lock;
@@ -93,6 +93,24 @@ impl Session {
             Host::Char(_) | Host::Request(_) | Host::Net(_) => return Err(refused()),
         }
         Ok(())
+    }
+
+    /// Makes a host and joins a device to it; `make` gives what else there is to tell about the host.
+    ///
+    /// # Errors
+    /// A host that cannot be had, and those of [`attach`](Session::attach).
+    pub fn attach_made<T>(
+        &self,
+        device: &str,
+        make: impl FnOnce() -> Result<(Host, T), HostError>,
+    ) -> Result<T, Error> {
+        let (host, told) = make().map_err(|source| Error::Attach {
+            board: self.board.name.clone(),
+            device: device.to_owned(),
+            source: Box::new(source),
+        })?;
+        self.attach(device, host)?;
+        Ok(told)
     }
 
     /// Parts a device from all its hosts.

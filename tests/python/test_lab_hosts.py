@@ -84,7 +84,9 @@ def test_an_image_is_a_whole_number_of_sectors(tmp_path: Path, size: int) -> Non
 
 
 def test_an_image_that_cannot_be_had(tmp_path: Path) -> None:
-    with pytest.raises(rr.HostError, match="cannot read .*missing.img"):
+    with pytest.raises(
+        rr.HostError, match="the device disk of the board lab cannot be attached: cannot read .*missing.img"
+    ):
         lab(disk=rr.DiskImage(tmp_path / "missing.img"))
     with pytest.raises(rr.HostError):
         lab(disk=rr.DiskImage(tmp_path))
