@@ -1,7 +1,7 @@
 ; main.s - the suite of the `lab` board: a command of one letter for each device, on the serial console.
 
 .include "suite.inc"
-.import clock, entropy, stopwatch, disk, network, tone, level, keys, draw, own, call, sleep
+.import clock, entropy, stopwatch, disk, network, tone, level, keys, draw, own, call, sleep, via, pia, second_line
 
 .zeropage
 happened:       .res 1
@@ -66,14 +66,15 @@ found:
 go:
         jmp (routines,x)
 
-commands:       .byte "?cewdntlkpuasbrx"
+commands:       .byte "?cewdntlkpuasvimbrx"
 commands_end:
 routines:       .word help, clock, entropy, stopwatch, disk, network, tone, level, keys, draw, own, call, sleep
-                .word break, restart, shut_down
+                .word via, pia, second_line, break, restart, shut_down
 
 help:
         print {"c clock, e entropy, w stopwatch, d disk, n network, t tone, l level,", 13, 10}
-        print {"k keyboard, p pointer, u user's device, a call, s sleep, b break, r reset, x exit", 13, 10}
+        print {"k keyboard, p pointer, u user's device, a call, s sleep,", 13, 10}
+        print {"v via, i pia, m mc6850, b break, r reset, x exit", 13, 10}
         rts
 
 break:

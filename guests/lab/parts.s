@@ -1,7 +1,7 @@
 ; parts.s - the commands that need nothing but numbers: clocks, entropy, disk, network, power, the user's device.
 
 .include "suite.inc"
-.export clock, entropy, stopwatch, disk, network, own, call, sleep
+.export clock, entropy, stopwatch, disk, network, own, call, sleep, via, pia, second_line
 
 SECTOR_BUFFER   = $2000
 
@@ -262,4 +262,80 @@ sleep:
         lda #POWER_SUSPEND
         sta POWER_COMMAND
         print {"awake", 13, 10}
+        rts
+
+; ---- v: what port B holds, and a millisecond of timer 1 ------------------------------------------------------------
+via:
+        lda #$FF
+        sta VIA_DDRB
+        lda #$A5
+        sta VIA_ORB
+        stz VIA_ACR             ; timer 1 runs out once
+        lda #<2000
+        sta VIA_T1CL
+        lda #>2000
+        sta VIA_T1CH
+        ldx #0                  ; turns of the loop: 12 cycles each
+        ldy #0
+@turn:
+        inx
+        bne @same_page
+        iny
+@same_page:
+        bit VIA_IFR
+        bvc @turn               ; bit 6, timer 1
+        lda VIA_ORB
+        jsr put_hex
+        print ", turns "
+        tya
+        jsr put_hex
+        txa
+        jsr put_hex
+        lda VIA_T1CL            ; takes the flag away
+        jmp put_newline
+
+; ---- i: what port B holds, pins that are inputs included -----------------------------------------------------------
+pia:
+        stz PIA_CRB
+        lda #$F0                ; the upper half are outputs
+        sta PIA_PORT_B
+        lda #PIA_PORT
+        sta PIA_CRB
+        lda #$35
+        sta PIA_PORT_B
+        lda PIA_PORT_B
+        jsr put_hex
+        jmp put_newline
+
+; ---- m: says ok on the second line, and what comes there -----------------------------------------------------------
+second_line:
+        lda #SERIAL_RESET
+        sta SERIAL_CONTROL
+        lda #SERIAL_8N1
+        sta SERIAL_CONTROL
+        ldx #'o'
+        jsr @send
+        ldx #'k'
+        jsr @send
+        ldy #0                  ; 65536 turns of the loop are given to the other side
+        ldx #0
+@turn:
+        lda SERIAL_STATUS
+        and #SERIAL_RDRF
+        bne @came
+        dex
+        bne @turn
+        dey
+        bne @turn
+        print {"nothing came", 13, 10}
+        rts
+@came:
+        lda SERIAL_DATA
+        jsr put_hex
+        jmp put_newline
+@send:
+        lda SERIAL_STATUS
+        and #SERIAL_TDRE
+        beq @send
+        stx SERIAL_DATA
         rts

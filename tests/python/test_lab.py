@@ -32,6 +32,12 @@ class Thermometer:
         self.written.append((offset, value))
 
 
+def typed(directory: Path) -> Path:
+    path = directory / "typed.txt"
+    path.write_bytes(b"!")
+    return path
+
+
 def whole_run(machine: rr.Machine, directory: Path) -> dict[str, str]:
     """Every command of the suite, with everything attached that there is; what each prints."""
     devices = machine.devices
@@ -44,9 +50,11 @@ def whole_run(machine: rr.Machine, directory: Path) -> dict[str, str]:
     devices["network"].attach(rr.Pcap(directory / "out.pcap"))
     printed = {}
     started(machine)
-    for letter in "?cewdtluasb":
+    devices["serial"].attach(rr.Files(directory / "serial.txt", input=typed(directory)))
+    for letter in "?cewdtluasvimb":
         printed[letter] = command(machine, letter)
     assert thermometer.written == [(0, 0x55)]
+    assert (directory / "serial.txt").read_bytes() == b"ok"
     packet = frame(SUITE_ADDRESS, SENDER, b"hello" * 60)
     printed["n"] = command(machine, "n", lambda: network.inject(packet))
     actions = [
@@ -83,6 +91,9 @@ def test_one_run_writes_every_kind_of_event_and_replays(tmp_path: Path, schedule
     assert printed["d"] == "copied 0001020304050607"
     assert printed["t"] == "played, taken of the last batch 20"
     assert printed["l"] == "peak 0C"
+    # The flag is set 2001 cycles after the write of T1C-H: 167 turns of 12 cycles see it.
+    assert printed["v"] == "A5, turns 00A7"
+    assert (printed["i"], printed["m"]) == ("30", "21")
     assert (printed["u"], printed["u again"]) == ("A1", "FF")
     assert (printed["a"], printed["s"], printed["r"]) == ("called", "awake", "restarting\nreset")
     assert printed["b"].endswith("\nback")

@@ -131,3 +131,12 @@ fn what_arrives_after_a_reset_goes_nowhere() {
     call(&mut bench, 22);
     assert_eq!(bench.host.blocks.len(), 1);
 }
+
+#[test]
+fn its_registers_read_as_they_were_written() {
+    let mut bench = Bench::made("disk", "");
+    start(&mut bench, command::READ, 0x0403_0201, 0x6605, 7);
+    bench.write(20, CONTROL, 0xFF);
+    let read: Vec<u8> = (0..12).map(|register| bench.read(21, register)).collect();
+    assert_eq!(read, [command::READ, status::BUSY, INTERRUPT, 0, 1, 2, 3, 4, 0x05, 0x66, 7, 0]);
+}

@@ -170,3 +170,21 @@ fn a_reset_leaves_the_picture() {
     bench.write(12, MODE, mode::BITMAP);
     assert_eq!(dot(&bench, 0, 0), PALETTE[9]);
 }
+
+#[test]
+fn its_registers_read_as_they_were_written() {
+    let mut bench = Bench::made("display", "");
+    let written = [
+        (0, 0xFF, 0xC3),
+        (2, 0x12, 0x12),
+        (3, 0x34, 0x14),
+        (5, 0x56, 0x56),
+        (6, 0x78, 0x08),
+        (7, 0x9A, 0x9A),
+    ];
+    for (register, value, read) in written {
+        bench.write(0, register, value);
+        assert_eq!(bench.read(1, register), read, "register {register}");
+    }
+    assert_eq!((bench.read(2, COMMAND), bench.read(2, 14), bench.read(2, 15)), (0, 0, 0));
+}

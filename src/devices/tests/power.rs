@@ -106,3 +106,18 @@ fn the_stopwatchs_alarm_is_on_the_hosts_clock() {
     bench.write(22, stopwatch::STATUS, stopwatch::status::ALARM);
     assert_eq!((bench.device.irq(), bench.read(23, stopwatch::STATUS)), (None, 0));
 }
+
+#[test]
+fn registers_read_as_they_were_written() {
+    let mut bench = Bench::made("power", "");
+    bench.write(1, power::ALARM_LOW, 0x7B);
+    assert_eq!((bench.read(2, power::ALARM_LOW), bench.read(2, power::ALARM_HIGH)), (0x7B, 0));
+    assert_eq!(bench.read(3, power::COMMAND), 0);
+    let mut bench = Bench::made("stopwatch", "");
+    for (register, value) in [(8, 0x11), (9, 0x22), (10, 0x33), (11, 0x44), (0, 1)] {
+        bench.write(1, register, value);
+    }
+    let read: Vec<u8> = (0..12).map(|register| bench.read(2, register)).collect();
+    assert_eq!(read[..4], [1, stopwatch::status::ARMED, 0, 0]);
+    assert_eq!(read[8..], [0x11, 0x22, 0x33, 0x44]);
+}

@@ -135,3 +135,17 @@ fn rates_are_kept_within_what_there_is() {
         assert_eq!(bench.field(2, "rate"), Value::Unsigned(rate));
     }
 }
+
+#[test]
+fn its_registers_read_as_they_were_written() {
+    let mut bench = Bench::made("sound", "");
+    bench.write(0, CONTROL, 0xFF);
+    assert_eq!(bench.read(1, CONTROL), 0x0F, "what empties the FIFOs does not stay");
+    for (register, value) in [(OUT_LOW, 0x12), (SPACE_THRESHOLD, 0x34), (LEVEL_THRESHOLD, 0x56)] {
+        bench.write(2, register, value);
+        assert_eq!(bench.read(3, register), value);
+    }
+    bench.write(4, RATE_LOW, 0x40);
+    bench.write(5, RATE_HIGH, 0x1F);
+    assert_eq!((bench.read(6, RATE_LOW), bench.read(7, RATE_HIGH)), (0x40, 0x1F));
+}
