@@ -71,6 +71,29 @@ fn a_full_keyboard_loses_events_but_not_what_is_held() {
 }
 
 #[test]
+fn keys_are_held_until_they_are_released_each_for_itself() {
+    let mut bench = Bench::made("keyboard", "");
+    let held = |bench: &mut Bench| {
+        [b'x', b'y', b'z'].map(|key| {
+            bench.write(50, keyboard::HELD, key);
+            bench.read(51, keyboard::HELD)
+        })
+    };
+    comes(&mut bench, 10, &[key("x", true), key("z", true)]);
+    assert_eq!(held(&mut bench), [0x80, 0, 0x80]);
+    comes(&mut bench, 11, &[key("x", false)]);
+    assert_eq!(held(&mut bench), [0, 0, 0x80]);
+    bench.device.reset(12);
+    assert_eq!(held(&mut bench), [0, 0, 0x80], "a person's finger is still there");
+    // While no event waits, the modifiers are those that are held now.
+    bench.write(60, keyboard::CONTROL, keyboard::control::CLEAR);
+    assert_eq!(bench.read(61, keyboard::MODIFIERS), 0);
+    comes(&mut bench, 62, &[key("alt", true), key("shift_right", true)]);
+    bench.write(63, keyboard::CONTROL, keyboard::control::CLEAR);
+    assert_eq!(bench.read(64, keyboard::MODIFIERS), keyboard::modifier::ALT | keyboard::modifier::SHIFT);
+}
+
+#[test]
 fn control_makes_control_characters() {
     let mut bench = Bench::made("keyboard", "");
     comes(&mut bench, 10, &[key("control", true), key("c", true)]);
