@@ -144,6 +144,18 @@ fn a_click_that_nobody_saw_is_told() {
     comes(&mut bench, 12, &[InputEvent::Button { button: 0, down: false }]);
     bench.write(20, pointer::ACKNOWLEDGE, 0);
     assert_eq!(bench.read(21, pointer::STATUS), pointer::status::WAITING | pointer::status::OVERRUN);
+    bench.write(25, pointer::ACKNOWLEDGE, 0);
+    let both = [0, 1].map(|button| InputEvent::Button { button, down: true });
+    comes(&mut bench, 26, &both);
+    assert_eq!(
+        (bench.read(27, pointer::STATUS), bench.read(27, pointer::BUTTONS)),
+        (pointer::status::WAITING, 3)
+    );
+    // Down and up again within a packet is more than can be seen as well.
+    bench.write(28, pointer::ACKNOWLEDGE, 0);
+    let click = [true, false].map(|down| InputEvent::Button { button: 5, down });
+    comes(&mut bench, 29, &click);
+    assert_eq!(bench.read(29, pointer::STATUS), pointer::status::WAITING | pointer::status::OVERRUN);
     // The keys of a keyboard are nothing to a pointer.
     bench.write(30, pointer::ACKNOWLEDGE, 0);
     comes(&mut bench, 31, &[key("a", true), InputEvent::Button { button: 9, down: true }]);
