@@ -59,6 +59,27 @@ def read_sector(machine: rr.Machine, sector: int, address: int) -> None:
     machine.run(seconds=0.01)
 
 
+def test_one_command_moves_as_much_as_memory_holds(tmp_path: Path) -> None:
+    """128 sectors: the whole address space, less what is no RAM, in one event of the recording."""
+    path = disk_image(tmp_path / "disk.img", sectors=128)
+    rom = bytearray(0x4000)
+    program = bytes.fromhex(
+        "a9808d4abf a9018d40bf 80fe"
+    )  # LDA #128; STA DISK_COUNT; LDA #1; STA DISK_COMMAND; BRA itself
+    rom[: len(program)] = program
+    rom[0x3FFC:0x3FFE] = b"\x00\xc0"
+    machine = rr.Machine("lab", rom=bytes(rom))
+    machine.devices["disk"].attach(rr.DiskImage(path))
+    with machine.record(tmp_path / "run.rreplay"):
+        machine.run(seconds=0.01)
+    data = path.read_bytes()
+    assert machine.memory[0:0xBF00] == data[:0xBF00]
+    assert machine.memory[0xC000:0xC00A] == program[:10], "ROM keeps its bytes"
+    assert machine.devices["disk"].state["completed"] == 128
+    path.unlink()
+    assert rr.Recording(tmp_path / "run.rreplay").verify().ok
+
+
 def test_a_writable_image_is_changed(tmp_path: Path) -> None:
     path = disk_image(tmp_path / "disk.img")
     before = path.read_bytes()
