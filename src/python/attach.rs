@@ -6,7 +6,7 @@ use crate::host::{
     Directory, DiskImage, EntropyBytes, FileHost, HostError, PcapHost, TcpClient, TcpHost, UdpHost, WavInput,
     WavOutput, address,
 };
-use crate::session::Host;
+use crate::session::{Host, HostSort};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
@@ -16,9 +16,10 @@ impl PySession {
         &self,
         py: Python<'_>,
         device: &str,
+        sort: HostSort,
         make: impl FnOnce() -> Result<(Host, T), HostError> + Send,
     ) -> PyResult<T> {
-        self.ask(py, |session| session.attach_made(device, make))?.or_raise(py)
+        self.ask(py, |session| session.attach_made(device, sort, make))?.or_raise(py)
     }
 }
 
@@ -26,7 +27,7 @@ impl PySession {
 #[pyfunction]
 pub fn attach_pty(py: Python<'_>, session: &PySession, device: &str) -> PyResult<String> {
     #[cfg(unix)]
-    return session.join(py, device, || {
+    return session.join(py, device, HostSort::Char, || {
         let host = crate::host::PtyHost::open()?;
         let path = host.path().to_owned();
         Ok((Host::Char(Box::new(host)), path))
@@ -48,7 +49,7 @@ pub fn attach_tcp_server(
     port: u16,
     allow_remote: bool,
 ) -> PyResult<u16> {
-    session.join(py, device, || {
+    session.join(py, device, HostSort::Char, || {
         let host = TcpHost::listen(address(host, port)?, allow_remote)?;
         let port = host.address()?.port();
         Ok((Host::Char(Box::new(host)), port))
@@ -65,7 +66,7 @@ pub fn attach_tcp_client(
     port: u16,
     allow_remote: bool,
 ) -> PyResult<()> {
-    session.join(py, device, || {
+    session.join(py, device, HostSort::Char, || {
         Ok((Host::Char(Box::new(TcpClient::connect(address(host, port)?, allow_remote)?)), ()))
     })
 }
@@ -81,7 +82,7 @@ pub fn attach_files(
     append: bool,
     source: Option<PathBuf>,
 ) -> PyResult<()> {
-    session.join(py, device, || {
+    session.join(py, device, HostSort::Char, || {
         Ok((Host::Char(Box::new(FileHost::open(output.as_deref(), append, source.as_deref())?)), ()))
     })
 }
@@ -89,7 +90,7 @@ pub fn attach_files(
 /// Opens a directory to a device that serves a guest's file calls.
 #[pyfunction]
 pub fn attach_directory(py: Python<'_>, session: &PySession, device: &str, path: PathBuf) -> PyResult<()> {
-    session.join(py, device, || Ok((Host::Request(Box::new(Directory::open(&path)?)), ())))
+    session.join(py, device, HostSort::Calls, || Ok((Host::Request(Box::new(Directory::open(&path)?)), ())))
 }
 
 /// Joins a disk to an image.
@@ -101,7 +102,9 @@ pub fn attach_disk(
     path: PathBuf,
     writable: bool,
 ) -> PyResult<()> {
-    session.join(py, device, || Ok((Host::Disk(Box::new(DiskImage::open(&path, writable)?)), ())))
+    session.join(py, device, HostSort::Disk, || {
+        Ok((Host::Disk(Box::new(DiskImage::open(&path, writable)?)), ()))
+    })
 }
 
 /// Joins a network device to a UDP port; gives its number.
@@ -114,7 +117,7 @@ pub fn attach_udp(
     peer: (String, u16),
     allow_remote: bool,
 ) -> PyResult<u16> {
-    session.join(py, device, || {
+    session.join(py, device, HostSort::Net, || {
         let (local, peer) = (address(&local.0, local.1)?, address(&peer.0, peer.1)?);
         let host = UdpHost::open(local, peer, allow_remote)?;
         let port = host.port();
@@ -132,7 +135,7 @@ pub fn attach_pcap(
     output: Option<PathBuf>,
     source: Option<PathBuf>,
 ) -> PyResult<()> {
-    session.join(py, device, || {
+    session.join(py, device, HostSort::Net, || {
         Ok((Host::Net(Box::new(PcapHost::open(output.as_deref(), source.as_deref())?)), ()))
     })
 }
@@ -146,7 +149,7 @@ pub fn attach_network(
     function: Py<PyAny>,
 ) -> PyResult<()> {
     let host = session.callbacks().network(function);
-    session.join(py, device, || Ok((Host::Net(Box::new(host)), ())))
+    session.join(py, device, HostSort::Net, || Ok((Host::Net(Box::new(host)), ())))
 }
 
 /// Joins a sound device to a file that takes what is played.
@@ -158,13 +161,15 @@ pub fn attach_wav_output(
     path: PathBuf,
     rate: u32,
 ) -> PyResult<()> {
-    session.join(py, device, || Ok((Host::SoundOut(Box::new(WavOutput::create(&path, rate)?)), ())))
+    session.join(py, device, HostSort::SoundOut, || {
+        Ok((Host::SoundOut(Box::new(WavOutput::create(&path, rate)?)), ()))
+    })
 }
 
 /// Joins a sound device to a file that it hears.
 #[pyfunction]
 pub fn attach_wav_input(py: Python<'_>, session: &PySession, device: &str, path: PathBuf) -> PyResult<()> {
-    session.join(py, device, || Ok((Host::SoundIn(Box::new(WavInput::open(&path)?)), ())))
+    session.join(py, device, HostSort::SoundIn, || Ok((Host::SoundIn(Box::new(WavInput::open(&path)?)), ())))
 }
 
 /// Gives a port of entropy chosen bytes, and an error behind them.
@@ -176,14 +181,16 @@ pub fn attach_entropy(
     data: &[u8],
     error: i32,
 ) -> PyResult<()> {
-    session.join(py, device, || Ok((Host::Entropy(Box::new(EntropyBytes::new(data, error))), ())))
+    session.join(py, device, HostSort::Entropy, || {
+        Ok((Host::Entropy(Box::new(EntropyBytes::new(data, error))), ()))
+    })
 }
 
 /// Puts a Python object behind a user's device.
 #[pyfunction]
 pub fn attach_object(py: Python<'_>, session: &PySession, device: &str, behind: Py<PyAny>) -> PyResult<()> {
     let host = session.callbacks().device(behind);
-    session.join(py, device, || Ok((Host::Request(Box::new(host)), ())))
+    session.join(py, device, HostSort::Object, || Ok((Host::Request(Box::new(host)), ())))
 }
 
 /// Parts a device from its hosts.

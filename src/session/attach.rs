@@ -20,29 +20,62 @@ pub enum Host {
     SoundIn(Box<dyn SoundHost>),
 }
 
+/// The sorts of hosts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum HostSort {
+    Char,
+    /// An object of the user's.
+    Object,
+    /// A directory for file calls.
+    Calls,
+    Disk,
+    Entropy,
+    Net,
+    SoundOut,
+    SoundIn,
+}
+
 impl Host {
-    fn name(&self) -> &'static str {
+    fn sort(&self) -> HostSort {
         match self {
-            Host::Char(_) => "a character host",
-            Host::Request(host) if host.serves() == "user" => "an object of the user's",
-            Host::Request(_) => "a directory for file calls",
-            Host::Disk(_) => "a disk image",
-            Host::Entropy(_) => "a source of entropy",
-            Host::Net(_) => "a network",
-            Host::SoundOut(_) => "a sound output",
-            Host::SoundIn(_) => "a sound input",
+            Host::Char(_) => HostSort::Char,
+            Host::Request(host) if host.serves() == "user" => HostSort::Object,
+            Host::Request(_) => HostSort::Calls,
+            Host::Disk(_) => HostSort::Disk,
+            Host::Entropy(_) => HostSort::Entropy,
+            Host::Net(_) => HostSort::Net,
+            Host::SoundOut(_) => HostSort::SoundOut,
+            Host::SoundIn(_) => HostSort::SoundIn,
         }
     }
 }
 
-/// What hosts a device kind has a use for, beside those that its host side tells of.
-fn takes(kind: &str, host: &Host) -> bool {
-    match host {
-        Host::Char(_) | Host::Net(_) => true,
-        Host::Request(host) => kind == host.serves(),
-        Host::Disk(_) => kind == "disk",
-        Host::Entropy(_) => kind == "random_port",
-        Host::SoundOut(_) | Host::SoundIn(_) => kind == "sound",
+impl HostSort {
+    fn name(self) -> &'static str {
+        match self {
+            HostSort::Char => "a character host",
+            HostSort::Object => "an object of the user's",
+            HostSort::Calls => "a directory for file calls",
+            HostSort::Disk => "a disk image",
+            HostSort::Entropy => "a source of entropy",
+            HostSort::Net => "a network",
+            HostSort::SoundOut => "a sound output",
+            HostSort::SoundIn => "a sound input",
+        }
+    }
+
+    /// Whether a device has a use for it.
+    fn fits(self, kind: &str, place: &Place) -> bool {
+        match self {
+            HostSort::Char => place.char_id.is_some() && kind != "user",
+            HostSort::Object => kind == "user",
+            HostSort::Calls => kind == "sim65",
+            HostSort::Disk => kind == "disk",
+            HostSort::Entropy => kind == "random_port",
+            HostSort::Net => place.net_id.is_some(),
+            HostSort::SoundOut | HostSort::SoundIn => kind == "sound",
+        }
     }
 }
 
@@ -60,50 +93,46 @@ impl Session {
     /// A device that the board does not have, one that has no use for such a host, or a machine that replays: its
     /// recording is its host.
     pub fn attach(&self, device: &str, host: Host) -> Result<(), Error> {
+        let place = self.check_attachable(device, host.sort())?;
+        let mut attached = lock(&self.attached);
+        match host {
+            Host::Char(host) => attached.chars.extend(place.char_id.map(|id| (id, host))),
+            Host::Request(host) => attached.requests.extend(place.char_id.map(|id| (id, host))),
+            Host::Net(host) => attached.nets.extend(place.net_id.map(|id| (id, host))),
+            Host::Disk(host) => drop(attached.disks.insert(place.owner, host)),
+            Host::Entropy(host) => attached.entropy = Some(host),
+            Host::SoundOut(host) => attached.sound_out = Some(host),
+            Host::SoundIn(host) => attached.sound_in = Some(host),
+        }
+        Ok(())
+    }
+
+    fn check_attachable(&self, device: &str, sort: HostSort) -> Result<Place, Error> {
         if self.mode() == ReplayMode::Play {
             return Err(Error::State(format!(
                 "a replay has no hosts, its recording answers for them: attach {device:?} on a machine that runs freely"
             )));
         }
         let (kind, place) = self.place_of(device)?;
-        let refused = || {
-            Error::Device(format!(
-                "the device {device:?} is a {kind}, which cannot be joined to {}",
-                host.name()
-            ))
-        };
-        if !takes(kind, &host) {
-            return Err(refused());
+        if sort.fits(kind, &place) {
+            return Ok(place);
         }
-        let mut attached = lock(&self.attached);
-        match host {
-            Host::Char(host) if place.char_id.is_some() && kind != "user" => {
-                attached.chars.extend(place.char_id.map(|id| (id, host)));
-            }
-            Host::Request(host) if place.char_id.is_some() => {
-                attached.requests.extend(place.char_id.map(|id| (id, host)));
-            }
-            Host::Net(host) if place.net_id.is_some() => {
-                attached.nets.extend(place.net_id.map(|id| (id, host)));
-            }
-            Host::Disk(host) => drop(attached.disks.insert(place.owner, host)),
-            Host::Entropy(host) => attached.entropy = Some(host),
-            Host::SoundOut(host) => attached.sound_out = Some(host),
-            Host::SoundIn(host) => attached.sound_in = Some(host),
-            Host::Char(_) | Host::Request(_) | Host::Net(_) => return Err(refused()),
-        }
-        Ok(())
+        let sort = sort.name();
+        Err(Error::Device(format!("the device {device:?} is a {kind}, which cannot be joined to {sort}")))
     }
 
-    /// Makes a host and joins a device to it; `make` gives what else there is to tell about the host.
+    /// Makes a host of a sort and joins a device to it; `make` gives what else there is to tell about the host. It is not
+    /// called when the device has no use for it: to open a file for writing empties it.
     ///
     /// # Errors
     /// A host that cannot be had, and those of [`attach`](Session::attach).
     pub fn attach_made<T>(
         &self,
         device: &str,
+        sort: HostSort,
         make: impl FnOnce() -> Result<(Host, T), HostError>,
     ) -> Result<T, Error> {
+        self.check_attachable(device, sort)?;
         let (host, told) = make().map_err(|source| Error::Attach {
             board: self.board.name.clone(),
             device: device.to_owned(),

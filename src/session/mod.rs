@@ -13,7 +13,7 @@ mod record;
 mod run;
 pub(crate) mod twin;
 
-pub use attach::{Host, KEYS};
+pub use attach::{Host, HostSort, KEYS};
 pub use build::{Images, default_rom};
 pub(crate) use record::CHAOS;
 pub use record::RecordOptions;

@@ -299,6 +299,25 @@ def test_a_device_that_has_no_use_for_a_host(device: str, host: rr.Host) -> None
         lab(**{device: host})
 
 
+def test_what_cannot_be_attached_empties_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(b"kept")
+    for device, host in [
+        ("disk", rr.WavOutput(path)),
+        ("disk", rr.Files(path)),
+        ("acia", rr.Pcap(path)),
+        ("nothing", rr.Files(path)),
+    ]:
+        with pytest.raises(rr.ReplayError, match=device):
+            lab(**{device: host})
+    machine = rr.Machine("lab")
+    with machine.record(tmp_path / "run.rreplay"):
+        started(machine)
+    with pytest.raises(rr.StateError, match="a replay has no hosts"):
+        rr.Recording(tmp_path / "run.rreplay").replay().devices["acia"].attach(rr.Files(path))
+    assert path.read_bytes() == b"kept"
+
+
 def test_a_recording_with_everything_attached_replays_where_none_of_it_is(tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
