@@ -8,6 +8,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
 
+/// What a file's four-byte lengths leave for frames of two bytes, with room for its headers.
+const FRAMES_MAX: u32 = u32::MAX / 2 - 64;
+
 /// A file that takes what is played.
 pub struct WavOutput {
     writer: WavWriter<BufWriter<File>>,
@@ -32,8 +35,9 @@ impl WavOutput {
 impl SoundHost for WavOutput {
     /// Frames that the file does not take are not taken from the guest.
     fn play(&mut self, samples: &[i16]) -> u32 {
-        let taken = samples.iter().take_while(|&&sample| self.writer.write_sample(sample).is_ok());
-        taken.count() as u32
+        let room = FRAMES_MAX.saturating_sub(self.writer.duration()) as usize;
+        let fit = samples.iter().take(room);
+        fit.take_while(|&&sample| self.writer.write_sample(sample).is_ok()).count() as u32
     }
 
     fn record(&mut self, _samples: &mut [i16]) -> AudioRead {
