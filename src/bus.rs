@@ -99,8 +99,8 @@ pub trait Bus {
     /// A synchronous exception happens at `at`. Recorded.
     fn exception(&mut self, exception: Exception, at: Position);
 
-    /// Asked before each instruction fetch of the *watched* form of the run loop; `true` makes `run` return before the
-    /// instruction is executed.
+    /// Asked before each instruction that does not lie in plain code; `true` makes `run` return before the instruction is
+    /// executed. A bus on which instructions are watched says that their code is not plain.
     fn before_instruction(&mut self, _pc: u16, _at: Position) -> bool {
         false
     }

@@ -73,6 +73,11 @@ pub trait Guest: Send {
     /// Whether the CPU waits and no line would wake it, so that only time or an event can.
     fn is_idle(&self) -> bool;
 
+    /// Whether an interrupt sequence, and no instruction, is what the CPU does next.
+    fn is_interrupted(&mut self, _outside: &mut dyn Nondet) -> bool {
+        false
+    }
+
     /// The guest's request to be suspended is granted: it is idle until a line or a delivery wakes it.
     fn suspend(&mut self) {}
 

@@ -454,17 +454,17 @@ fn run_executes_nothing_at_its_deadline() {
 }
 
 #[test]
-fn the_watched_form_breaks_before_the_instruction() {
+fn the_bus_may_break_before_an_instruction() {
     for variant in BOTH {
         let (mut cpu, mut machine) = (cpu(variant, 0), Machine::new(&[]));
         machine.deadline = 100;
         machine.break_at = Some(0x0203);
-        assert_eq!(cpu.run_watched(&mut machine), Exit::Break);
+        assert_eq!(cpu.run(&mut machine), Exit::Break);
         assert_eq!((cpu.pc, cpu.icount, cpu.cycles), (0x0203, 3, 6));
-        assert_eq!(cpu.run_watched(&mut machine), Exit::Break);
+        assert_eq!(cpu.run(&mut machine), Exit::Break);
         assert_eq!(cpu.icount, 3);
         machine.break_at = None;
-        assert_eq!(cpu.run_watched(&mut machine), Exit::Deadline);
+        assert_eq!(cpu.run(&mut machine), Exit::Deadline);
         assert_eq!((cpu.icount, cpu.cycles), (50, 100));
     }
 }

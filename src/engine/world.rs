@@ -130,6 +130,9 @@ pub struct World<G> {
     pub watch: Watch,
     /// Where the run ends.
     pub limits: Limits,
+    /// Whether a run that is limited in instructions ends where the next instruction begins, behind an interrupt sequence
+    /// that comes before it: what is shown as next is then what comes next.
+    pub ends_on_instruction: bool,
     /// How idle time passes.
     pub timing: Timing,
     /// Whether a host may bring more by itself.
@@ -171,6 +174,7 @@ impl<G: Guest> World<G> {
             transcripts: Transcripts::default(),
             watch: Watch::default(),
             limits: Limits::NONE,
+            ends_on_instruction: false,
             timing: Timing::Jump,
             may_deliver: false,
             turns_per_hold: TURNS_PER_HOLD,
@@ -188,6 +192,7 @@ impl<G: Guest> World<G> {
     /// Prepares a run with new limits; forgets what ended the last one.
     pub fn begin_run(&mut self, limits: Limits) {
         self.limits = limits;
+        self.ends_on_instruction = false;
         self.watch.output_seen = false;
         self.watch.shutdown = None;
         self.stop_request = None;
@@ -418,6 +423,9 @@ impl<G: Guest> World<G> {
             return Ok(Next::Continue);
         }
         if self.limits.reached(self.guest.position()) {
+            if self.ends_on_instruction && self.take_interrupt()? {
+                return Ok(Next::Continue);
+            }
             return Ok(Next::Done(Ok(StopReason::Budget)));
         }
         if self.guest.is_idle() { self.idle() } else { self.slice() }
@@ -574,6 +582,25 @@ impl<G: Guest> World<G> {
             self.require_progress()?;
         }
         Ok(Next::Continue)
+    }
+
+    /// Behind its last instruction a run takes the interrupt sequence that stands before the next one, if the cycles reach;
+    /// gives whether there was one.
+    fn take_interrupt(&mut self) -> Result<bool, ReplayError> {
+        let here = self.guest.position();
+        if here.icount < self.limits.icount || here.cycles >= self.limits.cycles {
+            return Ok(false);
+        }
+        let (guest, mut outside) = self.split();
+        if !guest.is_interrupted(&mut outside) {
+            return Ok(false);
+        }
+        let budget = Budget { stop: Position::new(here.icount, here.cycles + 1), cycles: u64::MAX };
+        guest.run(budget, &mut outside);
+        self.check()?;
+        self.replay.account_executed(self.guest.position())?;
+        // A player refuses an interrupt that the log does not have here.
+        Ok(self.guest.position() != here)
     }
 
     /// A CPU that only a reset can start again. In play the log's end, or that reset, comes before this is final.

@@ -1,7 +1,6 @@
 //! Walking over the events of a recording.
 
 use std::borrow::Borrow;
-use std::vec;
 
 use super::error::LogError;
 use super::event::StampedEvent;
@@ -29,11 +28,20 @@ pub struct EventCursor<R: Borrow<LogReader> = LogReader> {
     failure_given: bool,
 }
 
+/// A decoded chunk. Its events stay when they are passed: whoever goes back and forth in it need not decode it again.
 #[derive(Debug)]
 struct Loaded {
     /// Place in [`LogReader::chunks`].
     place: usize,
-    events: vec::IntoIter<StampedEvent>,
+    events: Vec<StampedEvent>,
+    /// How many of them are passed.
+    passed: usize,
+}
+
+impl Loaded {
+    fn rest(&self) -> &[StampedEvent] {
+        &self.events[self.passed..]
+    }
 }
 
 impl<R: Borrow<LogReader>> EventCursor<R> {
@@ -60,15 +68,14 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
     /// The next event. `None` at the end, and where the next chunk cannot be read: see [`EventCursor::failure`].
     #[inline]
     pub fn peek(&self) -> Option<&StampedEvent> {
-        self.current.as_ref()?.events.as_slice().first()
+        self.current.as_ref()?.rest().first()
     }
 
     /// The event `n` behind the next one (0 is the next one itself). `None` behind the last, and where its chunk cannot
     /// be read. However far it is, no more than one other chunk is kept in memory.
     pub fn peek_nth(&mut self, n: usize) -> Option<&StampedEvent> {
-        let current = self.current.as_ref()?.events.as_slice();
-        if n < current.len() {
-            return self.current.as_ref()?.events.as_slice().get(n);
+        if n < self.current.as_ref()?.rest().len() {
+            return self.current.as_ref()?.rest().get(n);
         }
         let wanted = self.ordinal.checked_add(n as u64)?;
         let reader = self.reader.borrow();
@@ -78,10 +85,10 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
             // Dropped first: two chunks that nobody asks for are one too many.
             self.ahead = None;
             // An error is told when the cursor comes to the chunk.
-            let events = reader.load_chunk(place).unwrap_or_default().into_iter();
-            self.ahead = Some(Loaded { place, events });
+            let events = reader.load_chunk(place).unwrap_or_default();
+            self.ahead = Some(Loaded { place, events, passed: 0 });
         }
-        self.ahead.as_ref()?.events.as_slice().get((wanted - first_ordinal) as usize)
+        self.ahead.as_ref()?.events.get((wanted - first_ordinal) as usize)
     }
 
     /// Why there is no next event although the recording has more.
@@ -117,6 +124,11 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
             return Err(LogError::NoSuchEvent { ordinal: ordinal.0, events });
         }
         let place = reader.chunks().partition_point(|chunk| chunk.end_ordinal() <= ordinal.0);
+        if let Some(current) = self.current.as_mut().filter(|current| current.place == place) {
+            current.passed = (ordinal.0 - reader.chunks()[place].first_ordinal) as usize;
+            self.ordinal = ordinal.0;
+            return Ok(());
+        }
         self.restart(place);
         self.skip_while(|event| event.ordinal < ordinal)
     }
@@ -144,21 +156,21 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
 
     fn skip_while(&mut self, wanted: impl Fn(&StampedEvent) -> bool) -> Result<(), LogError> {
         while self.peek().is_some_and(&wanted) {
-            self.take();
+            self.pass();
         }
         self.failure().map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
+    /// Goes over the next event, if there is one.
     #[inline]
-    fn take(&mut self) -> Option<StampedEvent> {
-        let chunk = self.current.as_mut()?;
-        let event = chunk.events.next();
-        self.ordinal += u64::from(event.is_some());
-        if chunk.events.as_slice().is_empty() {
+    pub fn pass(&mut self) {
+        let Some(chunk) = self.current.as_mut() else { return };
+        self.ordinal += 1;
+        chunk.passed += 1;
+        if chunk.rest().is_empty() {
             self.current = None;
             self.settle();
         }
-        event
     }
 
     /// Makes sure that the next event, if there is one, is decoded.
@@ -171,11 +183,10 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
         };
         let place = self.next_chunk + skipped;
         self.next_chunk = place;
-        self.current =
-            self.ahead.take_if(|ahead| ahead.place == place && !ahead.events.as_slice().is_empty());
+        self.current = self.ahead.take_if(|ahead| ahead.place == place && !ahead.events.is_empty());
         if self.current.is_none() {
             match reader.load_chunk(place) {
-                Ok(events) => self.current = Some(Loaded { place, events: events.into_iter() }),
+                Ok(events) => self.current = Some(Loaded { place, events, passed: 0 }),
                 Err(error) => {
                     self.failure = Some(error);
                     return;
@@ -191,7 +202,8 @@ impl<R: Borrow<LogReader>> Iterator for EventCursor<R> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(event) = self.take() {
+        if let Some(event) = self.peek().cloned() {
+            self.pass();
             return Some(Ok(event));
         }
         match &self.failure {

@@ -1,8 +1,9 @@
 //! The machine's bus as the CPU sees it: plain RAM and ROM inline, everything else out of line.
 
-use super::hooks::{HookKind, Hooks};
+use super::hooks::{Access, HookKind, Hooks};
 use super::lines::Lines;
 use super::slots::Slots;
+use super::tap::Author;
 use super::{Fault, Unmapped};
 use crate::bus::{Bus, Exception, Interrupt};
 use crate::memory::{Memory, Written, open_bus};
@@ -54,11 +55,8 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
             },
             None => self.read_no_device(address, at, purpose),
         };
-        if purpose == Purpose::Data
-            && self.hooks.any()
-            && self.hooks.access(HookKind::Read, address, value, at)
-        {
-            self.deadline = 0;
+        if purpose == Purpose::Data && self.hooks.any() {
+            self.note_access(HookKind::Read, address, None, value, at);
         }
         value
     }
@@ -77,18 +75,26 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
 
     #[inline(never)]
     fn write_slow(&mut self, address: u16, value: u8, at: Position, purpose: Purpose) {
+        let mut old = None;
         match self.slots.at(address, true) {
             Some((slot, register)) => self.write_device(slot, register, value, at),
             None => {
+                old = self.memory.read_beneath(address);
                 if self.memory.write_beneath(address, value) == Written::Unmapped {
                     self.unmapped(address, true, at, purpose);
                 }
             }
         }
-        if purpose == Purpose::Data
-            && self.hooks.any()
-            && self.hooks.access(HookKind::Write, address, value, at)
-        {
+        if purpose == Purpose::Data && self.hooks.any() {
+            self.note_access(HookKind::Write, address, old, value, at);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_access(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8, at: Position) {
+        let author = Author::Instruction;
+        if self.hooks.access(Access { kind, address, old, value, at, author }) {
             self.deadline = 0;
         }
     }
@@ -244,7 +250,7 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
     }
 
     fn before_instruction(&mut self, pc: u16, at: Position) -> bool {
-        self.hooks.before_instruction(pc, at)
+        self.hooks.notices_execution() && self.hooks.before_instruction(pc, at)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Memory as a device that is a bus master sees it.
 
-use super::hooks::{HookKind, Hooks};
+use super::hooks::{Access, HookKind, Hooks};
+use super::tap::Author;
 use crate::devices::DirectMemory;
 use crate::memory::{Memory, open_bus};
 use crate::units::Position;
@@ -10,17 +11,29 @@ pub(super) struct BusMaster<'a> {
     pub memory: &'a mut Memory,
     pub hooks: &'a mut Hooks,
     pub at: Position,
+    /// The device's place on the board.
+    pub slot: usize,
 }
 
 impl DirectMemory for BusMaster<'_> {
     fn read(&mut self, address: u16) -> u8 {
         let value = self.memory.read_beneath(address).unwrap_or_else(|| open_bus(address));
-        self.hooks.access(HookKind::Read, address, value, self.at);
+        self.note(HookKind::Read, address, None, value);
         value
     }
 
     fn write(&mut self, address: u16, value: u8) {
+        let old = self.memory.read_beneath(address);
         self.memory.write_beneath(address, value);
-        self.hooks.access(HookKind::Write, address, value, self.at);
+        self.note(HookKind::Write, address, old, value);
+    }
+}
+
+impl BusMaster<'_> {
+    fn note(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8) {
+        if self.hooks.any() {
+            let author = Author::Device(self.slot);
+            self.hooks.access(Access { kind, address, old, value, at: self.at, author });
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Who watches the guest: execution, reads and writes of addresses. Invisible to the guest; a hit ends the slice at
 //! the next instruction boundary, where whoever watches may look at everything.
 
+use super::tap::{Author, Sighting, Tap};
+use crate::memory::Watched;
 use crate::units::Position;
 
 /// What a hook watches.
@@ -33,6 +35,17 @@ pub struct Hit {
     pub value: Option<u8>,
 }
 
+/// An access to data, as hooks and taps are told of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    pub kind: HookKind,
+    pub address: u16,
+    pub old: Option<u8>,
+    pub value: u8,
+    pub at: Position,
+    pub author: Author,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Hook {
     id: HookId,
@@ -54,6 +67,7 @@ pub struct Hooks {
     breakpoint_reached: bool,
     /// Where execution hooks have been reported already.
     past_execute: Option<Position>,
+    taps: Vec<Tap>,
 }
 
 impl Hooks {
@@ -79,26 +93,39 @@ impl Hooks {
         self.breakpoint_reached = false;
     }
 
+    /// From now on these taps note what they look at; the ones before are given back.
+    pub fn set_taps(&mut self, taps: Vec<Tap>) -> Vec<Tap> {
+        std::mem::replace(&mut self.taps, taps)
+    }
+
     /// Whether the breakpoint was reached since this was last asked: a hook may be hit at the same instruction.
     pub fn take_breakpoint_reached(&mut self) -> bool {
         std::mem::take(&mut self.breakpoint_reached)
     }
 
-    pub(super) fn watches_execution(&self) -> bool {
-        self.breakpoint.is_some() || self.hooks.iter().any(|hook| hook.kind == HookKind::Execute)
-    }
-
-    pub(super) fn watches_page(&self, page: u8) -> (bool, bool) {
+    pub(super) fn watches_page(&self, page: u8) -> Watched {
         let watches = |kind| {
             self.hooks.iter().any(|hook| {
                 hook.kind == kind && (hook.first >> 8..=hook.last >> 8).contains(&u16::from(page))
             })
         };
-        (watches(HookKind::Read), watches(HookKind::Write))
+        let mut watched = Watched {
+            reads: watches(HookKind::Read),
+            writes: watches(HookKind::Write),
+            executes: watches(HookKind::Execute)
+                || self.breakpoint.is_some_and(|address| address >> 8 == u16::from(page)),
+        };
+        for tap in &self.taps {
+            let (reads, writes) = tap.watches_data(page);
+            watched.reads |= reads;
+            watched.writes |= writes;
+            watched.executes |= tap.watches_execution(page);
+        }
+        watched
     }
 
     pub(super) fn any(&self) -> bool {
-        !self.hooks.is_empty()
+        !self.hooks.is_empty() || !self.taps.is_empty()
     }
 
     pub(super) fn has_hits(&self) -> bool {
@@ -109,8 +136,12 @@ impl Hooks {
         std::mem::take(&mut self.hits)
     }
 
-    /// Notes an access; gives whether somebody watches it.
-    pub(super) fn access(&mut self, kind: HookKind, address: u16, value: u8, at: Position) -> bool {
+    /// Notes an access; gives whether somebody wants to be told at once.
+    pub(super) fn access(&mut self, access: Access) -> bool {
+        let Access { kind, address, old, value, at, author } = access;
+        for tap in &mut self.taps {
+            tap.accesses(Sighting { kind, at, address, old, value, pc: None, author });
+        }
         let before = self.hits.len();
         let watching =
             self.hooks.iter().filter(|hook| hook.kind == kind && (hook.first..=hook.last).contains(&address));
@@ -118,9 +149,18 @@ impl Hooks {
         self.hits.len() != before
     }
 
+    /// Whether an instruction may matter to somebody.
+    #[inline]
+    pub(super) fn notices_execution(&self) -> bool {
+        self.any() || self.breakpoint.is_some()
+    }
+
     /// Asked before an instruction; gives whether the run must end before it.
     pub(super) fn before_instruction(&mut self, pc: u16, at: Position) -> bool {
         let mut ends = false;
+        for tap in &mut self.taps {
+            tap.executes(pc, at);
+        }
         if self.breakpoint == Some(pc) && self.past_breakpoint != Some(at) {
             self.past_breakpoint = Some(at);
             self.breakpoint_reached = true;

@@ -13,11 +13,13 @@ mod lines;
 pub mod rom;
 mod slots;
 mod state;
+mod tap;
 
 pub use bus::BusCycle;
 pub use hooks::{Hit, HookId, HookKind};
 pub use slots::{Slot, Wire};
 pub use state::SectionError;
+pub use tap::{Author, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
 use crate::cpu::{Cpu, Exit, Variant};
@@ -162,8 +164,7 @@ impl Machine {
     /// Tells the memory which pages are watched; to be called when hooks have changed.
     pub fn apply_hooks(&mut self) {
         for page in 0..=u8::MAX {
-            let (read, write) = self.hooks.watches_page(page);
-            self.memory.set_watch(page, read, write);
+            self.memory.set_watch(page, self.hooks.watches_page(page));
         }
     }
 
@@ -224,7 +225,7 @@ impl Machine {
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>),
     ) {
         let at = self.cpu.position();
-        let mut memory = BusMaster { memory: &mut self.memory, hooks: &mut self.hooks, at };
+        let mut memory = BusMaster { memory: &mut self.memory, hooks: &mut self.hooks, at, slot };
         let mut registers = CpuRegisters { a: self.cpu.a, x: self.cpu.x, y: self.cpu.y };
         let boundary = Some((&mut memory as &mut dyn DirectMemory, &mut registers));
         self.slots.with_device(slot, at, self.clock_hz, outside, boundary, body);
@@ -242,9 +243,7 @@ impl Machine {
 
     fn run_cpu(&mut self, deadline: u64, outside: &mut dyn Nondet) -> Exit {
         if self.trace.is_some() {
-            self.with_bus::<true, _>(deadline, outside, |cpu, bus| cpu.run_watched(bus))
-        } else if self.hooks.watches_execution() {
-            self.with_bus::<false, _>(deadline, outside, |cpu, bus| cpu.run_watched(bus))
+            self.with_bus::<true, _>(deadline, outside, |cpu, bus| cpu.run(bus))
         } else {
             self.with_bus::<false, _>(deadline, outside, |cpu, bus| cpu.run(bus))
         }
@@ -405,6 +404,10 @@ impl Guest for Machine {
         (self.cpu.waiting() || self.suspended)
             && !self.lines.irq_held()
             && !self.lines.nmi_at(self.cpu.cycles)
+    }
+
+    fn is_interrupted(&mut self, outside: &mut dyn Nondet) -> bool {
+        !self.suspended && self.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.is_interrupted(bus))
     }
 
     fn advance_idle(&mut self, cycles: u64) {

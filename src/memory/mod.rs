@@ -44,13 +44,15 @@ pub const ADDRESS_SPACE: usize = PAGE_SIZE * PAGE_COUNT;
 pub const READ_SLOW: u8 = 1 << 0;
 /// Flag: writes to this page take the slow way (device, ROM, unmapped, watched, or unchanged since it was frozen).
 pub const WRITE_SLOW: u8 = 1 << 1;
-/// Flag: this page or the next is read slowly, so an instruction that begins here must be fetched byte by byte.
+/// Flag: this page or the next is read slowly, or somebody watches instructions here, so an instruction that begins here
+/// must be looked at byte by byte.
 pub const CODE_SLOW: u8 = 1 << 2;
 
 const INFO_IO: u8 = 1 << 0;
 const INFO_DIRTY: u8 = 1 << 1;
 const INFO_WATCH_READ: u8 = 1 << 2;
 const INFO_WATCH_WRITE: u8 = 1 << 3;
+const INFO_WATCH_EXECUTE: u8 = 1 << 4;
 
 /// What lies at a page, beneath any device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +63,17 @@ pub enum PageKind {
     Rom,
     /// Nothing drives the bus.
     Unmapped,
+}
+
+/// What is watched of a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Watched {
+    /// Data read.
+    pub reads: bool,
+    /// Data written.
+    pub writes: bool,
+    /// Instructions that begin there.
+    pub executes: bool,
 }
 
 /// What became of a write.
@@ -247,11 +260,12 @@ impl Memory {
         self.mark(page, INFO_IO, io);
     }
 
-    /// Says whether somebody watches reads of or writes to some address of the page. Which address exactly is for the
-    /// machine to check in its slow path.
-    pub fn set_watch(&mut self, page: u8, read: bool, write: bool) {
-        self.mark(page, INFO_WATCH_READ, read);
-        self.mark(page, INFO_WATCH_WRITE, write);
+    /// Says what somebody watches at some address of the page. Which address exactly is for the machine to check in its
+    /// slow path.
+    pub fn set_watch(&mut self, page: u8, watched: Watched) {
+        self.mark(page, INFO_WATCH_READ, watched.reads);
+        self.mark(page, INFO_WATCH_WRITE, watched.writes);
+        self.mark(page, INFO_WATCH_EXECUTE, watched.executes);
     }
 
     /// Puts bytes into RAM or ROM, as a programmer or a loader does.
@@ -320,9 +334,10 @@ impl Memory {
 
     fn mark_code(&mut self, page: u8) {
         let next = self.flags[usize::from(page.wrapping_add(1))];
+        let watched = self.info[usize::from(page)] & INFO_WATCH_EXECUTE != 0;
         let flags = &mut self.flags[usize::from(page)];
         *flags &= !CODE_SLOW;
-        if (*flags | next) & READ_SLOW != 0 {
+        if watched || (*flags | next) & READ_SLOW != 0 {
             *flags |= CODE_SLOW;
         }
     }

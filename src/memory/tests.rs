@@ -2,6 +2,8 @@
 
 use crate::sync::Shared as Arc;
 
+const NOTHING: Watched = Watched { reads: false, writes: false, executes: false };
+
 use proptest::prelude::*;
 
 use super::*;
@@ -30,11 +32,11 @@ fn kinds_decide_what_is_fast() {
     assert_eq!(data(&memory, 0x10), READ_SLOW | WRITE_SLOW, "a device lies over this RAM");
     assert_eq!(data(&memory, 0x50), READ_SLOW | WRITE_SLOW, "unmapped");
     assert_eq!(data(&memory, 0x80), WRITE_SLOW, "ROM");
-    memory.set_watch(0x02, true, false);
+    memory.set_watch(0x02, Watched { reads: true, ..NOTHING });
     assert_eq!(data(&memory, 0x02), READ_SLOW);
-    memory.set_watch(0x02, false, true);
+    memory.set_watch(0x02, Watched { writes: true, ..NOTHING });
     assert_eq!(data(&memory, 0x02), WRITE_SLOW);
-    memory.set_watch(0x02, false, false);
+    memory.set_watch(0x02, NOTHING);
     assert_eq!(data(&memory, 0x02), 0);
     memory.set_io(0x10, false);
     assert_eq!(data(&memory, 0x10), 0);
@@ -52,9 +54,9 @@ fn code_is_plain_where_no_byte_of_an_instruction_is_slow_to_read() {
     assert!(memory.is_plain_code(0x1100));
     memory.set_io(0x10, false);
     assert!(memory.is_plain_code(0x0F00) && memory.is_plain_code(0x1000));
-    memory.set_watch(0x00, true, false);
+    memory.set_watch(0x00, Watched { reads: true, ..NOTHING });
     assert!(!memory.is_plain_code(0xFFFF), "the address space is a ring");
-    memory.set_watch(0x00, false, false);
+    memory.set_watch(0x00, NOTHING);
     assert!(memory.is_plain_code(0xFFFF));
 }
 
@@ -89,7 +91,7 @@ fn only_the_first_write_after_a_freeze_is_slow() {
 #[test]
 fn a_watched_page_stays_slow_after_it_is_dirty() {
     let mut memory = board();
-    memory.set_watch(0x02, false, true);
+    memory.set_watch(0x02, Watched { writes: true, ..NOTHING });
     memory.collect_pages();
     memory.write_beneath(0x0200, 2);
     assert!(!memory.write_fast(0x0200, 3));

@@ -205,7 +205,7 @@ impl<R: std::borrow::Borrow<LogReader> + Send> EventSource for EventCursor<R> {
     }
 
     fn advance(&mut self) {
-        self.next();
+        self.pass();
     }
 
     fn seek(&mut self, ordinal: EventOrdinal) -> Result<(), LogError> {

@@ -14,7 +14,7 @@ use crate::units::Position;
 /// How far to run: whichever comes first; nothing at all means until something happens by itself.
 #[derive(Default)]
 pub struct RunRequest {
-    /// Instructions from here.
+    /// Instructions from here. The run ends where the next one begins, behind an interrupt sequence before it.
     pub instructions: Option<u64>,
     /// Cycles from here.
     pub cycles: Option<u64>,
@@ -92,6 +92,7 @@ impl Session {
         self.require_on_course()?;
         let scheduler = request.scheduler.unwrap_or_default();
         let limits = self.limits(&request)?;
+        let on_instruction = request.instructions.is_some();
         if request.output.is_some() {
             self.console_id()?;
         }
@@ -99,11 +100,12 @@ impl Session {
             let mut world = self.world();
             let here = world.guest.position();
             world.guest.hooks_mut().set_breakpoint(request.pc, here);
+            world.guest.apply_hooks();
             world.timing = if request.sleep { Timing::Sleep } else { Timing::Jump };
             world.watch.output = self.console.zip(request.output);
         }
         let gate = request.wait_for_input.then(|| HostInput::open_gate(&self.input));
-        let result = self.run_with_hooks(limits, scheduler, interrupted);
+        let result = self.run_with_hooks(limits, on_instruction, scheduler, interrupted);
         let result = result.map_err(|error| self.complete_report(error, interrupted));
         self.flush_recording();
         drop(gate);
@@ -111,6 +113,7 @@ impl Session {
         world.watch.output = None;
         let here = world.guest.position();
         world.guest.hooks_mut().set_breakpoint(None, here);
+        world.guest.apply_hooks();
         drop(world);
         result
     }
@@ -137,6 +140,7 @@ impl Session {
     fn run_with_hooks(
         &self,
         limits: Limits,
+        on_instruction: bool,
         scheduler: Scheduler,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Stop, Error> {
@@ -146,7 +150,11 @@ impl Session {
             interrupted()
         };
         // Once for all stretches between hooks: a request to stop, and the time since the user was asked, outlive them.
-        self.world().begin_run(limits);
+        {
+            let mut world = self.world();
+            world.begin_run(limits);
+            world.ends_on_instruction = on_instruction;
+        }
         self.aim(limits);
         let readers = self.waiting_readers();
         let mut inlet = SessionInlet::new(&self.input, &mut interrupted).with_hosts(&self.attached, &readers);
@@ -244,7 +252,7 @@ impl Session {
     pub(super) fn settle(&self) -> Result<(), Error> {
         let here = self.position();
         let limits = Limits { icount: here.icount, cycles: here.cycles };
-        self.run_with_hooks(limits, Scheduler::Inline, &mut || false).map(|_| ())
+        self.run_with_hooks(limits, false, Scheduler::Inline, &mut || false).map(|_| ())
     }
 
     // ---- hooks ----

@@ -322,12 +322,15 @@ impl Twin {
         // Anew, and not only added: hooks remember where they were hit, and the machine may have been put back since.
         *world.guest.hooks_mut() = Default::default();
         world.guest.hooks_mut().add(HookKind::Execute, 0, u16::MAX);
+        world.guest.apply_hooks();
         self.seen.clear();
     }
 
     /// Ends that.
     pub fn unwatch(&mut self) {
-        *self.session.world().guest.hooks_mut() = Default::default();
+        let mut world = self.session.world();
+        *world.guest.hooks_mut() = Default::default();
+        world.guest.apply_hooks();
     }
 
     /// The last instruction that it has come to; it may not be executed yet.

@@ -181,8 +181,13 @@ fn rewrite_all(
 /// Where a right replay stands at an instruction count.
 pub fn position_at(recording: &Recording, icount: u64) -> Position {
     let session = recording.replay().unwrap();
-    let instructions = Some(icount - session.position().icount);
-    run(&session, RunRequest { instructions, ..RunRequest::default() }).unwrap();
+    if let Some(instructions) = (icount - session.position().icount).checked_sub(1) {
+        run(&session, RunRequest { instructions: Some(instructions), ..RunRequest::default() }).unwrap();
+    }
+    // Not over an interrupt that stands before that instruction, as a run of instructions would go.
+    while session.position().icount < icount {
+        run(&session, RunRequest { cycles: Some(1), ..RunRequest::default() }).unwrap();
+    }
     session.position()
 }
 

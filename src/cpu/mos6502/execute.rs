@@ -8,14 +8,14 @@ use super::{Cpu, Exit, Halt, Status};
 /// Executes one instruction, and then more until the bus's deadline is reached or the CPU halts.
 ///
 /// The loop has one comparison an instruction. It looks at no interrupt line: `interrupt.rs` has done so before, and
-/// whatever could make a pending interrupt acceptable lowers the deadline. `WATCHED` asks the bus before each
-/// instruction.
+/// whatever could make a pending interrupt acceptable lowers the deadline.
 ///
-/// With `PLAIN` each instruction in plain memory is executed here, and any other by one call of the form without.
+/// With `PLAIN` each instruction in plain memory is executed here, and any other, once the bus has been asked, by one call
+/// of the form without.
 ///
 /// The function is one `match` with a line for each opcode and so longer than a screen.
 #[inline(never)]
-pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool, const WATCHED: bool>(
+pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(
     cpu: &mut Cpu,
     bus: &mut B,
 ) -> Exit {
@@ -101,10 +101,10 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool, const WATCHED
         };
     }
     let exit = loop {
-        if WATCHED && core.bus.before_instruction(core.pc, core.at()) {
-            break Exit::Break;
-        }
         if PLAIN && !core.bus.plain_code(core.pc) {
+            if core.bus.before_instruction(core.pc, core.at()) {
+                break Exit::Break;
+            }
             let bus = core.store(cpu);
             let exit = execute_elsewhere::<B, CMOS>(cpu, bus);
             if exit != Exit::Deadline || cpu.cycles >= bus.deadline() {
@@ -410,5 +410,5 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool, const WATCHED
 #[cold]
 #[inline(never)]
 fn execute_elsewhere<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
-    execute::<B, CMOS, false, false>(cpu, bus)
+    execute::<B, CMOS, false>(cpu, bus)
 }

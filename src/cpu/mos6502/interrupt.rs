@@ -38,7 +38,7 @@ enum Look {
 }
 
 /// [`Cpu::run`] for one chip.
-pub(super) fn run<B: Bus, const CMOS: bool, const WATCHED: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
+pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
     loop {
         match cpu.halt {
             Halt::Running => {
@@ -66,7 +66,7 @@ pub(super) fn run<B: Bus, const CMOS: bool, const WATCHED: bool>(cpu: &mut Cpu, 
             Halt::Stopped => return Exit::Stopped,
             Halt::Jammed => return Exit::Jammed,
         }
-        let exit = execute::<B, CMOS, true, WATCHED>(cpu, bus);
+        let exit = execute::<B, CMOS, true>(cpu, bus);
         // A line that is held already ends the wait at once, so that nobody lets time pass for nothing.
         if exit != Exit::Waiting {
             return exit;
@@ -83,31 +83,11 @@ fn look<B: Bus>(cpu: &Cpu, bus: &mut B) -> Look {
     if !nmi && !bus.irq_held() {
         return Look::Nothing;
     }
-    let polled = match cpu.last_poll {
-        LastPoll::Never => None,
-        LastPoll::Branch => cpu.cycles.checked_sub(3),
-        _ => cpu.cycles.checked_sub(2),
-    };
-    let masked_now = cpu.p & Status::I != 0;
-    let masked = match cpu.last_poll {
-        LastPoll::Masked => true,
-        LastPoll::Unmasked => false,
-        _ => masked_now,
-    };
-    let accepted = polled.and_then(|cycle| {
-        if bus.nmi_at(cycle) {
-            Some(Interrupt::Nmi)
-        } else if !masked && bus.irq_at(cycle) {
-            Some(Interrupt::Irq)
-        } else {
-            None
-        }
-    });
-    match accepted {
+    match polled(cpu, bus) {
         Some(interrupt) if bus.accept(interrupt, cpu.position()) => Look::Accept(interrupt),
         Some(_) => Look::Refused,
         None => {
-            if nmi || !masked_now {
+            if nmi || cpu.p & Status::I == 0 {
                 bus.lower_deadline();
             }
             Look::Nothing
@@ -115,8 +95,41 @@ fn look<B: Bus>(cpu: &Cpu, bus: &mut B) -> Look {
     }
 }
 
-/// Ends a wait whose line is active; `false` when the log that is played does not have it here.
-fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> bool {
+/// What the last instruction's poll has seen and lets in.
+fn polled<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Interrupt> {
+    let polled = match cpu.last_poll {
+        LastPoll::Never => None,
+        LastPoll::Branch => cpu.cycles.checked_sub(3),
+        _ => cpu.cycles.checked_sub(2),
+    };
+    let masked = match cpu.last_poll {
+        LastPoll::Masked => true,
+        LastPoll::Unmasked => false,
+        _ => cpu.p & Status::I != 0,
+    };
+    let cycle = polled?;
+    if bus.nmi_at(cycle) {
+        Some(Interrupt::Nmi)
+    } else if !masked && bus.irq_at(cycle) {
+        Some(Interrupt::Irq)
+    } else {
+        None
+    }
+}
+
+/// Whether an interrupt sequence, and no instruction, is what the CPU does next.
+pub(super) fn is_interrupted<B: Bus>(cpu: &Cpu, bus: &mut B) -> bool {
+    match cpu.halt {
+        Halt::Running => polled(cpu, bus).is_some(),
+        Halt::Waiting => {
+            (bus.irq_held() || bus.nmi_at(cpu.cycles)) && waking(cpu, bus).1 != Interrupt::Wake
+        }
+        Halt::Stopped | Halt::Jammed => false,
+    }
+}
+
+/// The cycle at which a wait whose line is active ends, and what it ends with.
+fn waking<B: Bus>(cpu: &Cpu, bus: &mut B) -> (u64, Interrupt) {
     // The line became active in one of the two cycles that end here, or long ago.
     let mut active =
         |ago: u64| cpu.cycles.checked_sub(ago).is_some_and(|cycle| bus.irq_at(cycle) || bus.nmi_at(cycle));
@@ -135,6 +148,12 @@ fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> bool {
     } else {
         Interrupt::Wake
     };
+    (resumed, interrupt)
+}
+
+/// Ends a wait whose line is active; `false` when the log that is played does not have it here.
+fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> bool {
+    let (resumed, interrupt) = waking(cpu, bus);
     if !bus.accept(interrupt, Position::new(cpu.icount, resumed)) {
         return false;
     }

@@ -220,22 +220,19 @@ impl Cpu {
 
     /// Executes whole instructions while `cycles` is below `bus.deadline()`: none if it is not, and never a part of one.
     ///
-    /// Interrupts are accepted as the chip does it; see the module's documentation for the protocol.
+    /// Interrupts are accepted as the chip does it; see the module's documentation for the protocol. An instruction that
+    /// does not lie in plain memory is announced to [`Bus::before_instruction`]: where that stops the CPU, the call has
+    /// come to [`Exit::Break`], and without progress if it began there.
     pub fn run<B: Bus>(&mut self, bus: &mut B) -> Exit {
-        self.dispatch::<B, false>(bus)
-    }
-
-    /// As [`Cpu::run`], but asks [`Bus::before_instruction`] before each opcode fetch and returns [`Exit::Break`] when it
-    /// says so. A call that only breaks makes no progress: the caller lets the bus answer otherwise to go on.
-    pub fn run_watched<B: Bus>(&mut self, bus: &mut B) -> Exit {
-        self.dispatch::<B, true>(bus)
-    }
-
-    fn dispatch<B: Bus, const WATCHED: bool>(&mut self, bus: &mut B) -> Exit {
         match self.variant {
-            Variant::Nmos6502 => interrupt::run::<B, false, WATCHED>(self, bus),
-            Variant::W65c02 => interrupt::run::<B, true, WATCHED>(self, bus),
+            Variant::Nmos6502 => interrupt::run::<B, false>(self, bus),
+            Variant::W65c02 => interrupt::run::<B, true>(self, bus),
         }
+    }
+
+    /// Whether [`Cpu::run`] would begin with an interrupt sequence, and not with an instruction, if [`Bus::accept`] lets it.
+    pub fn is_interrupted<B: Bus>(&self, bus: &mut B) -> bool {
+        interrupt::is_interrupted(self, bus)
     }
 
     /// The reset sequence, from whatever state: seven bus cycles, all of them reads, in which S is lowered by 3; I is

@@ -1,0 +1,139 @@
+//! Notes of what a stretch of a run has touched, for whoever searches it: unlike a hook, a tap ends no slice.
+
+use super::hooks::HookKind;
+use crate::units::Position;
+use std::collections::VecDeque;
+
+/// Who made an access.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Author {
+    /// An instruction.
+    Instruction,
+    /// The CPU itself, on its way into an interrupt handler.
+    Interrupt,
+    /// A device that is a bus master, by its place on the board.
+    Device(usize),
+}
+
+/// What a tap has noted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sighting {
+    /// What happened.
+    pub kind: HookKind,
+    /// Instructions retired before it, and the exact cycle.
+    pub at: Position,
+    /// The address executed, read or written.
+    pub address: u16,
+    /// What memory held before a write; `None` where a device answers.
+    pub old: Option<u8>,
+    /// The value read or written; 0 for an execution.
+    pub value: u8,
+    /// Where the instruction begins that did it; `None` when it was no instruction, or instructions are not looked at.
+    pub pc: Option<u16>,
+    /// Who did it. Where instructions are not looked at, an interrupt sequence passes for one.
+    pub author: Author,
+}
+
+/// What a tap looks at, and how much of it is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TapSpec {
+    /// Instructions that begin in the range.
+    pub executes: bool,
+    /// Data read from the range.
+    pub reads: bool,
+    /// Data written to the range.
+    pub writes: bool,
+    /// The first address.
+    pub first: u16,
+    /// The last address.
+    pub last: u16,
+    /// Sightings kept, the latest: older ones are counted and dropped.
+    pub kept_max: usize,
+    /// Whether each access is to know its instruction. Every instruction is then looked at, which costs speed.
+    pub with_pc: bool,
+}
+
+/// A tap with its notes.
+#[derive(Clone, Debug)]
+pub struct Tap {
+    spec: TapSpec,
+    seen: VecDeque<Sighting>,
+    dropped: u64,
+    /// The instruction that was begun last.
+    current: Option<(Position, u16)>,
+}
+
+impl Tap {
+    /// A tap that has noted nothing.
+    pub fn new(spec: TapSpec) -> Self {
+        Self { spec, seen: VecDeque::new(), dropped: 0, current: None }
+    }
+
+    /// What was noted, oldest first.
+    pub fn seen(&self) -> impl DoubleEndedIterator<Item = &Sighting> {
+        self.seen.iter()
+    }
+
+    /// How many sightings were too many to be kept.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(super) fn watches_execution(&self, page: u8) -> bool {
+        self.spec.with_pc || (self.spec.executes && self.reaches(page))
+    }
+
+    pub(super) fn watches_data(&self, page: u8) -> (bool, bool) {
+        let reaches = self.reaches(page);
+        (reaches && self.spec.reads, reaches && self.spec.writes)
+    }
+
+    fn reaches(&self, page: u8) -> bool {
+        (self.spec.first >> 8..=self.spec.last >> 8).contains(&u16::from(page))
+    }
+
+    fn covers(&self, address: u16) -> bool {
+        (self.spec.first..=self.spec.last).contains(&address)
+    }
+
+    pub(super) fn executes(&mut self, pc: u16, at: Position) {
+        // Asked again where a run goes on before the same instruction.
+        if self.current == Some((at, pc)) {
+            return;
+        }
+        self.current = Some((at, pc));
+        if self.spec.executes && self.covers(pc) {
+            let (kind, author) = (HookKind::Execute, Author::Instruction);
+            self.note(Sighting { kind, at, address: pc, old: None, value: 0, pc: Some(pc), author });
+        }
+    }
+
+    pub(super) fn accesses(&mut self, mut sighting: Sighting) {
+        let wanted = match sighting.kind {
+            HookKind::Execute => false,
+            HookKind::Read => self.spec.reads,
+            HookKind::Write => self.spec.writes,
+        };
+        if !wanted || !self.covers(sighting.address) {
+            return;
+        }
+        if self.spec.with_pc && sighting.author == Author::Instruction {
+            sighting.pc = self
+                .current
+                .filter(|(begun, _)| begun.icount == sighting.at.icount && begun.cycles <= sighting.at.cycles)
+                .map(|(_, pc)| pc);
+            if sighting.pc.is_none() {
+                sighting.author = Author::Interrupt;
+            }
+        }
+        self.note(sighting);
+    }
+
+    fn note(&mut self, sighting: Sighting) {
+        if self.seen.len() == self.spec.kept_max {
+            self.seen.pop_front();
+            self.dropped += 1;
+        }
+        self.seen.push_back(sighting);
+    }
+}
