@@ -8,7 +8,7 @@ use crate::machine::rom::RomError;
 use crate::machine::{Fault, SectionError};
 use crate::memory::MemoryError;
 use crate::replay::{Divergence, ReplayError};
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{RecordedError, SnapshotError};
 
 /// Whatever can go wrong in the use of a [`Session`](crate::session::Session) or a
 /// [`Recording`](crate::recording::Recording).
@@ -113,6 +113,15 @@ impl From<ReplayError> for Error {
             | ReplayError::NoSuchNet { .. }
             | ReplayError::NoSuchBlock { .. } => Error::Argument(error.to_string()),
             ReplayError::BadState { .. } => Error::Snapshot(SnapshotError::Damaged(error.to_string())),
+        }
+    }
+}
+
+impl From<RecordedError> for Error {
+    fn from(error: RecordedError) -> Self {
+        match error {
+            RecordedError::Log(error) => error.into(),
+            RecordedError::Snapshot(error) => error.into(),
         }
     }
 }

@@ -96,6 +96,15 @@ pub trait Guest: Send {
     /// Everything that the run depends on, in named sections. Brings lazily computed state up to date.
     fn save(&mut self) -> Sections;
 
+    /// What [`save_changes`](Guest::save_changes) gives next refers to the state now.
+    fn begin_changes(&mut self) {}
+
+    /// Sections in which the memory is what has changed since the last call of this or of
+    /// [`begin_changes`](Guest::begin_changes). `None` for a guest that can only be saved whole.
+    fn save_changes(&mut self) -> Option<Sections> {
+        None
+    }
+
     /// Becomes what [`save`](Guest::save) saw on a guest of the same make.
     ///
     /// # Errors

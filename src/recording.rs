@@ -8,7 +8,7 @@ use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
 use crate::replay::OWN_SUBSYSTEMS;
 use crate::session::{CHAOS, RunRequest, Session};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 use crate::sync::Shared;
 use crate::units::{EventOrdinal, Position};
 use std::path::Path;
@@ -265,7 +265,7 @@ impl Recording {
 
     /// The snapshot of a number.
     pub(crate) fn read_snapshot(&self, number: u64) -> Result<Snapshot, Error> {
-        Ok(Snapshot::from_bytes(&self.reader.read_snapshot(number)?)?)
+        Ok(snapshot::recorded(&self.reader, number)?)
     }
 
     /// A machine in play mode at a snapshot, which goes on with the events behind it. `images` are as for

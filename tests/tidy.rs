@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Second floor. The machine knows no log and no replay, the replay no machine.
     ("machine", &["cpu", "devices", "memory"]),
     ("replay", &["log"]),
-    ("snapshot", &[]),
+    ("snapshot", &["log", "memory"]),
     // Third floor. The engine knows no machine; hosts are the only module that touches the operating system.
     ("engine", &["replay", "log", "snapshot"]),
     ("host", &["engine"]),

@@ -5,6 +5,7 @@
 
 mod chaos;
 mod hosts;
+mod idle;
 mod lock;
 mod outside;
 mod schedule;

@@ -6,12 +6,12 @@ use super::hosts::Outlet;
 use super::outside::{Outside, Transcripts, Watch};
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
-use crate::nondet::{ClockKind, Nondet, ShutdownCause};
+use crate::nondet::{ClockKind, ShutdownCause};
 use crate::persist::{Digest, Field};
 use crate::planted::{Bug, is_planted};
 use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
-use crate::snapshot::Snapshot;
-use crate::units::{Cycles, Position, VirtualNs};
+use crate::snapshot::{Changes, Snapshot};
+use crate::units::Position;
 use std::time::Duration;
 
 /// Instructions a slice may take: it bounds how long the main loop waits for the lock (well under a millisecond) and
@@ -36,7 +36,7 @@ pub const REPLAY_SECTION: &str = "replay";
 const LAST_ROUNDS: u32 = 64;
 
 /// The timer lists on host clocks, with the checkpoint that each passes before it is processed.
-const CLOCK_LISTS: [(ClockKind, Checkpoint); 2] =
+pub(super) const CLOCK_LISTS: [(ClockKind, Checkpoint); 2] =
     [(ClockKind::Host, Checkpoint::ClockHost), (ClockKind::VirtualRt, Checkpoint::ClockVirtualRt)];
 
 /// Why a run ended.
@@ -150,9 +150,9 @@ pub struct World<G> {
     /// Whether the guest has asked for a reset that is not done yet.
     reset_requested: bool,
     /// Recorder: where the CPU was last seen to go to sleep, so that it is logged once.
-    idle_since: Option<Position>,
+    pub(super) idle_since: Option<Position>,
     /// The reading of the virtual_rt clock at which an idle CPU went to sleep.
-    warp_start: Option<i64>,
+    pub(super) warp_start: Option<i64>,
     /// Player: the position after the last turn, to catch a turn that moves nothing.
     last_progress: Option<(Position, u64)>,
 }
@@ -259,6 +259,18 @@ impl<G: Guest> World<G> {
     pub fn save(&mut self) -> Snapshot {
         let saved = self.replay.save();
         self.container(saved)
+    }
+
+    /// As [`save`](World::save), as it stands in a recording: what has changed since its last snapshot.
+    fn save_changes(&mut self) -> Vec<u8> {
+        let replay = self.replay.save();
+        match self.guest.save_changes() {
+            Some(mut sections) => {
+                sections.push((REPLAY_SECTION.to_owned(), replay));
+                Changes::new(self.identity, self.guest.position(), sections).to_bytes()
+            }
+            None => self.container(replay).to_bytes(),
+        }
     }
 
     fn container(&mut self, replay: Vec<u8>) -> Snapshot {
@@ -477,7 +489,7 @@ impl<G: Guest> World<G> {
         }
         if self.replay.snapshot_due()? {
             // In play it is only passed.
-            let container = (self.replay.mode() == ReplayMode::Record).then(|| self.save().to_bytes());
+            let container = (self.replay.mode() == ReplayMode::Record).then(|| self.save_changes());
             self.replay.snapshot(|_| container.unwrap_or_default())?;
         }
         Ok(())
@@ -624,144 +636,15 @@ impl<G: Guest> World<G> {
         Ok(Budget { stop, cycles: self.limits.cycles.min(self.next_held()) })
     }
 
-    fn idle(&mut self) -> Result<Next, ReplayError> {
-        let here = self.guest.position();
-        // Woken where it fell asleep, by a kick or on a coarse clock, a sleeper sleeps on.
-        let falls_asleep = self.replay.mode() == ReplayMode::Play
-            || self.timing == Timing::Sleep
-            || self.idle_since != Some(here);
-        if self.warp_start.is_none()
-            && falls_asleep
-            && self.replay.checkpoint(Checkpoint::ClockWarpStart)?
-            && self.sleeps_here()?
-        {
-            let now = self.read_clock(ClockKind::VirtualRt)?;
-            self.warp_start = Some(now);
-        }
-        self.idle_since = Some(here);
-        if self.warp_start.is_some() && self.replay.mode() == ReplayMode::Play {
-            // The log holds how long the sleep took; it is accounted at the next turn.
-            self.require_progress()?;
-            return Ok(Next::Continue);
-        }
-        let deadline =
-            self.guest.next_timer().unwrap_or(u64::MAX).min(self.limits.cycles).min(self.next_held());
-        if self.warp_start.is_some() {
-            let wait = (deadline != u64::MAX).then(|| {
-                let cycles = Cycles(deadline.saturating_sub(here.cycles));
-                Duration::from_nanos(cycles.to_ns(self.guest.clock_hz()).0)
-            });
-            let until_clock_timer = self.until_clock_timer();
-            return Ok(Next::Rest(wait.into_iter().chain(until_clock_timer).min()));
-        }
-        let deadline = self.clamp_to_log(deadline)?;
-        if deadline == u64::MAX {
-            return self.nothing_to_wait_for();
-        }
-        self.guest.advance_idle(deadline);
-        self.require_progress()?;
-        Ok(Next::Continue)
-    }
-
-    /// Whether idle time is slept here: as configured, or as the log did it.
-    fn sleeps_here(&mut self) -> Result<bool, ReplayError> {
-        let here = self.guest.position();
-        match self.replay.mode() {
-            ReplayMode::Play => self.replay.has_clock(here, ClockKind::VirtualRt),
-            ReplayMode::None | ReplayMode::Record => Ok(self.timing == Timing::Sleep
-                && (self.something_may_come()
-                    || self.guest.next_timer().is_some()
-                    || self.next_held() != u64::MAX
-                    || self.until_clock_timer().is_some())),
-        }
-    }
-
-    /// Real time until the earliest timer on a host clock is due.
-    fn until_clock_timer(&mut self) -> Option<Duration> {
-        let until = |(clock, _)| {
-            let due: i64 = self.guest.next_clock_timer(clock)?;
-            let left = due.saturating_sub(self.outlet.clock(clock)).max(0);
-            Some(Duration::from_nanos(left.cast_unsigned()))
-        };
-        CLOCK_LISTS.into_iter().filter_map(until).min()
-    }
-
-    fn nothing_to_wait_for(&mut self) -> Result<Next, ReplayError> {
-        match self.replay.mode() {
-            ReplayMode::Play if self.replay.peek()?.is_some() => {
-                Err(self.replay.diverged(Found::Stuck("the CPU waits, and no timer will wake it".to_owned())))
-            }
-            ReplayMode::Play => Ok(Next::Done(Ok(StopReason::Halted))),
-            ReplayMode::None | ReplayMode::Record => Ok(match self.until_clock_timer() {
-                Some(until) => Next::Rest(Some(until)),
-                None if self.something_may_come() => Next::Rest(None),
-                None => Next::Done(Ok(StopReason::Halted)),
-            }),
-        }
-    }
-
-    /// Whether a CPU that waits has anything to wait for: a host that may bring something, or the answer to a request of
-    /// its own, of which the main loop need not know.
-    fn something_may_come(&self) -> bool {
-        self.may_deliver || self.replay.outstanding_blocks().next().is_some()
-    }
-
-    /// Moves the virtual clock by the real time that an idle CPU has slept.
-    fn account_warp(&mut self) -> Result<(), ReplayError> {
-        let Some(start) = self.warp_start else { return Ok(()) };
-        if !self.replay.checkpoint(Checkpoint::ClockWarpAccount)? {
-            return Ok(());
-        }
-        self.warp_start = None;
-        let slept = self.read_clock(ClockKind::VirtualRt)?.saturating_sub(start);
-        let slept = VirtualNs(u64::try_from(slept).unwrap_or(0)).to_cycles(self.guest.clock_hz()).0;
-        let here = self.guest.position().cycles;
-        let mut target = here.saturating_add(slept);
-        if self.guest.is_idle() {
-            target = target
-                .min(self.guest.next_timer().unwrap_or(u64::MAX))
-                .min(self.limits.cycles)
-                .min(self.next_held())
-                .max(here);
-            target = self.clamp_to_log(target)?.max(here);
-            self.guest.advance_idle(target);
-            self.replay.account_executed(self.guest.position())?;
-        }
-        Ok(())
-    }
-
-    fn read_clock(&mut self, clock: ClockKind) -> Result<i64, ReplayError> {
-        let here = self.guest.position();
-        let (_, mut outside) = self.split();
-        let now = outside.clock(here, clock);
-        self.check()?;
-        Ok(now)
-    }
-
-    /// Player: idle time ends where the log has its next event, for input that came while the CPU waited must come
-    /// at its cycle.
-    fn clamp_to_log(&mut self, cycles: u64) -> Result<u64, ReplayError> {
-        if self.replay.mode() != ReplayMode::Play {
-            return Ok(cycles);
-        }
-        let here = self.guest.position();
-        Ok(match self.replay.peek()? {
-            Some(next) if next.position.icount == here.icount => cycles.min(next.position.cycles),
-            Some(_) => cycles,
-            // Cut off while the CPU waited: how long it did is not known, and the next turn finds the end.
-            None => here.cycles,
-        })
-    }
-
     // ---- errors ----
 
     /// An error that a call of the guest left behind.
-    fn check(&mut self) -> Result<(), ReplayError> {
+    pub(super) fn check(&mut self) -> Result<(), ReplayError> {
         self.watch.failure.take().map_or(Ok(()), Err)
     }
 
     /// Player: a turn that neither moves the guest nor consumes an event will never do so.
-    fn require_progress(&mut self) -> Result<(), ReplayError> {
+    pub(super) fn require_progress(&mut self) -> Result<(), ReplayError> {
         if self.replay.mode() != ReplayMode::Play {
             return Ok(());
         }

@@ -18,7 +18,7 @@ use crate::events::Delivery;
 use crate::log::{EventCursor, Header, LogReader, LogWriter, Options};
 use crate::nondet::{CharId, NetId, ShutdownCause};
 use crate::persist::Digest;
-use crate::replay::{FlushSteps, OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay, ReplayMode};
+use crate::replay::{FlushSteps, OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay, ReplayMode, Snapshots};
 use crate::sync::Shared;
 use crate::units::Position;
 use std::path::{Path, PathBuf};
@@ -431,7 +431,7 @@ fn recorder(path: &Path, header: &Header) -> Result<Replay, Error> {
         start: header.start,
         subsystems: header.subsystems[..of_machine].to_vec(),
         digest_every: header.digest_every,
-        snapshot_every: header.snapshot_every,
+        snapshots: header.snapshot_every.map_or(Snapshots::OnRequest, Snapshots::Every),
     };
     Ok(Replay::record(Box::new(writer), config))
 }

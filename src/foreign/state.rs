@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::log::Event;
 use crate::persist::{Digest, Sections};
 use crate::replay::{OWN_SUBSYSTEMS, ReplayMode};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 use crate::units::Position;
 
 use crate::engine::REPLAY_SECTION;
@@ -169,7 +169,7 @@ impl Foreign {
         let Some(reader) = self.reader.clone().filter(|_| self.look().mode() == ReplayMode::Play) else {
             return Err(Error::State("only a replay can go to a snapshot of its recording".into()));
         };
-        let snapshot = Snapshot::from_bytes(&reader.read_snapshot(number)?)?;
+        let snapshot = snapshot::recorded(&reader, number)?;
         let parts = self.parts(&snapshot)?;
         let Some((_, saved)) = snapshot.sections().iter().find(|(name, _)| name == REPLAY_SECTION) else {
             return Err(Error::Argument(format!(

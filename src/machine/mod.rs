@@ -26,7 +26,7 @@ use crate::cpu::{Cpu, Exit, Variant};
 use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
-use crate::memory::Memory;
+use crate::memory::{Memory, Pages};
 use crate::nondet::{CharId, ClockKind, NetId, Nondet};
 use crate::persist::{Digest, Sections};
 use crate::units::Position;
@@ -78,6 +78,8 @@ pub struct Machine {
     hooks: Hooks,
     fault: Option<Fault>,
     trace: Option<Vec<BusCycle>>,
+    /// What the next changes refer to.
+    changes_since: Pages,
 }
 
 impl Machine {
@@ -105,6 +107,7 @@ impl Machine {
             hooks: Hooks::default(),
             fault: None,
             trace: None,
+            changes_since: Pages::empty(),
         };
         machine.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.power_on(bus));
         machine.fault = None;
@@ -394,6 +397,15 @@ impl Guest for Machine {
 
     fn save(&mut self) -> Sections {
         self.save_sections()
+    }
+
+    fn begin_changes(&mut self) {
+        self.memory.take_written();
+        self.changes_since = self.memory.collect_pages();
+    }
+
+    fn save_changes(&mut self) -> Option<Sections> {
+        Some(self.save_changed_sections())
     }
 
     fn restore(&mut self, sections: &[(String, Vec<u8>)]) -> Result<(), String> {

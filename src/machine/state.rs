@@ -2,6 +2,7 @@
 
 use super::Machine;
 use super::lines::Lines;
+use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
 use crate::planted::{Bug, is_planted};
 
@@ -29,6 +30,15 @@ pub enum SectionError {
         /// What is wrong with it.
         source: PersistError,
     },
+}
+
+/// Number of the memory's section.
+const MEMORY_PLACE: usize = 2;
+
+fn saved(part: &dyn Persist) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    part.save(&mut bytes);
+    bytes
 }
 
 /// More instructions or cycles than any machine has had: at 1 GHz it would run for a century.
@@ -76,15 +86,34 @@ impl Machine {
 
     /// Saves everything that the run depends on.
     pub fn save_sections(&mut self) -> Sections {
+        let memory = saved(&*self.memory);
+        self.sections_with(MEMORY, memory)
+    }
+
+    /// As [`save_sections`](Machine::save_sections), with only that of the memory which was written to since the last call.
+    pub(super) fn save_changed_sections(&mut self) -> Sections {
+        let written = self.memory.take_written();
+        let pages = self.memory.collect_pages();
+        let mut changes = MemoryChanges { written, changed: [0; 32], contents: &[] };
+        let mut contents = Vec::new();
+        for (page, content) in pages.changed_since(&self.changes_since) {
+            changes.changed[usize::from(page / 8)] |= 1 << (page % 8);
+            contents.extend_from_slice(content.bytes());
+        }
+        let mut section = Vec::with_capacity(64 + contents.len());
+        MemoryChanges { contents: &contents, ..changes }.put(&mut section);
+        self.changes_since = pages;
+        self.sections_with(MEMORY_CHANGES, section)
+    }
+
+    /// The sections, with the memory as it is given.
+    fn sections_with(&mut self, memory: &str, content: Vec<u8>) -> Sections {
         self.slots.catch_up(self.cpu.cycles);
-        let saved = |part: &dyn Persist| {
-            let mut bytes = Vec::new();
-            part.save(&mut bytes);
-            bytes
-        };
-        let mut contents = vec![saved(&self.cpu), saved(&self.lines_and_power()), saved(&*self.memory)];
+        let mut contents = vec![saved(&self.cpu), saved(&self.lines_and_power()), content];
         contents.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
-        self.section_names().into_iter().zip(contents).collect()
+        let mut names = self.section_names();
+        names[MEMORY_PLACE] = memory.to_owned();
+        names.into_iter().zip(contents).collect()
     }
 
     /// Restores what `save` gave on a machine of the same board.

@@ -27,8 +27,10 @@
 //! **Banking** is left possible: the CPU sees only the flat bytes, so a bank switch is a machine's business of freezing
 //! the outgoing range into `Arc<Page>`s and copying the incoming range in, 256 bytes a page, with its kind and flags.
 
+mod changes;
 mod pages;
 
+pub use changes::{MEMORY, MEMORY_CHANGES, MemoryChanges, has_page, pages};
 pub use pages::{Page, Pages};
 
 use crate::persist::{Digest, Persist, PersistError, Reader, Value};
@@ -127,8 +129,13 @@ pub struct Memory {
     kinds: [PageKind; PAGE_COUNT],
     info: [u8; PAGE_COUNT],
     frozen: Pages,
+    /// Pages that were dirty when they were frozen, since this was last asked for.
+    written: PageBits,
     digest: Option<Digest>,
 }
+
+/// A bit for each page of the address space; page 0 is bit 0 of byte 0.
+pub type PageBits = [u8; PAGE_COUNT / 8];
 
 impl Default for Memory {
     fn default() -> Self {
@@ -171,6 +178,7 @@ impl Memory {
             kinds: [PageKind::Unmapped; PAGE_COUNT],
             info: [0; PAGE_COUNT],
             frozen: Pages::empty(),
+            written: [0; PAGE_COUNT / 8],
             digest: None,
         }
     }
@@ -349,6 +357,7 @@ impl Memory {
     pub fn collect_pages(&mut self) -> Pages {
         for page in 0..=u8::MAX {
             if self.is_dirty(page) {
+                self.written[usize::from(page / 8)] |= 1 << (page % 8);
                 let start = usize::from(page) * PAGE_SIZE;
                 if self.frozen.freeze(page, &self.bytes[start..start + PAGE_SIZE]) {
                     self.digest = None;
@@ -357,6 +366,12 @@ impl Memory {
             }
         }
         self.frozen.clone()
+    }
+
+    /// The pages that were written to since the last call, whether or not that has changed them. Freezes dirty pages.
+    pub fn take_written(&mut self) -> PageBits {
+        self.collect_pages();
+        std::mem::take(&mut self.written)
     }
 
     /// Makes RAM what it was when `table` was collected, on this memory or on a clone or another memory with the same

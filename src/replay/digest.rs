@@ -124,10 +124,8 @@ impl Replay {
         match self.action(Function::Snapshot) {
             Action::Log => {
                 self.snapshot_requested = false;
-                if let Some(every) = self.snapshot_every {
-                    self.next_snapshot = next_multiple(self.position.icount, every);
-                }
                 let container = container(self.save());
+                self.next_snapshot = self.snapshots.next(self.position.icount, container.len());
                 self.log_snapshot(&container)
             }
             Action::PassIfNext => self.consume().map(|_| ()),
@@ -268,7 +266,7 @@ fn take_blocks(reader: &mut Reader<'_>) -> Result<(u64, BTreeMap<u64, Owner>), P
 }
 
 /// The next multiple of `every` behind `icount`; 0 means never.
-fn next_multiple(icount: u64, every: u64) -> u64 {
+pub(super) fn next_multiple(icount: u64, every: u64) -> u64 {
     match every {
         0 => u64::MAX,
         every => (icount - icount % every).saturating_add(every),

@@ -29,7 +29,7 @@ pub use error::ReplayError;
 pub use loop_side::{FlushSteps, made_by_guest};
 pub use queue::AsyncQueue;
 pub use report::Report;
-pub use state::{OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay};
+pub use state::{OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay, Snapshots};
 pub use stream::{EventSink, EventSource, MemoryLog, MemorySink, MemorySource};
 pub use table::{Action, Function, mode_table_markdown};
 

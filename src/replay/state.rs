@@ -1,6 +1,7 @@
 //! [`Replay`]: its state, its life from start to finish, and where it is.
 
 use super::chain::EventChain;
+use super::digest::next_multiple;
 use super::{AsyncQueue, Divergence, EventSink, EventSource, Found, ReplayError, ReplayMode};
 use crate::events::Delivery;
 use crate::log::event::{Event, StampedEvent};
@@ -27,9 +28,41 @@ pub struct RecordConfig {
     pub subsystems: Vec<String>,
     /// Instructions between digests; 0 leaves them to the start and the end.
     pub digest_every: u64,
-    /// Instructions between snapshots; `None` for none but those asked for.
-    pub snapshot_every: Option<u64>,
+    /// Which snapshots are taken without being asked for.
+    pub snapshots: Snapshots,
 }
+
+/// Which snapshots are taken without being asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Snapshots {
+    /// None.
+    #[default]
+    OnRequest,
+    /// One at each multiple of so many instructions.
+    Every(u64),
+    /// So many that each instruction is near one, and so few that the file stays small.
+    Automatic,
+}
+
+impl Snapshots {
+    /// When the next one is due, behind one at `here` that took so many bytes.
+    pub(super) fn next(self, here: u64, bytes: usize) -> u64 {
+        match self {
+            Snapshots::OnRequest => u64::MAX,
+            Snapshots::Every(every) => next_multiple(here, every),
+            Snapshots::Automatic => {
+                let worth = (bytes as u64).saturating_mul(INSTRUCTIONS_PER_SNAPSHOT_BYTE);
+                here.saturating_add(worth.max(AUTOMATIC_SNAPSHOTS_MIN))
+            }
+        }
+    }
+}
+
+/// Instructions between automatic snapshots, at least: what replays in some 10 ms.
+const AUTOMATIC_SNAPSHOTS_MIN: u64 = 4_000_000;
+
+/// Instructions that pay for a byte of an automatic snapshot: 0.005 bytes an instruction at the most.
+const INSTRUCTIONS_PER_SNAPSHOT_BYTE: u64 = 200;
 
 /// What a recording is played with: what its header says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -72,7 +105,7 @@ pub struct Replay {
     pub(super) chain: EventChain,
     pub(super) digest_every: u64,
     pub(super) next_digest: u64,
-    pub(super) snapshot_every: Option<u64>,
+    pub(super) snapshots: Snapshots,
     pub(super) next_snapshot: u64,
     pub(super) snapshot_requested: bool,
     pub(super) last_matching_digest: Option<Position>,
@@ -110,7 +143,7 @@ impl Replay {
             chain: EventChain::starting_with(Digest([0; 16])),
             digest_every: 0,
             next_digest: u64::MAX,
-            snapshot_every: None,
+            snapshots: Snapshots::OnRequest,
             next_snapshot: u64::MAX,
             snapshot_requested: false,
             last_matching_digest: None,
@@ -135,8 +168,11 @@ impl Replay {
             subsystems: Self::recorded_subsystems(config.subsystems),
             digest_every: config.digest_every,
             next_digest: start,
-            snapshot_every: config.snapshot_every,
-            next_snapshot: config.snapshot_every.map_or(u64::MAX, |every| start.saturating_add(every)),
+            snapshots: config.snapshots,
+            next_snapshot: match config.snapshots {
+                Snapshots::Every(every) => start.saturating_add(every),
+                other => other.next(start, 0),
+            },
             ..Self::new(ReplayMode::Record)
         }
     }

@@ -16,7 +16,7 @@ use super::{Origin, Session};
 use crate::engine::Limits;
 use crate::error::Error;
 use crate::replay::{Cause, Differences, Divergence, Executed, Found, Narrowed};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 use crate::sync::lock;
 use crate::units::Position;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -184,8 +184,7 @@ impl Search<'_> {
         let fits = |at: Position| at < until || inclusive && at == until;
         let number = reader.snapshots().take_while(|chunk| fits(chunk.first)).count();
         let Some(number) = number.checked_sub(1) else { return Ok(None) };
-        let read = || Snapshot::from_bytes(&reader.read_snapshot(number as u64)?).map_err(Error::from);
-        Ok(Some(read()?))
+        Ok(Some(snapshot::recorded(reader, number as u64).map_err(Error::from)?))
     }
 
     /// Brings a twin from a snapshot, or the start, to the divergence, and behind it where it does not diverge. Gives the
@@ -263,8 +262,7 @@ impl Search<'_> {
         else {
             return Ok(Differences::default());
         };
-        let recorded = reader.read_snapshot(number as u64).map_err(Error::from)?;
-        let snapshot = Snapshot::from_bytes(&recorded).map_err(Error::from)?;
+        let snapshot = snapshot::recorded(reader, number as u64).map_err(Error::from)?;
         let mut twin = Twin::reference(self.origin)?;
         twin.resume(&snapshot)?;
         let mut expected = twin.session.world();

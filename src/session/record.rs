@@ -8,7 +8,9 @@ use crate::guest::Guest;
 use crate::log::{EventCursor, Header, LogReader, LogWriter, Options, RomRecord, RomTarget};
 use crate::machine::Machine;
 use crate::machine::board::{Board, ImageInput, MemoryImage};
-use crate::replay::{Checkpoint, Found, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode};
+use crate::replay::{
+    Checkpoint, Found, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode, Snapshots,
+};
 use crate::snapshot::Snapshot;
 use crate::sync::{Shared, lock};
 use std::path::Path;
@@ -85,7 +87,7 @@ impl Session {
             start: world.guest.position(),
             subsystems: world.subsystems(),
             digest_every: header.digest_every,
-            snapshot_every: header.snapshot_every,
+            snapshots: header.snapshot_every.map_or(Snapshots::Automatic, Snapshots::Every),
         };
         let mut replay = self.registered(Replay::record(Box::new(writer), config))?;
         replay.take_over_requests(&world.replay);
@@ -95,6 +97,7 @@ impl Session {
         replay.checkpoint(Checkpoint::Reset)?;
         world.identity = self.identity();
         world.replay = replay;
+        world.guest.begin_changes();
         if let Some(seed) = options.chaos {
             world.start_chaos(seed);
         }

@@ -4,6 +4,10 @@
 //! icount (u64), cycles (u64), length of the body before compression (u32), body (zlib), CRC-32 of all before (u32).
 //! The body is a list of sections: name (u16 length, UTF-8), content (u32 length, bytes).
 
+mod changes;
+
+pub use changes::{Changes, RecordedError, recorded};
+
 use crate::persist::{Digest, Field, PersistError, Reader, Sections};
 use crate::sync::Shared;
 use crate::units::Position;
@@ -14,6 +18,8 @@ use std::io::{Read, Write};
 
 const MAGIC: &[u8; 8] = b"RRSNAP\r\n";
 const VERSION: u16 = 1;
+/// The highest version of a container.
+const VERSIONS: u16 = 2;
 /// The largest body that is believed: 64 KiB of RAM and all devices have room many times over.
 const BODY_BYTES_MAX: usize = 16 << 20;
 const SECTIONS_MAX: usize = 1024;
@@ -25,7 +31,10 @@ pub enum SnapshotError {
     #[error("these bytes are no snapshot: they do not begin with the snapshot magic")]
     NotASnapshot,
     /// A later version wrote them.
-    #[error("the snapshot has version {0}; this rreplay reads up to version {VERSION}: update rreplay")]
+    #[error(
+        "the snapshot has version {0}, and version {VERSION} is wanted here: a later one needs a later rreplay, and one \
+         of version 2 needs the recording that it stands in"
+    )]
     Version(u16),
     /// They were cut off or changed.
     #[error("the snapshot is damaged: {0}")]
@@ -97,7 +106,8 @@ impl Snapshot {
 
     /// The container.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let body = put_sections(&self.sections);
+        let mut body = Vec::new();
+        put_sections(&self.sections, &mut body);
         let mut out = MAGIC.to_vec();
         VERSION.put(&mut out);
         self.identity.0.put(&mut out);
@@ -116,27 +126,40 @@ impl Snapshot {
     /// # Errors
     /// When the bytes are no snapshot, of a later version, or damaged.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        if !bytes.starts_with(MAGIC) {
-            return Err(SnapshotError::NotASnapshot);
-        }
-        let mut reader = Reader::new(&bytes[MAGIC.len()..]);
+        let checked = checked(bytes)?;
+        let mut reader = Reader::new(checked);
         let version = u16::take(&mut reader, "version")?;
         if version != VERSION {
             return Err(SnapshotError::Version(version));
         }
-        let Some((checked, crc)) = bytes.split_last_chunk::<4>() else {
-            return Err(SnapshotError::Damaged("it is too short".to_owned()));
-        };
-        if crc32fast::hash(checked) != u32::from_le_bytes(*crc) {
-            return Err(SnapshotError::Damaged("its checksum is wrong".to_owned()));
-        }
         let identity = Digest(reader.array("identity")?);
         let position = Position::new(u64::take(&mut reader, "icount")?, u64::take(&mut reader, "cycles")?);
         let length = u32::take(&mut reader, "length")? as usize;
-        let packed = reader.take(reader.remaining().saturating_sub(crc.len()), "body")?;
+        let packed = reader.take(reader.remaining(), "body")?;
         let sections = take_sections(&unpack(packed, length)?)?;
         Ok(Self::new(identity, position, sections))
     }
+}
+
+/// What stands between a container's magic and its checksum, which is right.
+fn checked(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(SnapshotError::NotASnapshot);
+    }
+    let Some((checked, crc)) = bytes.split_last_chunk::<4>() else {
+        return Err(SnapshotError::Damaged("it is too short".to_owned()));
+    };
+    // A later version may end otherwise.
+    let version = checked.get(MAGIC.len()..MAGIC.len() + 2).and_then(|version| version.try_into().ok());
+    if let Some(version) = version.map(u16::from_le_bytes)
+        && version > VERSIONS
+    {
+        return Err(SnapshotError::Version(version));
+    }
+    if crc32fast::hash(checked) != u32::from_le_bytes(*crc) {
+        return Err(SnapshotError::Damaged("its checksum is wrong".to_owned()));
+    }
+    Ok(&checked[MAGIC.len()..])
 }
 
 fn unpack(packed: &[u8], length: usize) -> Result<Vec<u8>, SnapshotError> {
@@ -163,10 +186,8 @@ fn each_piece(sections: &Sections, mut piece: impl FnMut(&[u8])) {
     }
 }
 
-fn put_sections(sections: &Sections) -> Vec<u8> {
-    let mut out = Vec::new();
+fn put_sections(sections: &Sections, out: &mut Vec<u8>) {
     each_piece(sections, |piece| out.extend_from_slice(piece));
-    out
 }
 
 fn take_sections(body: &[u8]) -> Result<Sections, SnapshotError> {

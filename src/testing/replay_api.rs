@@ -6,7 +6,7 @@ use super::replay_model::{Answer, Logged, Model};
 use super::scenario::many;
 use crate::log::Event;
 use crate::replay::{
-    MemoryLog, MemorySink, MemorySource, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode,
+    MemoryLog, MemorySink, MemorySource, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode, Snapshots,
 };
 use arbitrary::{Arbitrary, Unstructured};
 use proptest::collection::vec;
@@ -141,7 +141,9 @@ fn recorder(case: &ReplayApiCase, sink: MemorySink) -> Replay {
     let config = RecordConfig {
         subsystems: vec![SUBSYSTEM.to_owned()],
         digest_every: (case.digest_every % 32).into(),
-        snapshot_every: case.snapshot_every.map(|every| u64::from(every % 32) + 1),
+        snapshots: case
+            .snapshot_every
+            .map_or(Snapshots::OnRequest, |every| Snapshots::Every(u64::from(every % 32) + 1)),
         ..RecordConfig::default()
     };
     Replay::record(Box::new(sink), config)

@@ -15,10 +15,7 @@ use super::{Cpu, Exit, Halt, Status};
 ///
 /// The function is one `match` with a line for each opcode and so longer than a screen.
 #[inline(never)]
-pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(
-    cpu: &mut Cpu,
-    bus: &mut B,
-) -> Exit {
+pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
     let mut core = Core::<B, CMOS, PLAIN>::load(cpu, bus);
     /// Reads the operand of a mode and gives it to an operation.
     macro_rules! read {

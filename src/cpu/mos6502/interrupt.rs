@@ -121,9 +121,7 @@ fn polled<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Interrupt> {
 pub(super) fn is_interrupted<B: Bus>(cpu: &Cpu, bus: &mut B) -> bool {
     match cpu.halt {
         Halt::Running => polled(cpu, bus).is_some(),
-        Halt::Waiting => {
-            (bus.irq_held() || bus.nmi_at(cpu.cycles)) && waking(cpu, bus).1 != Interrupt::Wake
-        }
+        Halt::Waiting => (bus.irq_held() || bus.nmi_at(cpu.cycles)) && waking(cpu, bus).1 != Interrupt::Wake,
         Halt::Stopped | Halt::Jammed => false,
     }
 }
