@@ -55,6 +55,7 @@ pub mod error;
 pub mod foreign;
 pub mod recording;
 pub mod session;
+pub mod timeline;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -83,6 +83,11 @@ impl Recording {
         Ok(Self { reader: Shared::new(reader), origin })
     }
 
+    /// The file's reader, shared by all that reads it.
+    pub(crate) fn reader(&self) -> &Shared<LogReader> {
+        &self.reader
+    }
+
     /// The file; `<memory>` for a recording in memory.
     pub fn path(&self) -> &Path {
         self.reader.path()

@@ -22,6 +22,9 @@ pub use thread::{JoinHandle, ThreadId, yield_now};
 /// Shared immutable data. It orders nothing between threads, so a model checker need not see it.
 pub use std::sync::Arc as Shared;
 
+/// A value that is computed when it is first asked for, and the same whoever computes it: nothing to order either.
+pub use std::sync::OnceLock as Lazy;
+
 /// Atomics of the standard library, under the model checker too: for switches that are set before threads start.
 pub use std::sync::atomic::{AtomicU8 as PlainAtomicU8, Ordering as PlainOrdering};
 

@@ -6,6 +6,7 @@ use super::hosts::Outlet;
 use super::outside::{Outside, Transcripts, Watch};
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
+use crate::log::Event;
 use crate::nondet::{ClockKind, ShutdownCause};
 use crate::persist::{Digest, Field};
 use crate::planted::{Bug, is_planted};
@@ -398,6 +399,7 @@ impl<G: Guest> World<G> {
 
     fn turn(&mut self) -> Result<Next, ReplayError> {
         self.check()?;
+        let events_before = self.replay.events_passed();
         if std::mem::take(&mut self.watch.host_failed) {
             self.stop_request.get_or_insert(StopReason::Interrupted);
         }
@@ -435,6 +437,10 @@ impl<G: Guest> World<G> {
             return Ok(Next::Continue);
         }
         if self.limits.reached(self.guest.position()) {
+            // Player: all that the log has here is done before a run ends here.
+            if self.replay.events_passed() != events_before && self.has_more_here()? {
+                return Ok(Next::Continue);
+            }
             if self.ends_on_instruction && self.take_interrupt()? {
                 return Ok(Next::Continue);
             }
@@ -604,15 +610,40 @@ impl<G: Guest> World<G> {
             return Ok(false);
         }
         let (guest, mut outside) = self.split();
-        if !guest.is_interrupted(&mut outside) {
+        if !guest.is_interrupted(&mut outside) || !self.logs_interrupt()? {
             return Ok(false);
         }
+        let (guest, mut outside) = self.split();
         let budget = Budget { stop: Position::new(here.icount, here.cycles + 1), cycles: u64::MAX };
-        guest.run(budget, &mut outside);
+        let exit = guest.run(budget, &mut outside);
         self.check()?;
         self.replay.account_executed(self.guest.position())?;
+        // What it pushes somebody may watch, or nothing may be mapped there.
+        self.ending = match exit {
+            GuestExit::Hook => Some(StopReason::Hook),
+            GuestExit::Fault => Some(StopReason::Fault),
+            _ => None,
+        };
         // A player refuses an interrupt that the log does not have here.
         Ok(self.guest.position() != here)
+    }
+
+    /// Player: whether the log has an interrupt next, at this boundary. True in the other modes.
+    fn logs_interrupt(&mut self) -> Result<bool, ReplayError> {
+        if self.replay.mode() != ReplayMode::Play {
+            return Ok(true);
+        }
+        let icount = self.guest.position().icount;
+        let next = self.replay.peek()?;
+        Ok(next
+            .is_some_and(|next| next.position.icount == icount && matches!(next.event, Event::Interrupt(_))))
+    }
+
+    /// Player: whether the log has something for the loop next, at this boundary.
+    fn has_more_here(&mut self) -> Result<bool, ReplayError> {
+        let here = self.guest.position();
+        Ok(self.replay.mode() == ReplayMode::Play
+            && self.replay.next_stop()?.is_some_and(|next| next <= here))
     }
 
     /// A CPU that only a reset can start again. In play the log's end, or that reset, comes before this is final.

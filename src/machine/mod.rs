@@ -18,7 +18,7 @@ mod tap;
 pub use bus::BusCycle;
 pub use hooks::{Hit, HookId, HookKind};
 pub use slots::{Slot, Wire};
-pub use state::SectionError;
+pub use state::{Captured, SectionError};
 pub use tap::{Author, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
@@ -162,6 +162,11 @@ impl Machine {
     /// Hooks and breakpoints.
     pub fn hooks_mut(&mut self) -> &mut Hooks {
         &mut self.hooks
+    }
+
+    /// Whether no instruction is executed until something comes: the CPU waits, or the machine is suspended.
+    pub fn waits(&self) -> bool {
+        self.cpu.waiting() || self.suspended
     }
 
     /// Tells the memory which pages are watched; to be called when hooks have changed.

@@ -2,7 +2,8 @@
 
 use super::Machine;
 use super::lines::Lines;
-use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges};
+use crate::cpu::Cpu;
+use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, Pages};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
 use crate::planted::{Bug, is_planted};
 
@@ -34,6 +35,48 @@ pub enum SectionError {
 
 /// Number of the memory's section.
 const MEMORY_PLACE: usize = 2;
+
+/// A machine's state, to come back to: each part saved but for the memory, whose pages are shared with other states.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// CPU, lines, then the devices.
+    parts: Vec<Vec<u8>>,
+    pages: Pages,
+}
+
+impl Captured {
+    /// The state that sections hold in which the memory is given on its own.
+    pub fn new(parts: Vec<Vec<u8>>, pages: Pages) -> Self {
+        Self { parts, pages }
+    }
+
+    /// The memory.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// Bytes of all parts but the memory.
+    pub fn part_bytes(&self) -> usize {
+        self.parts.iter().map(Vec::len).sum()
+    }
+}
+
+fn restore_part(part: &mut dyn Persist, section: &str, bytes: Option<&Vec<u8>>) -> Result<(), SectionError> {
+    let mut reader = Reader::new(bytes.map_or(&[], Vec::as_slice));
+    part.restore(&mut reader)
+        .and_then(|()| reader.finish())
+        .map_err(|source| SectionError::Content { section: section.to_owned(), source })
+}
+
+fn check_counts(cpu: &Cpu) -> Result<(), SectionError> {
+    for (count, name) in [(cpu.icount, "icount"), (cpu.cycles, "cycles")] {
+        if count > COUNT_MAX {
+            let source = PersistError::Invalid(name);
+            return Err(SectionError::Content { section: "cpu".to_owned(), source });
+        }
+    }
+    Ok(())
+}
 
 fn saved(part: &dyn Persist) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -116,6 +159,40 @@ impl Machine {
         names.into_iter().zip(contents).collect()
     }
 
+    /// The state, in a form that shares what has not changed with others of the same run.
+    pub fn capture(&mut self) -> Captured {
+        self.slots.catch_up(self.cpu.cycles);
+        let mut parts = vec![saved(&self.cpu), saved(&self.lines_and_power())];
+        parts.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
+        Captured { parts, pages: self.memory.collect_pages() }
+    }
+
+    /// Becomes what [`capture`](Machine::capture) saw on a machine of the same board.
+    ///
+    /// # Errors
+    /// When it does not fit. The machine is then in no state at all, until another one is reinstated.
+    pub fn reinstate(&mut self, captured: &Captured) -> Result<(), SectionError> {
+        let mut rest = captured.parts.iter();
+        let names = self.section_names();
+        let of_devices = &names[FIRST_DEVICE..];
+        restore_part(&mut self.cpu, &names[0], rest.next())?;
+        check_counts(&self.cpu)?;
+        let mut lines = LinesAndPower::default();
+        restore_part(&mut lines, &names[1], rest.next())?;
+        self.memory.restore_pages(&captured.pages).map_err(|_| SectionError::Content {
+            section: MEMORY.to_owned(),
+            source: PersistError::Invalid("ram_map"),
+        })?;
+        for (slot, name) in self.slots.devices_mut().zip(of_devices) {
+            restore_part(&mut *slot.device, name, rest.next())?;
+        }
+        (self.lines, self.suspended) = (lines.lines, lines.suspended);
+        self.fault = None;
+        self.slots.refresh_all();
+        self.wake_by_line();
+        Ok(())
+    }
+
     /// Restores what `save` gave on a machine of the same board.
     ///
     /// # Errors
@@ -128,20 +205,12 @@ impl Machine {
         }
         let mut restored = self.clone();
         let mut rest = sections.iter();
-        let mut next = |part: &mut dyn Persist| {
-            let Some((section, bytes)) = rest.next() else { return Ok(()) };
-            let mut reader = Reader::new(bytes);
-            part.restore(&mut reader)
-                .and_then(|()| reader.finish())
-                .map_err(|source| SectionError::Content { section: section.clone(), source })
+        let mut next = |part: &mut dyn Persist| match rest.next() {
+            Some((section, bytes)) => restore_part(part, section, Some(bytes)),
+            None => Ok(()),
         };
         next(&mut restored.cpu)?;
-        for (count, name) in [(restored.cpu.icount, "icount"), (restored.cpu.cycles, "cycles")] {
-            if count > COUNT_MAX {
-                let source = PersistError::Invalid(name);
-                return Err(SectionError::Content { section: "cpu".to_owned(), source });
-            }
-        }
+        check_counts(&restored.cpu)?;
         let mut lines = LinesAndPower::default();
         next(&mut lines)?;
         next(&mut *restored.memory)?;

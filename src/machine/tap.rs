@@ -47,6 +47,8 @@ pub struct TapSpec {
     pub first: u16,
     /// The last address.
     pub last: u16,
+    /// The last cycle that is looked at.
+    pub last_cycle: u64,
     /// Sightings kept, the latest: older ones are counted and dropped.
     pub kept_max: usize,
     /// Whether each access is to know its instruction. Every instruction is then looked at, which costs speed.
@@ -130,6 +132,9 @@ impl Tap {
     }
 
     fn note(&mut self, sighting: Sighting) {
+        if sighting.at.cycles > self.spec.last_cycle {
+            return;
+        }
         if self.seen.len() == self.spec.kept_max {
             self.seen.pop_front();
             self.dropped += 1;

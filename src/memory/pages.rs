@@ -1,21 +1,29 @@
 //! Frozen pages and tables of them.
 
-use crate::sync::Shared as Arc;
+use crate::sync::{Lazy, Shared as Arc};
 
 use super::{PAGE_COUNT, PAGE_SIZE};
 use crate::persist::Digest;
 
-/// 256 bytes that never change again, with their hash.
-#[derive(PartialEq, Eq, Debug)]
+/// 256 bytes that never change again, with their hash once it was asked for.
+#[derive(Debug)]
 pub struct Page {
     bytes: [u8; PAGE_SIZE],
-    digest: Digest,
+    digest: Lazy<Digest>,
 }
+
+impl PartialEq for Page {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Page {}
 
 impl Page {
     /// Freezes bytes.
     pub fn new(bytes: [u8; PAGE_SIZE]) -> Self {
-        Self { digest: Digest::of(&bytes), bytes }
+        Self { bytes, digest: Lazy::new() }
     }
 
     /// The bytes.
@@ -25,7 +33,7 @@ impl Page {
 
     /// Their hash.
     pub fn digest(&self) -> Digest {
-        self.digest
+        *self.digest.get_or_init(|| Digest::of(&self.bytes))
     }
 }
 
@@ -110,7 +118,7 @@ impl Pages {
     }
 
     /// Whether both tables hold the very same frozen page.
-    pub(super) fn shares(&self, other: &Pages, page: u8) -> bool {
+    pub fn shares(&self, other: &Pages, page: u8) -> bool {
         match (self.get(page), other.get(page)) {
             (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
             _ => false,

@@ -167,6 +167,10 @@ impl Session {
                     return Err(error);
                 }
             };
+            if reason != StopReason::Hook {
+                // What the last instruction did is seen also where it ends the run.
+                self.call_hooks();
+            }
             match reason {
                 StopReason::Hook => {
                     let goes_on = self.call_hooks();

@@ -1,0 +1,22 @@
+//! A recording to move in: any moment at once, backwards as easily as forwards, and questions about all of it.
+//!
+//! Nothing here changes the recording. A [`Timeline`] stands at a *place*: where an instruction is about to be executed,
+//! or where the CPU waits. There is one place for each number of instructions retired, behind the interrupt sequence if
+//! one comes there and with all that is due done; where the CPU waits there is a second one, the instruction behind the
+//! wait. Everything goes by going there again: a [`Navigator`](navigator::Navigator) brings a replay from the nearest state that is kept (in the
+//! recording, or in memory) to the place, and a place is always the same, for the machine is deterministic.
+
+mod calls;
+mod marks;
+mod navigator;
+mod queries;
+mod search;
+mod stored;
+#[expect(clippy::module_inception, reason = "the timeline is what this module is for")]
+mod timeline;
+
+pub use queries::{ACCESSES_MAX, Access, AccessQuery};
+pub use timeline::{Condition, PointId, Timeline, TimelineStop};
+
+/// Bytes of states that a timeline keeps in memory unless told otherwise.
+pub const MARKS_BUDGET: usize = 256 << 20;

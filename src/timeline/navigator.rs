@@ -1,0 +1,485 @@
+//! One replay of a recording, moved about: it goes to any place by the shortest way from a state that is kept.
+
+use super::marks::{Mark, Marks};
+use super::stored::StoredSnapshots;
+use crate::engine::{Limits, Next, StopReason, World};
+use crate::error::Error;
+use crate::guest::Guest;
+use crate::log::LogReader;
+use crate::machine::{HookKind, Machine, Tap, TapSpec};
+use crate::memory::PageBits;
+use crate::replay::ReplayError;
+use crate::session::Session;
+use crate::sync::Shared;
+use crate::units::Position;
+
+/// Work, in instructions, between two questions whether the user wants to stop.
+const WORK_BETWEEN_QUESTIONS: u64 = 1_000_000;
+/// What a stop of the loop costs beside its instructions.
+const STOP_WORK: u64 = 200;
+/// Instructions between the nearest mark that is left on the way to a place, and that place.
+const NEAREST_MARK: u64 = 512;
+/// Stops at one place, each for another reason, behind which a replay will not go on any more.
+const STALLS_MAX: u32 = 4;
+
+/// Asks whether the user wants to stop, now and then.
+pub struct Patience<'a> {
+    unasked: u64,
+    interrupted: &'a mut dyn FnMut() -> bool,
+}
+
+impl<'a> Patience<'a> {
+    /// For one search.
+    pub fn new(interrupted: &'a mut dyn FnMut() -> bool) -> Self {
+        Self { unasked: 0, interrupted }
+    }
+
+    /// Some work was done.
+    ///
+    /// # Errors
+    /// When the user wants to stop.
+    pub fn spend(&mut self, work: u64) -> Result<(), Error> {
+        self.unasked += work;
+        if self.unasked >= WORK_BETWEEN_QUESTIONS {
+            self.unasked = 0;
+            if (self.interrupted)() {
+                return Err(Error::State(
+                    "the search was stopped; the timeline stands where it stood".into(),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a stretch of the run ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Goal {
+    /// Where so many instructions have just retired.
+    Arrival(u64),
+    /// The first place at or behind a position.
+    Place(Position),
+}
+
+/// A replay that goes where it is told.
+pub struct Navigator {
+    session: Session,
+    marks: Marks,
+    stored: StoredSnapshots,
+    /// The recording's own start, before anything was done: never let go.
+    origin: Shared<Mark>,
+    start: Position,
+    end: Position,
+    /// Whether it has come to the recording's end.
+    ended: bool,
+    /// Whether all that is due where it stands is done.
+    settled: bool,
+    /// After an error the machine is in no state to go on from.
+    lost: bool,
+}
+
+impl Navigator {
+    /// A replay at its start, with a budget for the states that it keeps, in bytes.
+    ///
+    /// # Errors
+    /// A recording that cannot be replayed, or snapshots in it that do not hold.
+    pub fn new(session: Session, reader: &Shared<LogReader>, budget: usize) -> Result<Self, Error> {
+        let stored = StoredSnapshots::read(reader, budget)?;
+        let origin = Mark { is_settled: false, ..capture(&session, true) };
+        let mut navigator = Self {
+            session,
+            origin: Shared::new(origin),
+            marks: Marks::new(budget),
+            stored,
+            start: reader.header().start,
+            end: reader.last_position(),
+            ended: false,
+            settled: false,
+            lost: false,
+        };
+        // What is due at the start belongs to the first place.
+        navigator.run(
+            Limits { icount: navigator.start.icount, cycles: u64::MAX },
+            &mut Patience::new(&mut || false),
+        )?;
+        navigator.start = navigator.position();
+        Ok(navigator)
+    }
+
+    /// Where the recording's first place is.
+    pub fn start(&self) -> Position {
+        self.start
+    }
+
+    /// Where the recording ends.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
+    /// Where it stands.
+    pub fn position(&self) -> Position {
+        self.session.position()
+    }
+
+    /// The replay, standing where it was brought.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Events that the replay has taken from the log where it stands.
+    pub fn events_passed(&self) -> u64 {
+        self.session.world().replay.events_passed()
+    }
+
+    /// Marks kept in memory, and an upper bound of their bytes.
+    pub fn marks_size(&self) -> (usize, usize) {
+        self.marks.size()
+    }
+
+    /// The recording's snapshots.
+    pub fn stored(&self) -> &StoredSnapshots {
+        &self.stored
+    }
+
+    // ---- going ----
+
+    /// Goes to where `icount` instructions have just retired and what is due there is done; gives the place.
+    ///
+    /// # Errors
+    /// A divergence, a file that cannot be read, a user who wants to stop.
+    pub fn seek(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<Position, Error> {
+        let icount = icount.clamp(self.start.icount, self.end.icount);
+        let base = latest(self.stored.before_arrival(icount), self.marks.before_arrival(icount));
+        let from = self.start_from(base, Position::new(icount, 0))?;
+        self.approach(icount, patience)?;
+        self.run(Limits { icount, cycles: u64::MAX }, patience)?;
+        self.keep_distant_mark(from, true);
+        Ok(self.position())
+    }
+
+    /// Goes to a place where it was before.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn go_to(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<(), Error> {
+        let here = self.position();
+        if here == place && self.settled && !self.lost {
+            return Ok(());
+        }
+        let base = latest(self.stored.before(place), self.marks.before(place));
+        let from = self.start_from(base, place)?;
+        self.approach(place.icount, patience)?;
+        self.run_on_to(place, patience)?;
+        let here = self.position();
+        if here != place {
+            self.lost = true;
+            return Err(Error::Engine(format!("a replay that was to go to {place} came to {here}")));
+        }
+        self.keep_distant_mark(from, false);
+        Ok(())
+    }
+
+    /// Where the shortest way to a place begins: at the mark, or here.
+    fn start_from(&mut self, base: Option<Shared<Mark>>, place: Position) -> Result<Position, Error> {
+        let here = self.position();
+        let base = base.unwrap_or_else(|| self.origin.clone());
+        if self.lost || self.ended || here >= place || base.position > here {
+            self.restore(&base)?;
+        }
+        Ok(self.position())
+    }
+
+    /// Goes on to the first place at or behind a position.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn run_on_to(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<(), Error> {
+        self.run(Limits { icount: place.icount, cycles: place.cycles }, patience)?;
+        if self.position() < place {
+            self.run(Limits { icount: u64::MAX, cycles: place.cycles }, patience)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on to the recording's end.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn run_to_end(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
+        if !self.ended {
+            self.go_to(from, patience)?;
+            let icount = self.end.icount;
+            // By way of the last arrival, so that marks are left for the way back.
+            self.seek(icount, patience)?;
+            self.run(Limits::NONE, patience)?;
+        }
+        Ok(self.position())
+    }
+
+    /// Goes on to where so many instructions have just retired.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn run_to_arrival(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<(), Error> {
+        self.run(Limits { icount, cycles: u64::MAX }, patience)
+    }
+
+    /// The place `count` instructions behind another, or the end.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn step(
+        &mut self,
+        from: Position,
+        count: u64,
+        patience: &mut Patience<'_>,
+    ) -> Result<Position, Error> {
+        if count == 0 {
+            return Ok(from);
+        }
+        let goal = from.icount.saturating_add(count);
+        if goal > self.end.icount {
+            return self.run_to_end(from, patience);
+        }
+        // A step goes on from here; a longer way leaves marks.
+        if count == 1 {
+            self.go_to(from, patience)?;
+            self.run_to_arrival(goal, patience)?;
+            return Ok(self.position());
+        }
+        self.seek(goal, patience)
+    }
+
+    /// The place before another: before the wait, where it stands behind one.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn step_back(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
+        let before = from.icount.saturating_sub(1).max(self.start.icount);
+        self.seek(before, patience)?;
+        if before == from.icount {
+            return Ok(self.start);
+        }
+        let before = self.position();
+        self.run_to_arrival(from.icount, patience)?;
+        let arrival = self.position();
+        Ok(if arrival < from { arrival } else { before })
+    }
+
+    /// Goes on to where the next instruction is about to begin: behind the wait, and the interrupt that ends it.
+    /// Gives whether there is one.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn go_to_instruction(&mut self, patience: &mut Patience<'_>) -> Result<bool, Error> {
+        if self.ended {
+            return Ok(false);
+        }
+        let icount = self.position().icount;
+        {
+            let mut world = self.session.world();
+            *world.guest.hooks_mut() = Default::default();
+            world.guest.hooks_mut().add(HookKind::Execute, 0, u16::MAX);
+            world.guest.apply_hooks();
+        }
+        let outcome = self.run_until(Limits::NONE, true, patience);
+        let found = !self.session.world().guest.take_hits().is_empty();
+        self.unwatch();
+        outcome?;
+        Ok(found && self.position().icount == icount)
+    }
+
+    /// Goes on to a goal while the run is watched; gives what was seen.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn watch(
+        &mut self,
+        specs: &[TapSpec],
+        to: Goal,
+        patience: &mut Patience<'_>,
+    ) -> Result<Vec<Tap>, Error> {
+        {
+            let mut world = self.session.world();
+            *world.guest.hooks_mut() = Default::default();
+            world.guest.hooks_mut().set_taps(specs.iter().map(|spec| Tap::new(*spec)).collect());
+            world.guest.apply_hooks();
+        }
+        let outcome = match to {
+            Goal::Arrival(icount) => self.run(Limits { icount, cycles: u64::MAX }, patience),
+            Goal::Place(place) => self.run_on_to(place, patience),
+        };
+        let taps = self.session.world().guest.hooks_mut().set_taps(Vec::new());
+        self.unwatch();
+        outcome.map(|()| taps)
+    }
+
+    fn unwatch(&self) {
+        let mut world = self.session.world();
+        *world.guest.hooks_mut() = Default::default();
+        world.guest.apply_hooks();
+    }
+
+    /// Whether the recording's end is reached.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Leaves marks on a long way, ever closer to its goal: who goes back from there comes to them one after the other.
+    fn approach(&mut self, goal: u64, patience: &mut Patience<'_>) -> Result<(), Error> {
+        loop {
+            let left = goal.saturating_sub(self.position().icount);
+            if left < NEAREST_MARK * 2 || self.ended {
+                return Ok(());
+            }
+            self.run(Limits { icount: goal - left / 2, cycles: u64::MAX }, patience)?;
+            self.keep_mark(true);
+        }
+    }
+
+    fn run(&mut self, limits: Limits, patience: &mut Patience<'_>) -> Result<(), Error> {
+        self.run_until(limits, false, patience)
+    }
+
+    /// Goes on until a limit is reached and what is due there is done, or the recording has ended; or until a hook is hit.
+    fn run_until(&mut self, limits: Limits, to_hook: bool, patience: &mut Patience<'_>) -> Result<(), Error> {
+        if self.ended {
+            return Ok(());
+        }
+        // Until it is known that all went well.
+        self.lost = true;
+        let (mut last_stop, mut stalls) = (None, 0);
+        let mut world = self.session.world();
+        begin(&mut world, limits);
+        loop {
+            let before = world.guest.position().icount;
+            let next = world.vcpu_hold();
+            world.guest.take_fault();
+            patience.spend(world.guest.position().icount - before + STOP_WORK)?;
+            match next {
+                Next::Continue => {}
+                Next::Done(Ok(StopReason::Budget)) => break,
+                Next::Done(Ok(StopReason::Hook)) if to_hook => break,
+                // There are no hosts to wait for.
+                Next::Rest(_) | Next::Done(Ok(StopReason::End | StopReason::Halted)) => {
+                    self.ended = true;
+                    break;
+                }
+                Next::Done(Ok(_)) => {
+                    // Shut down, or at a fault: the log goes on behind it, or never.
+                    let here = Some((world.guest.position(), world.replay.events_passed()));
+                    stalls = if last_stop == here { stalls + 1 } else { 0 };
+                    last_stop = here;
+                    if stalls == STALLS_MAX {
+                        self.ended = true;
+                        break;
+                    }
+                    begin(&mut world, limits);
+                }
+                Next::Done(Err(error)) => return Err(diverged(error)),
+            }
+        }
+        // It grows with every pass over the same stretch, and nobody reads it.
+        world.transcripts = Default::default();
+        (self.lost, self.settled) = (false, true);
+        Ok(())
+    }
+
+    // ---- marks ----
+
+    /// Keeps the state here, to come back to.
+    fn keep_mark(&mut self, is_arrival: bool) {
+        // Behind the end nothing can be gone on from.
+        if !self.ended {
+            self.marks.keep(capture(&self.session, is_arrival));
+        }
+    }
+
+    fn keep_distant_mark(&mut self, from: Position, is_arrival: bool) {
+        if self.position().icount - from.icount >= NEAREST_MARK {
+            self.keep_mark(is_arrival);
+        }
+    }
+
+    /// Goes back to the last state kept at or before a place, and no further back than that.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn rewind(&mut self, place: Position) -> Result<Position, Error> {
+        let mark = latest(self.stored.before(place), self.marks.before(place));
+        let mark = mark.unwrap_or_else(|| self.origin.clone());
+        self.restore(&mark)?;
+        Ok(mark.position)
+    }
+
+    /// Where [`rewind`](Navigator::rewind) goes to.
+    pub fn base_before(&mut self, place: Position) -> Position {
+        let mark = latest(self.stored.before(place), self.marks.before(place));
+        mark.map_or(self.origin.position, |mark| mark.position)
+    }
+
+    /// Goes ahead over the recording's snapshots before `stop` as long as nothing was written to any of these pages, without
+    /// running there.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn skip_unwritten(&mut self, pages: &PageBits, stop: u64) -> Result<(), Error> {
+        let mut here = self.position();
+        let mut reached = None;
+        while let Some(next) = self.stored.behind(here)
+            && next.position.icount < stop
+            && !self.stored.may_have_written(pages, here, next.position)
+        {
+            here = next.position;
+            reached = Some(next);
+        }
+        reached.map_or(Ok(()), |mark| self.restore(&mark))
+    }
+
+    fn restore(&mut self, mark: &Mark) -> Result<(), Error> {
+        self.lost = true;
+        let mut world = self.session.world();
+        world.guest.reinstate(&mark.machine)?;
+        world.replay.resume(&mark.replay)?;
+        let (machine, log) = (world.guest.position(), world.replay.position());
+        if machine != mark.position || log != mark.position {
+            return Err(Error::Mismatch(format!(
+                "the snapshot at {} is of a machine at {machine} and a log at {log}: the file is damaged",
+                mark.position
+            )));
+        }
+        world.forget_sleep();
+        drop(world);
+        (self.lost, self.ended, self.settled) = (false, false, mark.is_settled);
+        Ok(())
+    }
+}
+
+fn begin(world: &mut World<Machine>, limits: Limits) {
+    world.begin_run(limits);
+    world.ends_on_instruction = limits.icount != u64::MAX;
+}
+
+fn capture(session: &Session, is_arrival: bool) -> Mark {
+    let mut world = session.world();
+    let replay = world.replay.save();
+    Mark {
+        position: world.guest.position(),
+        is_arrival,
+        is_settled: true,
+        machine: world.guest.capture(),
+        replay,
+    }
+}
+
+/// The later one of two marks.
+fn latest(one: Option<Shared<Mark>>, other: Option<Shared<Mark>>) -> Option<Shared<Mark>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if one.position > other.position { one } else { other }),
+        (one, other) => one.or(other),
+    }
+}
+
+fn diverged(error: ReplayError) -> Error {
+    error.into()
+}

@@ -1,0 +1,158 @@
+//! Questions about a run: who wrote a byte, and all accesses to a range.
+
+use super::navigator::{Goal, Navigator, Patience};
+use super::search;
+use crate::error::Error;
+use crate::machine::{Author, HookKind, Sighting, TapSpec};
+use crate::sync::{Mutex, lock};
+use crate::units::Position;
+
+/// Instructions of a stretch whose accesses are taken in at once.
+const STRETCH: u64 = 200_000;
+/// Accesses that a table holds: some 50 bytes each.
+pub const ACCESSES_MAX: usize = 10_000_000;
+
+/// An access to data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Access {
+    /// Instructions retired before it.
+    pub icount: u64,
+    /// The exact clock cycle.
+    pub cycles: u64,
+    /// Where the instruction begins that made it; `None` when it was none.
+    pub pc: Option<u16>,
+    /// The address.
+    pub address: u16,
+    /// What memory held before a write; `None` for a read, and where a device answers.
+    pub old: Option<u8>,
+    /// The byte read or written.
+    pub new: u8,
+    /// Whether it is a write.
+    pub is_write: bool,
+    /// Who made it: `cpu`, `interrupt` (the CPU on its way into a handler), or a device by its name.
+    pub by: String,
+}
+
+/// Which accesses a table is to hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AccessQuery {
+    /// The first address.
+    pub first: u16,
+    /// The last address.
+    pub last: u16,
+    /// Whether reads belong to it.
+    pub reads: bool,
+    /// Whether writes belong to it.
+    pub writes: bool,
+    /// The first icount, the recording's start when not given.
+    pub start: Option<u64>,
+    /// The first icount that does not belong to it, the recording's end when not given.
+    pub stop: Option<u64>,
+}
+
+impl Navigator {
+    /// An access as users see it.
+    pub fn access(&self, sighting: &Sighting) -> Access {
+        let by = match sighting.author {
+            Author::Instruction => "cpu".to_owned(),
+            Author::Interrupt => "interrupt".to_owned(),
+            Author::Device(slot) => {
+                let world = self.session().world();
+                let name = world.guest.devices().nth(slot).map(|slot| slot.name.clone());
+                name.unwrap_or_else(|| "device".to_owned())
+            }
+        };
+        Access {
+            icount: sighting.at.icount,
+            cycles: sighting.at.cycles,
+            pc: sighting.pc,
+            address: sighting.address,
+            old: sighting.old,
+            new: sighting.value,
+            is_write: sighting.kind == HookKind::Write,
+            by,
+        }
+    }
+
+    /// All accesses to a range of addresses, in order, handed to `take` one by one.
+    ///
+    /// # Errors
+    /// As for [`last_write`], or [`Error::Argument`] for more than [`ACCESSES_MAX`].
+    pub fn accesses(
+        &mut self,
+        query: &AccessQuery,
+        patience: &mut Patience<'_>,
+        take: &mut dyn FnMut(Access),
+    ) -> Result<(), Error> {
+        let start = query.start.unwrap_or(0);
+        let stop = query.stop.unwrap_or(u64::MAX).min(self.end().icount.saturating_add(1));
+        let spec = TapSpec {
+            executes: false,
+            reads: query.reads,
+            writes: query.writes,
+            first: query.first,
+            last: query.last,
+            last_cycle: u64::MAX,
+            kept_max: usize::MAX,
+            with_pc: true,
+        };
+        let pages = self.pages_written(&[spec]);
+        // From before the first instruction: what an interrupt pushes has the icount of the handler's first one.
+        self.rewind(Position::new(start, 0))?;
+        let mut count = 0;
+        while !self.has_ended() && self.position().icount < stop && self.position() < self.end() {
+            let here = self.position();
+            if here.icount.saturating_add(STRETCH) < start {
+                self.seek(start - 1, patience)?;
+                continue;
+            }
+            if let Some(pages) = &pages {
+                self.skip_unwritten(pages, stop)?;
+            }
+            let goal = self.position().icount.saturating_add(STRETCH).min(stop);
+            let goal = if goal >= self.end().icount { Goal::Place(self.end()) } else { Goal::Arrival(goal) };
+            for sighting in self.watch(&[spec], goal, patience)?.iter().flat_map(|tap| tap.seen()) {
+                if !(start..stop).contains(&sighting.at.icount) {
+                    continue;
+                }
+                count += 1;
+                if count > ACCESSES_MAX {
+                    return Err(Error::Argument(format!(
+                        "there are more than {ACCESSES_MAX} accesses: ask for fewer addresses, or a part of the run \
+                         (start=..., stop=...)"
+                    )));
+                }
+                take(self.access(sighting));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The last write to an address that was made when the machine stood at a place.
+///
+/// # Errors
+/// A divergence, a file that cannot be read, a user who wants to stop.
+pub fn last_write(
+    navigator: &Mutex<Navigator>,
+    address: u16,
+    before: Position,
+    patience: &mut Patience<'_>,
+) -> Result<Option<Access>, Error> {
+    let spec = TapSpec {
+        executes: false,
+        reads: false,
+        writes: true,
+        first: address,
+        last: address,
+        last_cycle: u64::MAX,
+        // The last sighting of a stretch is the one.
+        kept_max: 1,
+        with_pc: false,
+    };
+    let found = search::backward(navigator, before, &[spec], patience, &mut |_| Ok(true))?;
+    let Some(found) = found else { return Ok(None) };
+    let mut navigator = lock(navigator);
+    let explained = navigator.explain(&found.sighting, patience)?;
+    Ok(Some(navigator.access(&explained)))
+}
