@@ -3,7 +3,9 @@
 use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::foreign::machine_name;
-use crate::log::{Damage, Event, EventCursor, EventKind, Header, LogInfo, LogReader, StampedEvent};
+use crate::log::{
+    Damage, Event, EventCursor, EventKind, Header, LogInfo, LogReader, RecordingId, StampedEvent,
+};
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
 use crate::replay::OWN_SUBSYSTEMS;
@@ -116,6 +118,11 @@ impl Recording {
         }
     }
 
+    /// What tells it from every other recording.
+    pub fn id(&self) -> RecordingId {
+        self.reader.id()
+    }
+
     /// What the file says of itself.
     pub fn header(&self) -> &Header {
         self.reader.header()
@@ -193,20 +200,24 @@ impl Recording {
         Ok(cursor.take_while(within).filter(wanted).map(|event| event.map_err(Error::from)))
     }
 
+    /// The number of the console among the character devices. That of a machine that is not ours is its first one.
+    pub(crate) fn console(&self) -> Option<usize> {
+        let chars = &self.reader.header().chars;
+        match &self.origin {
+            Origin::Board(board) => {
+                board.console.as_ref().and_then(|name| chars.iter().position(|other| other == name))
+            }
+            Origin::Machine(_) => Some(0),
+        }
+    }
+
     /// What the console printed, without replaying. The console of a machine that is not ours is its first character
     /// device.
     ///
     /// # Errors
     /// When the file cannot be read, or when it is more than [`OUTPUT_BYTES_MAX`].
     pub fn output(&self) -> Result<Vec<u8>, Error> {
-        let chars = &self.reader.header().chars;
-        let console = match &self.origin {
-            Origin::Board(board) => {
-                board.console.as_ref().and_then(|name| chars.iter().position(|other| other == name))
-            }
-            Origin::Machine(_) => Some(0),
-        };
-        let Some(console) = console else { return Ok(Vec::new()) };
+        let Some(console) = self.console() else { return Ok(Vec::new()) };
         // Events are not shorter than the bytes that they carry, so nothing is copied while it grows.
         let written = self.reader.totals().of(EventKind::CharWrite).bytes;
         let room = usize::try_from(written).map_or(OUTPUT_BYTES_MAX, |written| written.min(OUTPUT_BYTES_MAX));

@@ -56,6 +56,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "session",
             "snapshot",
             "timeline",
+            "timeline",
             "host",
         ],
     ),

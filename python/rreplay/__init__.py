@@ -15,6 +15,7 @@ otherwise. Everything raised on purpose is a `ReplayError`.
 """
 
 from ._core import (
+    Access,
     Board,
     BusCycle,
     Event,
@@ -80,6 +81,7 @@ from .replay_values import (
     RandomResult,
     Rel,
 )
+from .timeline import Accesses, Breakpoint, Moment, Timeline
 from .vocabulary import (
     Checkpoint,
     ClockKind,
@@ -94,12 +96,15 @@ from .vocabulary import (
 
 __all__ = [
     "Abs",
+    "Access",
+    "Accesses",
     "AddressError",
     "ArgumentError",
     "AudioRead",
     "BlockResult",
     "Board",
     "BoardError",
+    "Breakpoint",
     "BusCycle",
     "Button",
     "CharWritten",
@@ -139,6 +144,7 @@ __all__ = [
     "Machine",
     "Memory",
     "MismatchError",
+    "Moment",
     "Network",
     "NetworkFunction",
     "NotARecording",
@@ -162,6 +168,7 @@ __all__ = [
     "StopReason",
     "TcpClient",
     "TcpServer",
+    "Timeline",
     "Udp",
     "UnknownDevice",
     "UserDevice",

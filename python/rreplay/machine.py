@@ -345,7 +345,7 @@ class Machine:
         return self._hook("write", address)
 
     def _hook(self, kind: str, address: int | range) -> Callable[[HookCallback], Hook]:
-        first, last = _address_range(address)
+        first, last = address_range(address)
 
         def attach(callback: HookCallback) -> Hook:
             if not callable(callback):
@@ -445,8 +445,15 @@ def _output_test(pattern: bytes | re.Pattern[bytes]) -> bytes | Callable[[bytes]
     return seen
 
 
-def _address_range(address: Any) -> tuple[int, int]:
+def address_range(address: Any) -> tuple[int, int]:
+    """The first and the last address of an address, a range, or a slice.
+
+    Raises:
+        AddressError: It is something else, or out of range.
+    """
     span = range(address, address + 1) if isinstance(address, int) else address
+    if isinstance(span, slice) and span.step is None and isinstance(span.start, int) and isinstance(span.stop, int):
+        span = range(span.start, span.stop)
     if not isinstance(span, range) or span.step != 1 or len(span) == 0 or span[0] < 0 or span[-1] > 0xFFFF:
         raise AddressError(f"{address!r} is no address or range of addresses: they are 0..0xFFFF, step 1, not empty")
     return span[0], span[-1]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, overload
+from typing import Protocol, overload
 
 from .errors import AddressError, ArgumentError
-
-if TYPE_CHECKING:
-    from ._core import Session
 
 __all__ = ["Memory"]
 
 SIZE = 0x10000
+
+
+class AddressSpace(Protocol):
+    """What has bytes at addresses."""
+
+    def read_memory(self, start: int, length: int, /) -> bytes: ...
+    def write_memory(self, start: int, data: bytes, /) -> None: ...
 
 
 class Memory:
@@ -24,7 +28,7 @@ class Memory:
 
     __slots__ = ("_session",)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: AddressSpace) -> None:
         self._session = session
 
     def __len__(self) -> int:

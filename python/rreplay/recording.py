@@ -11,12 +11,14 @@ from . import _core
 from ._sources import RomSource, resolve_images
 from .errors import ArgumentError, StateError
 from .machine import Machine, whole_number
+from .timeline import MEMORY_BUDGET, Timeline
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
     from ._core import Board, Event, Verification
+    from .timeline import Symbols
     from .vocabulary import EventKind, Scheduler
 
 __all__ = ["LiveRecording", "Recording", "open"]
@@ -163,6 +165,19 @@ class Recording:
             )
         whole_number("snapshot", place, least=-count, most=count - 1)
         return place % count
+
+    def timeline(
+        self,
+        *,
+        rom: RomSource | None = None,
+        symbols: Symbols | None = None,
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> Timeline:
+        """A timeline that stands at the recording's start; see `Timeline`."""
+        return Timeline(self, rom=rom, symbols=symbols, memory_budget=memory_budget)
+
+    def _timeline_core(self, rom: RomSource | None, memory_budget: int) -> _core.TimelineCore:
+        return _core.TimelineCore(self._file, resolve_images(rom), memory_budget)
 
     def verify(
         self,

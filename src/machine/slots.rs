@@ -48,7 +48,8 @@ impl Slot {
         Self { name: name.to_owned(), first, wire, char_id: None, net_id: None, device, irq, timer, has_gaps }
     }
 
-    fn last(&self) -> u16 {
+    /// Address of its last register.
+    pub fn last(&self) -> u16 {
         self.first.saturating_add(self.device.register_count() - 1)
     }
 }

@@ -145,7 +145,7 @@ impl Callbacks {
     }
 
     /// Calls into Python. None when it raised (kept for the run's end) or Python is going away; both end the run.
-    fn call(self: &Arc<Self>, work: impl FnOnce(Python<'_>) -> PyResult<bool>) -> Option<bool> {
+    pub(super) fn call(self: &Arc<Self>, work: impl FnOnce(Python<'_>) -> PyResult<bool>) -> Option<bool> {
         Python::try_attach(|py| work(py).map_err(|error| self.keep(error)).ok()).flatten()
     }
 }

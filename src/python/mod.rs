@@ -13,6 +13,8 @@ mod event;
 mod recording;
 mod replay;
 mod session;
+mod table;
+mod timeline;
 mod values;
 
 use pyo3::prelude::*;
@@ -40,7 +42,13 @@ mod _core {
     #[pymodule_export]
     use super::session::{PyInputGate, PySession};
     #[pymodule_export]
-    use super::values::{PyBusCycle, PyHookEvent, PyInstruction, PySnapshot, PyStop, PyVerification};
+    use super::table::PyAccessColumns;
+    #[pymodule_export]
+    use super::timeline::PyTimeline;
+    #[pymodule_export]
+    use super::values::{
+        PyAccess, PyBusCycle, PyHookEvent, PyInstruction, PySnapshot, PyStop, PyVerification,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

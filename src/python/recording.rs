@@ -9,16 +9,20 @@ use super::values::PyVerification;
 use crate::engine::Scheduler;
 use crate::log::EventKind;
 use crate::recording::Recording;
-use crate::sync::Arc;
+use crate::sync::{Arc, Shared};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// An opened recording.
 #[pyclass(frozen, module = "rreplay._core", name = "RecordingFile")]
 pub struct PyRecordingFile {
-    pub recording: Recording,
+    pub recording: Shared<Recording>,
     names: Arc<Names>,
 }
 
@@ -29,7 +33,7 @@ impl PyRecordingFile {
         let recording = py.detach(|| Recording::open(&path, salvage)).or_raise(py)?;
         let header = recording.header();
         let names = Names { char_devices: header.chars.clone(), subsystems: header.subsystems.clone() };
-        Ok(Self { recording, names: Arc::new(names) })
+        Ok(Self { recording: Shared::new(recording), names: Arc::new(names) })
     }
 
     #[getter]
@@ -110,9 +114,17 @@ impl PyRecordingFile {
         info.set_item("snapshots", log.snapshots)?;
         info.set_item("digest_every", header.digest_every)?;
         info.set_item("chaos", self.recording.chaos())?;
+        info.set_item("identity", hex(&self.recording.id().0))?;
+        let lineage = header.lineage.map(|lineage| {
+            let of_parent = PyDict::new(py);
+            of_parent.set_item("parent", hex(&lineage.parent.0))?;
+            of_parent.set_item("icount", lineage.position.icount)?;
+            of_parent.set_item("cycles", lineage.position.cycles)?;
+            PyResult::Ok(of_parent)
+        });
+        info.set_item("lineage", lineage.transpose()?)?;
         info.set_item("devices", header.devices.iter().cloned().collect::<BTreeMap<_, _>>())?;
         info.set_item("subsystems", &header.subsystems)?;
-        let hex = |hash: &[u8]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let roms = header.roms.iter().map(|rom| (rom.name.clone(), hex(&rom.hash)));
         info.set_item("roms", roms.collect::<BTreeMap<_, _>>())?;
         let events = PyDict::new(py);

@@ -11,7 +11,7 @@ use crate::machine::rom::Format;
 use crate::machine::{HookId, HookKind};
 use crate::nondet::ShutdownCause;
 use crate::persist::Value;
-use crate::session::{RecordOptions, RunRequest, Session};
+use crate::session::{RecordOptions, Registers, RunRequest, Session};
 use crate::sync::{Arc, Mutex, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -92,6 +92,31 @@ impl PySession {
     }
 }
 
+/// Registers by name.
+pub fn registers_dict(py: Python<'_>, registers: Registers) -> PyResult<Bound<'_, PyDict>> {
+    let by_name = PyDict::new(py);
+    for (name, value) in [("a", registers.a), ("x", registers.x), ("y", registers.y), ("sp", registers.sp)] {
+        by_name.set_item(name, value)?;
+    }
+    by_name.set_item("pc", registers.pc)?;
+    by_name.set_item("p", registers.p)?;
+    Ok(by_name)
+}
+
+/// A device's fields by name.
+pub fn fields_dict<'py>(py: Python<'py>, fields: Vec<(&'static str, Value)>) -> PyResult<Bound<'py, PyDict>> {
+    let state = PyDict::new(py);
+    for (field, value) in fields {
+        match value {
+            Value::Unsigned(number) => state.set_item(field, number)?,
+            Value::Bool(flag) => state.set_item(field, flag)?,
+            Value::Bytes(bytes) => state.set_item(field, PyBytes::new(py, &bytes))?,
+            Value::Absent => state.set_item(field, py.None())?,
+        }
+    }
+    Ok(state)
+}
+
 /// The scheduler of a name, or the default one.
 pub fn scheduler(py: Python<'_>, name: Option<&str>) -> PyResult<Option<Scheduler>> {
     match name {
@@ -135,16 +160,7 @@ impl PySession {
     }
 
     fn registers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let registers = self.ask(py, Session::registers)?;
-        let by_name = PyDict::new(py);
-        for (name, value) in
-            [("a", registers.a), ("x", registers.x), ("y", registers.y), ("sp", registers.sp)]
-        {
-            by_name.set_item(name, value)?;
-        }
-        by_name.set_item("pc", registers.pc)?;
-        by_name.set_item("p", registers.p)?;
-        Ok(by_name)
+        registers_dict(py, self.ask(py, Session::registers)?)
     }
 
     fn set_register(&self, py: Python<'_>, name: &str, value: u32) -> PyResult<()> {
@@ -259,16 +275,7 @@ impl PySession {
     }
 
     fn device_state<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyDict>> {
-        let state = PyDict::new(py);
-        for (field, value) in self.ask(py, |session| session.device_state(name))?.or_raise(py)? {
-            match value {
-                Value::Unsigned(number) => state.set_item(field, number)?,
-                Value::Bool(flag) => state.set_item(field, flag)?,
-                Value::Bytes(bytes) => state.set_item(field, PyBytes::new(py, &bytes))?,
-                Value::Absent => state.set_item(field, py.None())?,
-            }
-        }
-        Ok(state)
+        fields_dict(py, self.ask(py, |session| session.device_state(name))?.or_raise(py)?)
     }
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<PySnapshot> {

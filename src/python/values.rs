@@ -7,6 +7,7 @@ use crate::machine::BusCycle;
 use crate::recording::Verification;
 use crate::session::{HookEvent, Stop};
 use crate::snapshot::Snapshot;
+use crate::timeline::{Access, TimelineStop};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -24,6 +25,10 @@ pub struct PyStop {
     pc: u16,
     /// Why the machine shut down, if it did.
     shutdown: Option<&'static str>,
+    /// On a timeline, the access that a watchpoint has seen, which is made next.
+    access: Option<PyAccess>,
+    /// On a timeline, the number of the breakpoint or watchpoint.
+    point: Option<u64>,
 }
 
 impl From<Stop> for PyStop {
@@ -34,7 +39,65 @@ impl From<Stop> for PyStop {
             cycles: stop.position.cycles,
             pc: stop.pc,
             shutdown: stop.shutdown,
+            access: None,
+            point: None,
         }
+    }
+}
+
+impl From<TimelineStop> for PyStop {
+    fn from(stop: TimelineStop) -> Self {
+        Self {
+            reason: stop.reason,
+            icount: stop.place.icount,
+            cycles: stop.place.cycles,
+            pc: stop.pc,
+            shutdown: None,
+            access: stop.access.map(PyAccess::from),
+            point: stop.point.map(|point| point.0),
+        }
+    }
+}
+
+/// A read or a write of a byte.
+#[pyclass(frozen, eq, get_all, module = "rreplay", name = "Access")]
+#[derive(Clone, PartialEq)]
+pub struct PyAccess {
+    /// Instructions retired before the one that made it: `timeline.seek(access.icount)` stands on that one.
+    icount: u64,
+    /// The exact clock cycle.
+    cycles: u64,
+    /// The address of the instruction; None when none made it.
+    pc: Option<u16>,
+    /// The address read or written.
+    address: u16,
+    /// What memory held before a write; None for a read, and where a device answers.
+    old: Option<u8>,
+    /// The byte read or written.
+    new: u8,
+    /// "r" or "w".
+    kind: &'static str,
+    /// "cpu", "interrupt" (the CPU on its way into a handler), or the name of a device that is a bus master.
+    by: String,
+}
+
+impl From<Access> for PyAccess {
+    fn from(access: Access) -> Self {
+        let Access { icount, cycles, pc, address, old, new, is_write, by } = access;
+        Self { icount, cycles, pc, address, old, new, kind: if is_write { "w" } else { "r" }, by }
+    }
+}
+
+#[pymethods]
+impl PyAccess {
+    fn __repr__(&self) -> String {
+        let pc = self.pc.map_or("None".to_owned(), |pc| format!("{pc:#06x}"));
+        let old = self.old.map_or("None".to_owned(), |old| format!("{old:#04x}"));
+        let Self { icount, cycles, address, new, kind, by, .. } = self;
+        format!(
+            "Access(icount={icount}, cycles={cycles}, pc={pc}, address={address:#06x}, old={old}, new={new:#04x}, \
+             kind='{kind}', by='{by}')"
+        )
     }
 }
 

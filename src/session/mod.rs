@@ -20,11 +20,11 @@ pub use record::RecordOptions;
 pub use run::{HookCallback, HookEvent, RunRequest, Stop};
 
 use crate::cpu::{Instruction, disassemble};
-use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, World};
+use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, Transcripts, World};
 use crate::error::Error;
 use crate::events::AsyncEvent;
 use crate::host::{Attachments, HostInput, InputGate, Interval, SystemHost};
-use crate::log::LogReader;
+use crate::log::{Lineage, LogReader};
 use crate::machine::board::{Board, ImageInput, Region, RegionKind};
 use crate::machine::{BusCycle, HookId, INPUT_PENDING_MAX, Machine};
 use crate::nondet::{CharId, ShutdownCause};
@@ -82,6 +82,8 @@ pub struct Session {
     /// Player: the snapshot it was last put to.
     resumed: Mutex<Option<Snapshot>>,
     interventions: Mutex<Interventions>,
+    /// The recording that it was forked from, and where.
+    lineage: Option<Lineage>,
     /// Player: how it has left its recording.
     diverged: Mutex<Option<Box<Divergence>>>,
 }
@@ -117,6 +119,7 @@ impl Session {
             origin: None,
             resumed: Mutex::new(None),
             interventions: Mutex::new(Interventions::default()),
+            lineage: None,
             diverged: Mutex::new(None),
         };
         if session.mode() == ReplayMode::None
@@ -253,10 +256,26 @@ impl Session {
     /// # Errors
     /// When the board has no device of that name.
     pub fn device_state(&self, name: &str) -> Result<Vec<(&'static str, Value)>, Error> {
-        self.world().guest.device_fields(name).ok_or_else(|| {
-            let known: Vec<&str> = self.board.devices.iter().map(|device| device.name.as_str()).collect();
-            Error::Argument(format!("the board {} has no device {name:?}; it has {known:?}", self.board.name))
-        })
+        let fields = self.world().guest.device_fields(name);
+        fields.ok_or_else(|| self.unknown_device(name))
+    }
+
+    fn unknown_device(&self, name: &str) -> Error {
+        let known: Vec<&str> = self.board.devices.iter().map(|device| device.name.as_str()).collect();
+        Error::Argument(format!("the board {} has no device {name:?}; it has {known:?}", self.board.name))
+    }
+
+    /// The first and the last address of a device's registers.
+    ///
+    /// # Errors
+    /// When the board has no device of that name.
+    pub fn device_window(&self, name: &str) -> Result<(u16, u16), Error> {
+        let found = {
+            let world = self.world();
+            let slot = world.guest.devices().find(|slot| slot.name == name);
+            slot.map(|slot| (slot.first, slot.last()))
+        };
+        found.ok_or_else(|| self.unknown_device(name))
     }
 
     // ---- the console ----
@@ -374,6 +393,21 @@ impl Session {
         let copy = Self::assemble(self.board.clone(), self.identity(), machine, Replay::none());
         copy.world().transcripts = transcripts;
         copy
+    }
+
+    /// A machine in the state of this replay, free to go its own way: with what its console had printed until here.
+    pub(crate) fn fork(&self, printed: &[u8]) -> Session {
+        let mut fork = self.copy();
+        if let Some(console) = fork.console {
+            let mut transcripts = Transcripts::default();
+            transcripts.append(console, printed);
+            fork.world().transcripts = transcripts;
+        }
+        fork.lineage = self
+            .origin
+            .as_ref()
+            .map(|origin| Lineage { parent: origin.reader.id(), position: self.position() });
+        fork
     }
 
     /// The hash of the whole machine: its state, its board and its ROM.

@@ -160,7 +160,7 @@ impl Session {
             digest_every: options.digest_every.unwrap_or(DIGEST_EVERY),
             snapshot_every: options.snapshot_every,
             scheduler: options.chaos.map_or_else(String::new, |seed| format!("{CHAOS}{seed}")),
-            lineage: None,
+            lineage: self.lineage,
         }
     }
 

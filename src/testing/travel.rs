@@ -195,7 +195,7 @@ pub fn check_travel(case: &TravelCase) -> Result<(), String> {
 fn check(case: &TravelCase) -> Result<(), String> {
     let disk = SmallDisk::default();
     record_scenario(&case.scenario, &disk)?;
-    let recording = Recording::from_bytes(disk.contents(), true).map_err(text)?;
+    let recording = Shared::new(Recording::from_bytes(disk.contents(), true).map_err(text)?);
     let notes = Notes::take(&recording)?;
     if notes.places.len() > PLACES_MAX {
         return Ok(());
@@ -386,8 +386,9 @@ impl Travel {
 
     /// A machine that goes its own way from here has the state of here, and leaves it alone.
     fn fork(&self, here: Position, instructions: u64) -> Result<(), String> {
-        let look = |session: &Session, _| (session.copy(), session.digest());
-        let (fork, digest) = self.timeline.look(here, &mut || false, look).map_err(text)?;
+        let fork = self.timeline.fork(here, &mut || false).map_err(text)?;
+        let look = |session: &Session, _| session.digest();
+        let digest = self.timeline.look(here, &mut || false, look).map_err(text)?;
         if (fork.position(), fork.digest()) != (here, digest) {
             return Err("a fork is not what it was forked from".to_owned());
         }

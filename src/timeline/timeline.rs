@@ -4,6 +4,7 @@ use super::navigator::{Navigator, Patience};
 use super::queries::{self, Access, AccessQuery};
 use super::search::{self, Found};
 use crate::error::Error;
+use crate::log::{Event, EventKind};
 use crate::machine::board::ImageInput;
 use crate::machine::{HookKind, TapSpec};
 use crate::recording::Recording;
@@ -49,6 +50,49 @@ pub struct Timeline {
     place: Mutex<Position>,
     points: Mutex<BTreeMap<PointId, Point>>,
     next_point: Mutex<u64>,
+    recording: Shared<Recording>,
+    console: Mutex<Option<Console>>,
+}
+
+/// What the console printed, with the number of events up to each piece.
+struct Console {
+    bytes: Vec<u8>,
+    ends: Vec<Printed>,
+}
+
+/// A piece of what the console printed.
+struct Printed {
+    /// Events passed when it was printed.
+    events: u64,
+    /// Bytes printed then.
+    end: usize,
+    /// Where it was printed.
+    at: Position,
+}
+
+impl Console {
+    fn read(recording: &Recording) -> Result<Self, Error> {
+        let bytes = recording.output()?;
+        let console = recording.console();
+        let (mut ends, mut end) = (Vec::new(), 0);
+        for event in recording.events(Some(EventKind::CharWrite), None, None)? {
+            let event = event?;
+            if let Event::CharWrite { device, bytes, .. } = &event.event
+                && Some(usize::from(device.0)) == console
+            {
+                end += bytes.len();
+                ends.push(Printed { events: event.ordinal.0 + 1, end, at: event.position });
+            }
+        }
+        Ok(Self { bytes, ends })
+    }
+
+    /// What was printed when so many events had passed.
+    fn before(&self, events: u64) -> &[u8] {
+        let pieces = self.ends.partition_point(|piece| piece.events <= events);
+        let end = pieces.checked_sub(1).map_or(0, |last| self.ends[last].end);
+        self.bytes.get(..end).unwrap_or(&self.bytes)
+    }
 }
 
 impl Timeline {
@@ -57,7 +101,7 @@ impl Timeline {
     ///
     /// # Errors
     /// A recording that cannot be replayed.
-    pub fn new(recording: &Recording, images: &[ImageInput], budget: usize) -> Result<Self, Error> {
+    pub fn new(recording: &Shared<Recording>, images: &[ImageInput], budget: usize) -> Result<Self, Error> {
         let session = recording.replay_with(images)?;
         let navigator = Navigator::new(session, recording.reader(), budget)?;
         let (start, end) = (navigator.start(), navigator.end());
@@ -68,6 +112,8 @@ impl Timeline {
             place: Mutex::new(start),
             points: Mutex::default(),
             next_point: Mutex::new(0),
+            recording: recording.clone(),
+            console: Mutex::new(None),
         })
     }
 
@@ -193,7 +239,7 @@ impl Timeline {
             let mut navigator = lock(&self.navigator);
             go(&mut navigator, from, &mut Patience::new(interrupted))?
         };
-        let at_limit = place == from || place == self.end;
+        let at_limit = place == from || place == self.end || place == self.start;
         self.stop(if at_limit { "end" } else { "budget" }, place, interrupted)
     }
 
@@ -373,6 +419,47 @@ impl Timeline {
     }
 
     // ---- questions ----
+
+    /// What the console had printed at a place.
+    ///
+    /// # Errors
+    /// As for [`look`](Timeline::look), or a console that printed more than fits.
+    pub fn console_output(
+        &self,
+        place: Position,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<u8>, Error> {
+        let events = self.look(place, interrupted, |_, events| events)?;
+        self.with_console(|console| console.before(events).to_vec())
+    }
+
+    /// Where the console printed the byte that made it so many; `None` when it never printed as many.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a console that printed more than fits.
+    pub fn printed_at(&self, bytes: usize) -> Result<Option<Position>, Error> {
+        self.with_console(|console| {
+            let piece = console.ends.partition_point(|piece| piece.end < bytes);
+            console.ends.get(piece).map(|piece| piece.at)
+        })
+    }
+
+    fn with_console<T>(&self, question: impl FnOnce(&Console) -> T) -> Result<T, Error> {
+        let mut console = lock(&self.console);
+        if console.is_none() {
+            *console = Some(Console::read(&self.recording)?);
+        }
+        console.as_ref().map(question).ok_or_else(|| Error::Engine("the console was not read".into()))
+    }
+
+    /// A machine in the state of a place, free to go its own way.
+    ///
+    /// # Errors
+    /// As for [`console_output`](Timeline::console_output).
+    pub fn fork(&self, place: Position, interrupted: &mut dyn FnMut() -> bool) -> Result<Session, Error> {
+        let printed = self.console_output(place, interrupted)?;
+        self.look(place, interrupted, |session, _| session.fork(&printed))
+    }
 
     /// The last write to an address before a place, here when not given.
     ///
