@@ -15,6 +15,10 @@ use crate::sync::Shared;
 use crate::units::{EventOrdinal, Position};
 use std::path::Path;
 
+mod segments;
+
+pub use segments::JOBS_MAX;
+
 /// The longest transcript that is put together in memory: a small file may hold any amount of it, compressed.
 pub const OUTPUT_BYTES_MAX: usize = 16 << 20;
 
@@ -337,12 +341,21 @@ impl Recording {
                 _ => {}
             }
         }
+        self.verified(icount, 1, &clock)
+    }
+
+    fn verified(
+        &self,
+        icount: u64,
+        segments: u64,
+        clock: &crate::host::RunningClock,
+    ) -> Result<Verification, Error> {
         let info = self.info();
         let digests = info.kinds.iter().find(|(kind, _)| *kind == EventKind::Digest);
         Ok(Verification {
             ok: self.complete() && self.is_sealed()?,
             icount,
-            segments: 1,
+            segments,
             events: info.events,
             digests: digests.map_or(0, |(_, total)| total.events),
             wall_seconds: clock.nanoseconds() as f64 / 1e9,

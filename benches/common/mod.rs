@@ -1,6 +1,8 @@
 //! What the benchmarks share: guest programs, a serial chip, and other people's cores that run them.
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
+pub mod machine;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;

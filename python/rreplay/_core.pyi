@@ -337,6 +337,7 @@ class RecordingFile:
     def replay(self, images: list[tuple[str | int | None, str, bytes]], snapshot: int | None) -> Session: ...
     def verify(
         self,
+        jobs: int,
         scheduler: str,
         images: list[tuple[str | int | None, str, bytes]],
         progress: Callable[[int], object] | None,

@@ -190,7 +190,8 @@ class Recording:
         """Replays all of it and compares every event and every digest.
 
         Args:
-            jobs: How many segments to check at a time, at most. A recording without snapshots is one segment.
+            jobs: How many segments to check at a time, at most; as many as there are processors unless given. A recording
+                without snapshots is one segment.
             progress: Called now and then with the instructions checked so far and the instructions in all.
             scheduler: "threads" or "inline", as in `Machine.run`.
             rom: As for `replay`.
@@ -203,7 +204,9 @@ class Recording:
             raise ArgumentError(f"jobs is how many segments are checked at a time, at least 1, and {jobs} is not")
         start, end = self.start_icount, self.icount
         report = None if progress is None else (lambda icount: progress(icount - start, end - start))
-        return self._file.verify(scheduler, resolve_images(rom), report)
+        if jobs is None:
+            jobs = os.cpu_count() or 1
+        return self._file.verify(jobs, scheduler, resolve_images(rom), report)
 
 
 class LiveRecording(Recording):

@@ -154,7 +154,7 @@ impl FrameEncoder {
     pub fn encode(&mut self, mut header: FrameHeader, raw: &[u8], seed: &[u8], out: &mut Vec<u8>) -> u32 {
         let start = out.len();
         header.raw = raw.len() as u32;
-        header.deflate = self.deflate(raw);
+        header.deflate = is_worth_deflating(header.frame_type, raw.len()) && self.deflate(raw);
         let payload = if header.deflate { &self.scratch } else { raw };
         header.stored = payload.len() as u32;
         header.put(out);
@@ -178,6 +178,21 @@ impl FrameEncoder {
         }
     }
 }
+
+/// To start the compressor takes longer than all else that a small snapshot costs, and a recorder takes many of them; an
+/// events frame of a few bytes, such as stands between two of them, hardly becomes smaller.
+fn is_worth_deflating(frame_type: u8, bytes: usize) -> bool {
+    match frame_type {
+        frame_type::SNAPSHOT => bytes > SNAPSHOT_STORED_MAX,
+        frame_type::EVENTS => bytes > EVENTS_STORED_MAX,
+        _ => true,
+    }
+}
+
+/// Snapshots up to this length are stored as they are.
+const SNAPSHOT_STORED_MAX: usize = 8 << 10;
+/// Events frames up to this length are stored as they are.
+const EVENTS_STORED_MAX: usize = 256;
 
 /// Checks a whole frame's checksum and inflates its payload. `bytes` reach from the sync marker through the CRC.
 pub fn decode_frame(bytes: &[u8], seed: &[u8]) -> Result<Frame, CodecError> {
@@ -257,9 +272,10 @@ mod tests {
 
     #[test]
     fn frames_round_trip_compressed_and_stored() {
-        let noise = blake3::Hasher::new().update(b"noise").finalize();
+        let mut noise = vec![0; 20_000];
+        blake3::Hasher::new().update(b"noise").finalize_xof().fill(&mut noise);
         for (raw, deflate) in
-            [(vec![7; 5000], true), (noise.as_bytes().to_vec(), false), (Vec::new(), false), (vec![1], false)]
+            [(vec![7; 50_000], true), (vec![7; 5000], false), (noise, false), (Vec::new(), false)]
         {
             let mut bytes = Vec::new();
             FrameEncoder::new(6).encode(header(), &raw, b"seed", &mut bytes);

@@ -170,10 +170,11 @@ impl PyRecordingFile {
         session.or_raise(py).map(PySession::new)
     }
 
-    #[pyo3(signature = (scheduler, images, progress))]
+    #[pyo3(signature = (jobs, scheduler, images, progress))]
     fn verify(
         &self,
         py: Python<'_>,
+        jobs: usize,
         scheduler: &str,
         images: Vec<Image>,
         progress: Option<Py<PyAny>>,
@@ -182,7 +183,7 @@ impl PyRecordingFile {
         let images = self::images(images);
         let callbacks = Arc::new(Callbacks::default());
         let mut report = |icount: u64| callbacks.progress(progress.as_ref(), icount);
-        let verified = py.detach(|| self.recording.verify(scheduler, &images, &mut report));
+        let verified = py.detach(|| self.recording.verify_with_jobs(jobs, scheduler, &images, &mut report));
         callbacks.outcome()?;
         verified.or_raise(py).map(PyVerification::from)
     }

@@ -1,6 +1,7 @@
 //! Tables of accesses and of events, by column, for whoever speaks Arrow or takes buffers.
 
 use super::values::PyAccess;
+use crate::sync::Shared;
 use crate::timeline::Access;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{
@@ -10,7 +11,6 @@ use arrow_schema::ArrowError;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule};
-use std::sync::Arc as ArrowArc;
 
 /// All accesses that a query found.
 #[pyclass(frozen, module = "rreplay._core", name = "AccessColumns")]
@@ -26,14 +26,14 @@ impl PyAccessColumns {
     fn batch(&self) -> Result<RecordBatch, ArrowError> {
         let rows = || self.rows.iter();
         let columns: [(&str, ArrayRef); 8] = [
-            ("icount", ArrowArc::new(rows().map(|row| row.icount).collect::<UInt64Array>())),
-            ("cycles", ArrowArc::new(rows().map(|row| row.cycles).collect::<UInt64Array>())),
-            ("pc", ArrowArc::new(rows().map(|row| row.pc).collect::<UInt16Array>())),
-            ("address", ArrowArc::new(rows().map(|row| row.address).collect::<UInt16Array>())),
-            ("old", ArrowArc::new(rows().map(|row| row.old).collect::<UInt8Array>())),
-            ("new", ArrowArc::new(rows().map(|row| row.new).collect::<UInt8Array>())),
-            ("kind", ArrowArc::new(rows().map(|row| Some(kind(row))).collect::<StringArray>())),
-            ("by", ArrowArc::new(rows().map(|row| Some(row.by.as_str())).collect::<StringArray>())),
+            ("icount", Shared::new(rows().map(|row| row.icount).collect::<UInt64Array>())),
+            ("cycles", Shared::new(rows().map(|row| row.cycles).collect::<UInt64Array>())),
+            ("pc", Shared::new(rows().map(|row| row.pc).collect::<UInt16Array>())),
+            ("address", Shared::new(rows().map(|row| row.address).collect::<UInt16Array>())),
+            ("old", Shared::new(rows().map(|row| row.old).collect::<UInt8Array>())),
+            ("new", Shared::new(rows().map(|row| row.new).collect::<UInt8Array>())),
+            ("kind", Shared::new(rows().map(|row| Some(kind(row))).collect::<StringArray>())),
+            ("by", Shared::new(rows().map(|row| Some(row.by.as_str())).collect::<StringArray>())),
         ];
         // Nothing in a nullable column is absent by chance: a column without absences is one all the same.
         RecordBatch::try_from_iter_with_nullable(

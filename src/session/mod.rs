@@ -162,6 +162,11 @@ impl Session {
         self.world().guest.position()
     }
 
+    /// Events of its recording that a replay has taken.
+    pub(crate) fn events_passed(&self) -> u64 {
+        self.world().replay.events_passed()
+    }
+
     /// CPU clock in Hz.
     pub fn clock_hz(&self) -> u64 {
         self.board.cpu.clock_hz

@@ -4,6 +4,7 @@
 use super::oracle::record_scenario;
 use super::scenario::Scenario;
 use super::sink::SmallDisk;
+use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::machine::HookKind;
 use crate::persist::Digest;
@@ -199,6 +200,11 @@ fn check(case: &TravelCase) -> Result<(), String> {
     let notes = Notes::take(&recording)?;
     if notes.places.len() > PLACES_MAX {
         return Ok(());
+    }
+    let one = recording.verify(Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
+    let beside = recording.verify_with_jobs(3, Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
+    if (beside.ok, beside.icount, beside.events) != (one.ok, one.icount, one.events) {
+        return Err(format!("verified in {} segments {beside:?}, in one {one:?}", beside.segments));
     }
     let budget = if case.is_poor { 40_000 } else { MARKS_BUDGET };
     let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
