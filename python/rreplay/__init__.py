@@ -29,6 +29,7 @@ from ._core import (
 )
 from .console import Console
 from .devices import Device, Devices, Display, Image, Keyboard, Network, Pointer
+from .difference import ByteDifference, Difference, Side, diff
 from .errors import (
     AddressError,
     ArgumentError,
@@ -107,6 +108,7 @@ __all__ = [
     "Breakpoint",
     "BusCycle",
     "Button",
+    "ByteDifference",
     "CharWritten",
     "Checkpoint",
     "ClockKind",
@@ -117,6 +119,7 @@ __all__ = [
     "Device",
     "DeviceError",
     "Devices",
+    "Difference",
     "Directory",
     "DiskImage",
     "Display",
@@ -161,6 +164,7 @@ __all__ = [
     "RomError",
     "Scheduler",
     "ShutdownCause",
+    "Side",
     "Snapshot",
     "SnapshotError",
     "StateError",
@@ -177,5 +181,6 @@ __all__ = [
     "WavOutput",
     "__version__",
     "boards",
+    "diff",
     "open",
 ]

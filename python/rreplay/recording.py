@@ -190,8 +190,8 @@ class Recording:
         """Replays all of it and compares every event and every digest.
 
         Args:
-            jobs: How many segments to check at a time, at most; as many as there are processors unless given. A recording
-                without snapshots is one segment.
+            jobs: How many segments to check at a time, at most; as many as there are processors unless given. A
+                recording without snapshots is one segment.
             progress: Called now and then with the instructions checked so far and the instructions in all.
             scheduler: "threads" or "inline", as in `Machine.run`.
             rom: As for `replay`.

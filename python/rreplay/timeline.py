@@ -155,6 +155,10 @@ class Moment:
         """The hash of the whole machine, as `Machine.digest` gives it."""
         return self._core.digest(self._place)
 
+    def digests(self) -> dict[str, str]:
+        """The hash of each part of the machine, as `Machine.digests` gives them."""
+        return self._core.digests(self._place)
+
     def snapshot(self) -> Snapshot:
         """The machine's state, as `Machine.snapshot` gives it."""
         return self._core.snapshot(self._place)

@@ -10,7 +10,7 @@ use crate::machine::board::{ImageInput, Target};
 use crate::machine::rom::Format;
 use crate::machine::{HookId, HookKind};
 use crate::nondet::ShutdownCause;
-use crate::persist::Value;
+use crate::persist::{Digest, Value};
 use crate::session::{RecordOptions, Registers, RunRequest, Session};
 use crate::sync::{Arc, Mutex, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -100,6 +100,15 @@ pub fn registers_dict(py: Python<'_>, registers: Registers) -> PyResult<Bound<'_
     }
     by_name.set_item("pc", registers.pc)?;
     by_name.set_item("p", registers.p)?;
+    Ok(by_name)
+}
+
+/// Hashes by part.
+pub fn digests_dict(py: Python<'_>, digests: Vec<(String, Digest)>) -> PyResult<Bound<'_, PyDict>> {
+    let by_name = PyDict::new(py);
+    for (name, digest) in digests {
+        by_name.set_item(name, digest.to_string())?;
+    }
     Ok(by_name)
 }
 
@@ -296,11 +305,7 @@ impl PySession {
     }
 
     fn digests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let by_name = PyDict::new(py);
-        for (name, digest) in self.ask(py, Session::digests)? {
-            by_name.set_item(name, digest.to_string())?;
-        }
-        Ok(by_name)
+        digests_dict(py, self.ask(py, Session::digests)?)
     }
 
     #[pyo3(signature = (path, *, digest_every, snapshot_every, embed_roms, chaos))]

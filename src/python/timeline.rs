@@ -3,7 +3,7 @@
 use super::callbacks::Callbacks;
 use super::errors::OrRaise;
 use super::recording::PyRecordingFile;
-use super::session::{Image, PySession, fields_dict, images, registers_dict};
+use super::session::{Image, PySession, digests_dict, fields_dict, images, registers_dict};
 use super::table::PyAccessColumns;
 use super::values::{PyAccess, PyInstruction, PyStop};
 use crate::error::Error;
@@ -255,6 +255,11 @@ impl PyTimeline {
 
     fn digest(&self, py: Python<'_>, at: Place) -> PyResult<String> {
         self.look(py, at, |session| session.digest().to_string())
+    }
+
+    fn digests<'py>(&self, py: Python<'py>, at: Place) -> PyResult<Bound<'py, PyDict>> {
+        let digests = self.look(py, at, Session::digests)?;
+        digests_dict(py, digests)
     }
 
     fn snapshot(&self, py: Python<'_>, at: Place) -> PyResult<super::values::PySnapshot> {

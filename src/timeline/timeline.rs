@@ -395,6 +395,12 @@ impl Timeline {
         let specs: Vec<TapSpec> = points.iter().map(|(_, point)| point.tap).collect();
         let from = self.place();
         let mut accept = |found: &Found| match &points[found.tap].1.condition {
+            // There is no place before what was done on the way to the first one.
+            _ if found.sighting.kind != HookKind::Execute
+                && found.sighting.at.cycles <= self.start.cycles =>
+            {
+                Ok(false)
+            }
             // A run does not stop where it begins.
             _ if (found.place > from) != is_forward || found.place == from => Ok(false),
             None => Ok(true),

@@ -1,0 +1,213 @@
+"""Where two recordings part: the first event and the first instruction that differ, with both sides explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ._core import Access, Event, Instruction
+    from .recording import Recording
+    from .timeline import Moment, Timeline
+
+__all__ = ["ByteDifference", "Difference", "Side", "diff"]
+
+OWN_KINDS = frozenset({"checkpoint", "digest", "snapshot"})
+"""Events that say how a run was recorded and in which pieces, and not what came into it or out of it."""
+
+BYTES_EXPLAINED_MAX = 16
+"""Differing bytes whose last writes are looked up."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One recording where the two part."""
+
+    recording: Recording
+    event: Event | None
+    """Its first event that the other has not in this place; None where it has no more."""
+    instruction: Instruction | None
+    """The instruction behind which the machines differ."""
+    before: Moment
+    """The last moment at which they are the same."""
+    after: Moment
+    """The first moment at which they differ."""
+
+
+@dataclass(frozen=True)
+class ByteDifference:
+    """A byte of memory that differs, with the last write to it on each side."""
+
+    address: int
+    a: int
+    b: int
+    writer_a: Access | None
+    writer_b: Access | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two recordings differ first. `str()` of it tells the whole story."""
+
+    a: Side
+    b: Side
+    icount: int | None
+    """The last number of instructions at which the machines are in the same state; None when they never differ in it,
+    or when they do from the start."""
+    registers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Registers that differ behind that instruction."""
+    memory: list[ByteDifference] = field(default_factory=list)
+    """Bytes that differ there; only the first ones have their last writes."""
+    devices: dict[str, dict[str, tuple[object, object]]] = field(default_factory=dict)
+    """Fields of devices that differ there."""
+
+    def __str__(self) -> str:
+        return "\n".join(_report(self))
+
+
+def diff(a: Recording, b: Recording) -> Difference | None:
+    """The first difference between two recordings of one board: None when they are of the same run.
+
+    Events are compared in order, but for checkpoints, digests and snapshots; then the moment at which the machines part is found by
+    bisection, taking it that machines that have parted do not come together again.
+
+    Raises:
+        ArgumentError: The recordings are of different boards.
+        Divergence: One of them does not replay.
+    """
+    if a.board != b.board:
+        raise ArgumentError(
+            f"the recordings are of different boards, {a.board.name} and {b.board.name}: there is nothing to compare"
+        )
+    event_a, event_b = _first_events(a, b)
+    timeline_a, timeline_b = a.timeline(), b.timeline()
+    last = min(timeline_a.end_icount, timeline_b.end_icount)
+    start = max(timeline_a.start_icount, timeline_b.start_icount)
+    if start > last:
+        raise ArgumentError("the recordings are of different parts of a run: they have no instruction in common")
+
+    def same(icount: int) -> bool:
+        return timeline_a.at(icount).digests() == timeline_b.at(icount).digests()
+
+    events = [event.icount for event in (event_a, event_b) if event is not None]
+    differing = _first_differing(same, start, min(max(events[0] + 1, start) if events else last, last), last)
+    if differing is None and event_a is None and event_b is None:
+        return None
+    if differing is None:
+        at = min(max(min(events), start), last)
+        side_a = Side(a, event_a, None, timeline_a.at(at), timeline_a.at(at))
+        side_b = Side(b, event_b, None, timeline_b.at(at), timeline_b.at(at))
+        return Difference(side_a, side_b, None)
+    before = max(differing - 1, start)
+    side_a, side_b = (
+        Side(recording, event, _executed(timeline, before, differing), timeline.at(before), timeline.at(differing))
+        for recording, event, timeline in ((a, event_a, timeline_a), (b, event_b, timeline_b))
+    )
+    return _explained(side_a, side_b, None if differing == start else before, timeline_a, timeline_b)
+
+
+def _first_events(a: Recording, b: Recording) -> tuple[Event | None, Event | None]:
+    """The first events that are not the same; twice None when all are."""
+    rest_a, rest_b = _events(a), _events(b)
+    while True:
+        event_a, event_b = next(rest_a, None), next(rest_b, None)
+        if event_a is None or event_b is None:
+            return event_a, event_b
+        if _told(event_a) != _told(event_b):
+            return event_a, event_b
+
+
+def _events(recording: Recording) -> Iterator[Event]:
+    return (event for event in recording.events() if event.kind not in OWN_KINDS)
+
+
+def _told(event: Event) -> tuple[object, ...]:
+    return event.kind, event.icount, event.cycles, event.payload
+
+
+def _first_differing(same: Callable[[int], bool], start: int, likely: int, last: int) -> int | None:
+    """The first icount at which the machines differ: searched from `start` through `likely`, then on to `last`."""
+    if not same(start):
+        return start
+    equal, differing = start, likely
+    step = 1
+    while same(differing):
+        if differing == last:
+            return None
+        equal, differing = differing, min(differing + step, last)
+        step *= 4
+    while differing - equal > 1:
+        middle = (equal + differing) // 2
+        equal, differing = (middle, differing) if same(middle) else (equal, middle)
+    return differing
+
+
+def _executed(timeline: Timeline, before: int, differing: int) -> Instruction | None:
+    return timeline.at(before).disassemble()[0] if before < differing else None
+
+
+def _explained(
+    side_a: Side, side_b: Side, icount: int | None, timeline_a: Timeline, timeline_b: Timeline
+) -> Difference:
+    after_a, after_b = side_a.after, side_b.after
+    registers_a, registers_b = after_a.registers, after_b.registers
+    registers = {name: (value, registers_b[name]) for name, value in registers_a.items() if value != registers_b[name]}
+    bytes_a, bytes_b = after_a.memory[:], after_b.memory[:]
+    addresses = [address for address in range(len(bytes_a)) if bytes_a[address] != bytes_b[address]]
+    memory = [
+        ByteDifference(
+            address,
+            bytes_a[address],
+            bytes_b[address],
+            timeline_a.last_write(address, after_a) if number < BYTES_EXPLAINED_MAX else None,
+            timeline_b.last_write(address, after_b) if number < BYTES_EXPLAINED_MAX else None,
+        )
+        for number, address in enumerate(addresses)
+    ]
+    devices: dict[str, dict[str, tuple[object, object]]] = {}
+    for name, device in after_a.devices.items():
+        state_a, state_b = device.state, after_b.devices[name].state
+        fields = {key: (value, state_b[key]) for key, value in state_a.items() if value != state_b[key]}
+        if fields:
+            devices[name] = fields
+    return Difference(side_a, side_b, icount, registers, memory, devices)
+
+
+def _report(difference: Difference) -> Iterator[str]:
+    a, b = difference.a, difference.b
+    yield f"a: {a.recording.path}"
+    yield f"b: {b.recording.path}"
+    if a.event is not None or b.event is not None:
+        yield "the first events that differ"
+        yield f"  a  {a.event if a.event is not None else 'has no more'}"
+        yield f"  b  {b.event if b.event is not None else 'has no more'}"
+    if a.instruction is None and difference.icount is None and not difference.registers and not difference.memory:
+        yield "the machines are in the same state as far as both go"
+        return
+    if difference.icount is None:
+        yield "the machines differ from the start"
+    else:
+        yield f"the same until icount {difference.icount}, and not behind it"
+        yield f"  a  ${a.before.pc:04X}  {a.instruction.text if a.instruction else ''}"
+        yield f"  b  ${b.before.pc:04X}  {b.instruction.text if b.instruction else ''}"
+    for name, (one, other) in difference.registers.items():
+        yield f"  {name}: {one:#x} and {other:#x}"
+    for byte in difference.memory[:BYTES_EXPLAINED_MAX]:
+        yield f"  ${byte.address:04X}: {byte.a:#04x} and {byte.b:#04x}{_writers(byte)}"
+    if len(difference.memory) > BYTES_EXPLAINED_MAX:
+        yield f"  and {len(difference.memory) - BYTES_EXPLAINED_MAX} bytes more"
+    for device, fields in difference.devices.items():
+        for key, values in fields.items():
+            yield f"  {device}.{key}: {values[0]!r} and {values[1]!r}"
+
+
+def _writers(byte: ByteDifference) -> str:
+    def told(access: Access | None) -> str:
+        if access is None:
+            return "never written"
+        return f"icount {access.icount}, {access.by}" + (f" at ${access.pc:04X}" if access.pc is not None else "")
+
+    return f"; last written: a {told(byte.writer_a)}; b {told(byte.writer_b)}"
