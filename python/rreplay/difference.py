@@ -55,8 +55,7 @@ class Difference:
     a: Side
     b: Side
     icount: int | None
-    """The last number of instructions at which the machines are in the same state; None when they never differ in it,
-    or when they do from the start."""
+    """The last number of instructions at which the machines are in one state; None when they always are, or never."""
     registers: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Registers that differ behind that instruction."""
     memory: list[ByteDifference] = field(default_factory=list)
@@ -71,8 +70,8 @@ class Difference:
 def diff(a: Recording, b: Recording) -> Difference | None:
     """The first difference between two recordings of one board: None when they are of the same run.
 
-    Events are compared in order, but for checkpoints, digests and snapshots; then the moment at which the machines part is found by
-    bisection, taking it that machines that have parted do not come together again.
+    Events are compared in order, but for checkpoints, digests and snapshots; then the moment at which the machines part
+    is found by bisection, taking it that machines that have parted do not come together again.
 
     Raises:
         ArgumentError: The recordings are of different boards.
@@ -170,7 +169,9 @@ def _explained(
     devices: dict[str, dict[str, tuple[object, object]]] = {}
     for name, device in after_a.devices.items():
         state_a, state_b = device.state, after_b.devices[name].state
-        fields = {key: (value, state_b[key]) for key, value in state_a.items() if value != state_b[key]}
+        fields: dict[str, tuple[object, object]] = {
+            key: (value, state_b[key]) for key, value in state_a.items() if value != state_b[key]
+        }
         if fields:
             devices[name] = fields
     return Difference(side_a, side_b, icount, registers, memory, devices)

@@ -176,6 +176,23 @@ class Recording:
         """A timeline that stands at the recording's start; see `Timeline`."""
         return Timeline(self, rom=rom, symbols=symbols, memory_budget=memory_budget)
 
+    def cut(self, a: int, b: int, path: str | os.PathLike[str], *, rom: RomSource | None = None) -> Recording:
+        """Makes a recording of its own of the part `a <= icount < b`, and verifies it.
+
+        It starts from the state at `a` and says in `info()["lineage"]` what it was cut from. Instruction counts go on
+        from those of the whole.
+
+        Raises:
+            ArgumentError: The part is empty or not in the recording, or a request of the machine waits at `a`.
+            LogError: The file cannot be written.
+        """
+        whole_number("a", a)
+        whole_number("b", b)
+        self._timeline_core(rom, MEMORY_BUDGET).cut(a, b, os.fspath(path))
+        part = Recording(path)
+        part.verify(rom=rom)
+        return part
+
     def _timeline_core(self, rom: RomSource | None, memory_budget: int) -> _core.TimelineCore:
         return _core.TimelineCore(self._file, resolve_images(rom), memory_budget)
 

@@ -15,6 +15,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 type Place = (u64, u64);
 
@@ -310,6 +311,10 @@ impl PyTimeline {
     fn printed_at(&self, py: Python<'_>, length: usize) -> PyResult<Option<Place>> {
         let found = py.detach(|| self.timeline.printed_at(length)).or_raise(py)?;
         Ok(found.map(place))
+    }
+
+    fn cut(&self, py: Python<'_>, start: u64, stop: u64, path: PathBuf) -> PyResult<()> {
+        self.work(py, |timeline, interrupted| timeline.cut(start, stop, &path, interrupted))
     }
 
     fn fork(&self, py: Python<'_>, at: Place) -> PyResult<PySession> {

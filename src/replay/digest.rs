@@ -232,6 +232,8 @@ impl Replay {
         }
         self.next_stop_ahead = None;
         self.recent.clear();
+        // A copy that was not finished does not go on elsewhere.
+        self.copy = None;
         Ok(())
     }
 

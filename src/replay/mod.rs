@@ -11,6 +11,7 @@
 //! model checker.
 
 mod chain;
+mod copy;
 mod digest;
 mod divergence;
 mod error;

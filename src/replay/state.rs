@@ -1,6 +1,7 @@
 //! [`Replay`]: its state, its life from start to finish, and where it is.
 
 use super::chain::EventChain;
+use super::copy::LogCopy;
 use super::digest::next_multiple;
 use super::{AsyncQueue, Divergence, EventSink, EventSource, Found, ReplayError, ReplayMode};
 use crate::events::Delivery;
@@ -83,6 +84,8 @@ pub struct Replay {
     pub(super) position_before: Position,
     pub(super) sink: Option<Box<dyn EventSink>>,
     pub(super) source: Option<Box<dyn EventSource>>,
+    /// Player: what is consumed goes there too.
+    pub(super) copy: Option<LogCopy>,
     pub(super) queue: AsyncQueue,
     pub(super) events_enabled: bool,
     pub(super) flushing: bool,
@@ -124,6 +127,7 @@ impl Replay {
             position_before: Position::default(),
             sink: None,
             source: None,
+            copy: None,
             queue: AsyncQueue::default(),
             events_enabled: false,
             flushing: false,
@@ -194,6 +198,11 @@ impl Replay {
             recorded_chars: config.chars,
             ..Self::new(ReplayMode::Play)
         }
+    }
+
+    /// Whether the digests have the hash of all events.
+    pub fn hashes_events(&self) -> bool {
+        self.hashes_events
     }
 
     /// Whether the digests have a hash of that name.
@@ -476,6 +485,9 @@ impl Replay {
             source.advance();
         }
         self.passed(next.position, &next.event);
+        if let Some(copy) = &mut self.copy {
+            copy.take(&next)?;
+        }
         self.next_stop_ahead = self.next_stop_ahead.and_then(|ahead| ahead.checked_sub(1));
         let event = next.event.clone();
         self.remember(next);

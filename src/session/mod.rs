@@ -6,6 +6,7 @@
 mod attach;
 mod build;
 mod compare;
+mod cut;
 pub(crate) mod intervention;
 mod narrow;
 mod pair;

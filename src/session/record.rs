@@ -137,7 +137,7 @@ impl Session {
         Snapshot::new(machine.identity(), machine.position(), sections)
     }
 
-    fn header(&self, options: RecordOptions) -> Header {
+    pub(super) fn header(&self, options: RecordOptions) -> Header {
         let initial_state = self.initial_state();
         let world = self.world();
         let roms = rom_contents(&self.board, &world.guest).into_iter().map(|(region, bytes)| {

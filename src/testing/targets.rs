@@ -6,7 +6,7 @@
 
 use super::{
     Failure, Scenario, board_toml, check_record_replay, cpu_differential, log_reader, replay_api,
-    snapshot_restore,
+    snapshot_restore, time_travel,
 };
 use crate::persist::Digest;
 use arbitrary::{Arbitrary, Unstructured};
@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cpu_differential", check: cpu_differential::check },
     Target { name: "board_toml", check: board_toml::check },
     Target { name: "snapshot_restore", check: |input| Ok(snapshot_restore(input)?) },
+    Target { name: "time_travel", check: |input| Ok(time_travel(input)?) },
     Target { name: "replay_api", check: |input| Ok(replay_api(input)?) },
 ];
 

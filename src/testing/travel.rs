@@ -6,6 +6,7 @@ use super::scenario::Scenario;
 use super::sink::SmallDisk;
 use crate::engine::Scheduler;
 use crate::error::Error;
+use crate::log::{LogWriter, Options};
 use crate::machine::HookKind;
 use crate::persist::Digest;
 use crate::recording::Recording;
@@ -44,6 +45,7 @@ pub enum Move {
     Accesses { address: Pick, length: u8, reads: bool, start: u16, stop: u16 },
     First { place: u16 },
     Fork { instructions: u8 },
+    Cut { start: u16, stop: u16 },
 }
 
 /// Where a run is to stop.
@@ -175,11 +177,11 @@ fn run(session: &Session, instructions: u64) -> Result<bool, String> {
     }
 }
 
-/// The target `travel`: the case that these bytes stand for holds.
+/// The target `time_travel`: the case that these bytes stand for holds.
 ///
 /// # Errors
 /// What does not hold, with the case.
-pub fn travel(bytes: &[u8]) -> Result<(), String> {
+pub fn time_travel(bytes: &[u8]) -> Result<(), String> {
     let case = TravelCase::arbitrary_take_rest(Unstructured::new(bytes))
         .map_err(|error| format!("these bytes are no case: {error}"))?;
     check_travel(&case)
@@ -265,6 +267,7 @@ impl Travel {
             }
             Move::First { place } => self.first(icount(place)),
             Move::Fork { instructions } => self.fork(here, u64::from(instructions)),
+            Move::Cut { start, stop } => self.cut(icount(start), icount(stop)),
         }
     }
 
@@ -388,6 +391,34 @@ impl Travel {
             return Err(format!("{asked} places were asked for"));
         }
         self.is_at(here, "after a question")
+    }
+
+    /// A part is a recording that replays, and ends where it was to.
+    fn cut(&self, start: u64, stop: u64) -> Result<(), String> {
+        if start >= stop {
+            return Ok(());
+        }
+        let disk = SmallDisk::default();
+        let sink = Box::new(disk.clone());
+        let create = |header: &_| LogWriter::with_sink(sink, "<memory>", header, Options::default());
+        match self.timeline.cut_with(start, stop, create, &mut || false) {
+            Ok(()) => {}
+            // Something waits there that the machine has asked for.
+            Err(Error::Argument(_)) => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+        }
+        let part = Recording::from_bytes(disk.contents(), false).map_err(text)?;
+        let found = part.verify(Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
+        let last = self.notes.places.len() as u64 - 1 + self.notes.places[0].0.icount;
+        let end = if stop >= last { self.notes.end } else { self.place(stop) };
+        if !found.ok || part.end() != end || part.start() != self.place(start) {
+            return Err(format!(
+                "a cut goes from {} to {}, and not to {end}: {found:?}",
+                part.start(),
+                part.end()
+            ));
+        }
+        Ok(())
     }
 
     /// A machine that goes its own way from here has the state of here, and leaves it alone.

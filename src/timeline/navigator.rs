@@ -5,7 +5,7 @@ use super::stored::StoredSnapshots;
 use crate::engine::{Limits, Next, StopReason, World};
 use crate::error::Error;
 use crate::guest::Guest;
-use crate::log::LogReader;
+use crate::log::{Header, LogError, LogReader, LogWriter};
 use crate::machine::{HookKind, Machine, Tap, TapSpec};
 use crate::memory::PageBits;
 use crate::replay::ReplayError;
@@ -222,6 +222,26 @@ impl Navigator {
     /// As for [`seek`](Navigator::seek).
     pub fn run_to_arrival(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<(), Error> {
         self.run(Limits { icount, cycles: u64::MAX }, patience)
+    }
+
+    /// Gives what happens between two places to a writer, as a recording of its own.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek), or a file that cannot be written.
+    pub fn cut(
+        &mut self,
+        start: u64,
+        stop: u64,
+        create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), Error> {
+        self.seek(start, patience)?;
+        self.session.start_cut(create)?;
+        let run =
+            if stop >= self.end.icount { Limits::NONE } else { Limits { icount: stop, cycles: u64::MAX } };
+        let outcome = self.run(run, patience);
+        // A cut that failed has no end, and its file counts as unfinished.
+        if outcome.is_ok() { self.session.finish_cut() } else { outcome }
     }
 
     /// The place `count` instructions behind another, or the end.

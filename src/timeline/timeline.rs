@@ -4,7 +4,7 @@ use super::navigator::{Navigator, Patience};
 use super::queries::{self, Access, AccessQuery};
 use super::search::{self, Found};
 use crate::error::Error;
-use crate::log::{Event, EventKind};
+use crate::log::{Event, EventKind, Header, LogError, LogWriter, Options};
 use crate::machine::board::ImageInput;
 use crate::machine::{HookKind, TapSpec};
 use crate::recording::Recording;
@@ -12,6 +12,7 @@ use crate::session::Session;
 use crate::sync::{Mutex, Shared, lock};
 use crate::units::Position;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Whether a place is to be stopped at; of a watchpoint, before the access that is given.
 pub type Condition = Shared<dyn Fn(Position, Option<Access>) -> Result<bool, Error> + Send + Sync>;
@@ -456,6 +457,40 @@ impl Timeline {
             *console = Some(Console::read(&self.recording)?);
         }
         console.as_ref().map(question).ok_or_else(|| Error::Engine("the console was not read".into()))
+    }
+
+    /// Writes the part of the run between two numbers of instructions into a file, as a recording of its own.
+    ///
+    /// # Errors
+    /// As for [`place_at`](Timeline::place_at), an empty part, a start at which something waits that the machine has asked
+    /// for, or a file that cannot be written.
+    pub fn cut(
+        &self,
+        start: u64,
+        stop: u64,
+        path: &Path,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<(), Error> {
+        self.cut_with(start, stop, |header| LogWriter::create(path, header, Options::default()), interrupted)
+    }
+
+    /// As [`cut`](Timeline::cut), with a writer of the caller's.
+    ///
+    /// # Errors
+    /// As for [`cut`](Timeline::cut).
+    pub fn cut_with(
+        &self,
+        start: u64,
+        stop: u64,
+        create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<(), Error> {
+        self.require_within(start)?;
+        self.require_within(stop)?;
+        if start >= stop {
+            return Err(Error::Argument(format!("from icount {start} to {stop} there is nothing to cut")));
+        }
+        lock(&self.navigator).cut(start, stop, create, &mut Patience::new(interrupted))
     }
 
     /// A machine in the state of a place, free to go its own way.

@@ -348,3 +348,22 @@ def test_a_timeline_of_an_unfinished_recording_goes_to_its_last_event(recording:
     assert timeline.icount == salvaged.icount
     timeline.reverse_step()
     assert timeline.icount == salvaged.icount - 1
+
+
+def test_a_part_is_a_recording_of_its_own(recording: rr.Recording, naive: Naive, tmp_path: Path) -> None:
+    part = recording.cut(4000, 9000, tmp_path / "part.rreplay")
+    assert (part.start_icount, part.icount) == (4000, 9000)
+    assert part.verify().ok
+    lineage = part.info()["lineage"]
+    assert (lineage["parent"], lineage["icount"]) == (recording.info()["identity"], 4000)
+    timeline = part.timeline()
+    for icount in (4000, 5555, 9000):
+        timeline.seek(icount)
+        assert timeline.registers == naive.registers[icount]
+    again = part.cut(5000, 6000, tmp_path / "again.rreplay")
+    assert again.timeline().at(6000).registers == naive.registers[6000]
+    with pytest.raises(rr.ArgumentError, match="nothing to cut"):
+        recording.cut(5, 5, tmp_path / "empty.rreplay")
+    with pytest.raises(rr.LogError):
+        recording.cut(5, 50, tmp_path / "none" / "part.rreplay")
+    assert not (tmp_path / "empty.rreplay").exists()
