@@ -68,6 +68,7 @@ from .hosts import (
 )
 from .machine import Cpu, Hook, Machine
 from .memory import Memory
+from .minimize import minimize
 from .recording import LiveRecording, Recording, open  # noqa: A004
 from .replay import Replay, ReplayLock
 from .replay_values import (
@@ -82,7 +83,7 @@ from .replay_values import (
     RandomResult,
     Rel,
 )
-from .timeline import Accesses, Breakpoint, Moment, Timeline
+from .timeline import Accesses, Breakpoint, Moment, Profile, Routine, Timeline
 from .vocabulary import (
     Checkpoint,
     ClockKind,
@@ -153,6 +154,7 @@ __all__ = [
     "NotARecording",
     "Pcap",
     "Pointer",
+    "Profile",
     "Pty",
     "RandomResult",
     "Recording",
@@ -162,6 +164,7 @@ __all__ = [
     "ReplayLock",
     "ReplayMode",
     "RomError",
+    "Routine",
     "Scheduler",
     "ShutdownCause",
     "Side",
@@ -182,5 +185,6 @@ __all__ = [
     "__version__",
     "boards",
     "diff",
+    "minimize",
     "open",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from .recording import Recording
     from .vocabulary import EventKind
 
-__all__ = ["Accesses", "Breakpoint", "Moment", "Symbols", "Timeline"]
+__all__ = ["Accesses", "Breakpoint", "Moment", "Profile", "Routine", "Symbols", "Timeline"]
 
 MEMORY_BUDGET = 256 << 20
 """Bytes of states that a timeline keeps in memory unless told otherwise."""
@@ -31,6 +33,7 @@ Symbols: TypeAlias = "Mapping[str, int] | str | os.PathLike[str]"
 Condition: TypeAlias = "Callable[[Moment], object]"
 """Asked at each place where a run might stop; it stops where the answer is true."""
 
+_JSR = 0x20
 _LABEL = re.compile(r"^al\s+(?:C:)?([0-9A-Fa-f]{1,6})\s+\.?(\S+)\s*$")
 
 
@@ -264,6 +267,75 @@ class Accesses:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The table as an Arrow C stream; the columns have the types that fit, and pc and old may be null."""
         return self._rows.arrow_c_stream()
+
+
+@dataclass(frozen=True)
+class Routine:
+    """A part of the program, from an address up to the next one that is called or has a name."""
+
+    address: int
+    """Where it begins."""
+    name: str
+    """Its symbol, or its address in hex."""
+    instructions: int
+    """Instructions executed in it."""
+    cycles: int
+    """Clock cycles spent in it."""
+
+
+class Profile:
+    """How often the instruction at each address was executed, and the clock cycles that it took.
+
+    What passes until the next instruction begins counts for the one before: interrupt sequences, and the time for which
+    a WAI waits.
+    """
+
+    __slots__ = ("_memory", "_symbols", "cycles", "executions")
+
+    executions: memoryview[int]
+    """By address, 65,536 whole numbers: how often the instruction there was begun."""
+    cycles: memoryview[int]
+    """By address, 65,536 whole numbers: clock cycles spent there."""
+
+    def __init__(
+        self, executions: memoryview[int], cycles: memoryview[int], memory: bytes, symbols: dict[str, int]
+    ) -> None:
+        self.executions = executions
+        self.cycles = cycles
+        self._memory = memory
+        self._symbols = symbols
+
+    def __repr__(self) -> str:
+        return f"<Profile: {sum(self.executions)} instructions at {len(self.coverage)} addresses>"
+
+    @property
+    def coverage(self) -> dict[int, int]:
+        """The addresses of the instructions that were executed, with how often."""
+        return {address: count for address, count in enumerate(self.executions) if count}
+
+    @property
+    def routines(self) -> list[Routine]:
+        """Where the time went, the most first.
+
+        A routine reaches from an address that has a symbol, or that a JSR which was executed calls, up to the next one.
+        """
+        executed = self.coverage
+        names = {address: name for name, address in sorted(self._symbols.items(), reverse=True)}
+        called = (address for address in executed if self._memory[address] == _JSR and address < 0xFFFE)
+        starts = {self._memory[address + 1] | self._memory[address + 2] << 8 for address in called} | set(names)
+        starts.add(min(executed, default=0))
+        totals: dict[int, list[int]] = {}
+        order = sorted(starts)
+        for address, count in executed.items():
+            place = bisect.bisect_right(order, address) - 1
+            total = totals.setdefault(order[max(place, 0)], [0, 0])
+            total[0] += count
+            total[1] += self.cycles[address]
+        routines = (
+            Routine(start, names.get(start, f"${start:04X}"), instructions, cycles)
+            for start, (instructions, cycles) in totals.items()
+        )
+        return sorted(routines, key=lambda routine: (-routine.cycles, routine.address))
 
 
 class Timeline:
@@ -595,6 +667,16 @@ class Timeline:
             if not values or values[-1][1] != row.new:
                 values.append((row.icount, row.new))
         return values
+
+    def profile(self, start: int | None = None, stop: int | None = None) -> Profile:
+        """How often each instruction with `start <= icount < stop` was executed, and how long it took."""
+        for name, value in (("start", start), ("stop", stop)):
+            if value is not None:
+                whole_number(name, value)
+        executions, cycles = self._core.profile(start, stop)
+        end = self.end_icount if stop is None else min(stop, self.end_icount)
+        memory = self.at(end).memory[:]
+        return Profile(memoryview(executions).cast("Q"), memoryview(cycles).cast("Q"), memory, self.symbols)
 
     def first(self, predicate: Callable[[Moment], object]) -> Moment | None:
         """The earliest moment of the recording at which `predicate(moment)` is true; None when there is none.

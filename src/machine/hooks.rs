@@ -1,6 +1,7 @@
 //! Who watches the guest: execution, reads and writes of addresses. Invisible to the guest; a hit ends the slice at
 //! the next instruction boundary, where whoever watches may look at everything.
 
+use super::profile::Profile;
 use super::tap::{Author, Sighting, Tap};
 use crate::memory::Watched;
 use crate::units::Position;
@@ -68,6 +69,7 @@ pub struct Hooks {
     /// Where execution hooks have been reported already.
     past_execute: Option<Position>,
     taps: Vec<Tap>,
+    profile: Option<Profile>,
 }
 
 impl Hooks {
@@ -98,6 +100,11 @@ impl Hooks {
         std::mem::replace(&mut self.taps, taps)
     }
 
+    /// From now on instructions are counted, or not; the profile before is given back.
+    pub fn set_profile(&mut self, profile: Option<Profile>) -> Option<Profile> {
+        std::mem::replace(&mut self.profile, profile)
+    }
+
     /// Whether the breakpoint was reached since this was last asked: a hook may be hit at the same instruction.
     pub fn take_breakpoint_reached(&mut self) -> bool {
         std::mem::take(&mut self.breakpoint_reached)
@@ -113,6 +120,7 @@ impl Hooks {
             reads: watches(HookKind::Read),
             writes: watches(HookKind::Write),
             executes: watches(HookKind::Execute)
+                || self.profile.is_some()
                 || self.breakpoint.is_some_and(|address| address >> 8 == u16::from(page)),
         };
         for tap in &self.taps {
@@ -152,7 +160,7 @@ impl Hooks {
     /// Whether an instruction may matter to somebody.
     #[inline]
     pub(super) fn notices_execution(&self) -> bool {
-        self.any() || self.breakpoint.is_some()
+        self.any() || self.breakpoint.is_some() || self.profile.is_some()
     }
 
     /// Asked before an instruction; gives whether the run must end before it.
@@ -160,6 +168,9 @@ impl Hooks {
         let mut ends = false;
         for tap in &mut self.taps {
             tap.executes(pc, at);
+        }
+        if let Some(profile) = &mut self.profile {
+            profile.executes(pc, at);
         }
         if self.breakpoint == Some(pc) && self.past_breakpoint != Some(at) {
             self.past_breakpoint = Some(at);

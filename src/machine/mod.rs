@@ -10,6 +10,7 @@ mod bus;
 mod bus_master;
 mod hooks;
 mod lines;
+mod profile;
 pub mod rom;
 mod slots;
 mod state;
@@ -17,6 +18,7 @@ mod tap;
 
 pub use bus::BusCycle;
 pub use hooks::{Hit, HookId, HookKind};
+pub use profile::Profile;
 pub use slots::{Slot, Wire};
 pub use state::{Captured, SectionError};
 pub use tap::{Author, Sighting, Tap, TapSpec};

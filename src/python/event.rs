@@ -21,7 +21,7 @@ pub struct Names {
 #[pyclass(frozen, eq, module = "rreplay", name = "Event")]
 #[derive(Clone, PartialEq)]
 pub struct PyEvent {
-    event: StampedEvent,
+    pub event: StampedEvent,
     names: Arc<Names>,
 }
 

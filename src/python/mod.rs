@@ -32,7 +32,7 @@ mod _core {
     #[pymodule_export]
     use super::board::{PyBoard, boards};
     #[pymodule_export]
-    use super::devices::{device_frame, encode_png, inject_packet, keys, send_input};
+    use super::devices::{device_frame, encode_png, inject_packet, keys, repeat_event, send_input};
     #[pymodule_export]
     use super::event::{PyEvent, PyEventIterator};
     #[pymodule_export]

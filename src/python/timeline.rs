@@ -228,6 +228,19 @@ impl PyTimeline {
         Ok(PyAccessColumns::new(rows))
     }
 
+    /// Executions and cycles by address, each as 65,536 64-bit numbers in the machine's byte order.
+    fn profile<'py>(
+        &self,
+        py: Python<'py>,
+        start: Option<u64>,
+        stop: Option<u64>,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let profile = self.work(py, |timeline, interrupted| timeline.profile(start, stop, interrupted))?;
+        let bytes =
+            |numbers: &[u64]| numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>();
+        Ok((PyBytes::new(py, &bytes(&profile.executions)), PyBytes::new(py, &bytes(&profile.cycles))))
+    }
+
     fn first(&self, py: Python<'_>, predicate: Py<PyAny>) -> PyResult<Option<Place>> {
         let callbacks = Arc::clone(&self.callbacks);
         let mut ask = |at: Position| {

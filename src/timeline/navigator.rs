@@ -6,7 +6,7 @@ use crate::engine::{Limits, Next, StopReason, World};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{Header, LogError, LogReader, LogWriter};
-use crate::machine::{HookKind, Machine, Tap, TapSpec};
+use crate::machine::{HookKind, Machine, Profile, Tap, TapSpec};
 use crate::memory::PageBits;
 use crate::replay::ReplayError;
 use crate::session::Session;
@@ -332,6 +332,31 @@ impl Navigator {
         let taps = self.session.world().guest.hooks_mut().set_taps(Vec::new());
         self.unwatch();
         outcome.map(|()| taps)
+    }
+
+    /// Counts the instructions with `start <= icount < stop`, and the cycles that they take.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn profile(&mut self, start: u64, stop: u64, patience: &mut Patience<'_>) -> Result<Profile, Error> {
+        self.seek(start, patience)?;
+        {
+            let mut world = self.session.world();
+            *world.guest.hooks_mut() = Default::default();
+            world.guest.hooks_mut().set_profile(Some(Profile::default()));
+            world.guest.apply_hooks();
+        }
+        let outcome = if stop > self.end.icount {
+            self.run(Limits::NONE, patience)
+        } else {
+            self.run(Limits { icount: stop, cycles: u64::MAX }, patience)
+        };
+        let profile = self.session.world().guest.hooks_mut().set_profile(None);
+        self.unwatch();
+        outcome?;
+        let mut profile = profile.unwrap_or_default();
+        profile.ends(self.position());
+        Ok(profile)
     }
 
     fn unwatch(&self) {

@@ -6,7 +6,7 @@ use super::search::{self, Found};
 use crate::error::Error;
 use crate::log::{Event, EventKind, Header, LogError, LogWriter, Options};
 use crate::machine::board::ImageInput;
-use crate::machine::{HookKind, TapSpec};
+use crate::machine::{HookKind, Profile, TapSpec};
 use crate::recording::Recording;
 use crate::session::Session;
 use crate::sync::{Mutex, Shared, lock};
@@ -527,6 +527,25 @@ impl Timeline {
         take: &mut dyn FnMut(Access),
     ) -> Result<(), Error> {
         lock(&self.navigator).accesses(query, &mut Patience::new(interrupted), take)
+    }
+
+    /// How often each instruction with `start <= icount < stop` was executed, and how long it took.
+    ///
+    /// # Errors
+    /// As for [`place_at`](Timeline::place_at), or [`Error::Argument`] for an empty part.
+    pub fn profile(
+        &self,
+        start: Option<u64>,
+        stop: Option<u64>,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Profile, Error> {
+        let start = start.unwrap_or(self.start.icount);
+        let stop = stop.unwrap_or(u64::MAX);
+        self.require_within(start)?;
+        if start >= stop {
+            return Err(Error::Argument(format!("from icount {start} to {stop} there is nothing to count")));
+        }
+        lock(&self.navigator).profile(start, stop, &mut Patience::new(interrupted))
     }
 
     /// The first place of the recording at which something holds, and the timeline stands there then.

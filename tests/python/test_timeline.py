@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import random
 import re
 from collections.abc import Callable
@@ -367,3 +368,24 @@ def test_a_part_is_a_recording_of_its_own(recording: rr.Recording, naive: Naive,
     with pytest.raises(rr.LogError):
         recording.cut(5, 50, tmp_path / "none" / "part.rreplay")
     assert not (tmp_path / "empty.rreplay").exists()
+
+
+def test_a_profile_counts_every_instruction_and_every_cycle(
+    recording: rr.Recording, timeline: rr.Timeline, naive: Naive
+) -> None:
+    profile = timeline.profile()
+    assert profile.coverage == collections.Counter(event.address for event in naive.executed)
+    assert sum(profile.cycles) == recording.cycles - naive.executed[0].cycles
+    part = timeline.profile(1000, 3000)
+    executed = [event for event in naive.executed if 1000 <= event.icount < 3000]
+    assert part.coverage == collections.Counter(event.address for event in executed)
+    assert sum(part.cycles) == naive.cycles[3000] - executed[0].cycles
+    assert timeline.icount == 0
+    routines = profile.routines
+    assert sum(routine.cycles for routine in routines) == sum(profile.cycles)
+    assert sum(routine.instructions for routine in routines) == len(naive.executed)
+    assert [routine.cycles for routine in routines] == sorted((routine.cycles for routine in routines), reverse=True)
+    named = recording.timeline(symbols={"busiest": routines[0].address}).profile().routines[0]
+    assert named.name == "busiest"
+    with pytest.raises(rr.ArgumentError, match="nothing to count"):
+        timeline.profile(50, 50)
