@@ -38,7 +38,7 @@ impl Original {
         let events = events_of(&recording);
         let reader = LogReader::from_bytes(bytes.clone()).unwrap();
         let (chunks, snapshots, length) = (reader.chunks().len(), reader.snapshots().count(), bytes.len());
-        let is_fit = chunks > 15 && snapshots > 1 && length < 10 << 10;
+        let is_fit = chunks > 15 && snapshots > 1 && length < 16 << 10;
         assert!(is_fit, "{chunks} chunks, {snapshots} snapshots, {length} bytes");
         let (chunks, header_end) = (reader.chunks().to_vec(), reader.info().header_bytes);
         let output = recording.output().unwrap();

@@ -27,6 +27,8 @@ pub struct TravelCase {
     pub scenario: Scenario,
     /// Whether the timeline can keep hardly anything in memory.
     pub is_poor: bool,
+    /// Whether searches go through it in short stretches, two at a time.
+    pub is_hasty: bool,
     /// The moves and questions.
     #[proptest(strategy = "proptest::collection::vec(proptest::arbitrary::any::<Move>(), 1..24)")]
     pub moves: Vec<Move>,
@@ -210,6 +212,7 @@ fn check(case: &TravelCase) -> Result<(), String> {
     }
     let budget = if case.is_poor { 40_000 } else { MARKS_BUDGET };
     let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
+    let timeline = if case.is_hasty { timeline.with_stretches(4, 64) } else { timeline };
     let travel = Travel { timeline, notes };
     travel.is_at(travel.notes.places[0].0, "at first")?;
     for (number, step) in case.moves.iter().enumerate() {

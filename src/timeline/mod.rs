@@ -7,6 +7,7 @@
 //! recording, or in memory) to the place, and a place is always the same, for the machine is deterministic.
 
 mod calls;
+mod helper;
 mod marks;
 mod navigator;
 mod queries;

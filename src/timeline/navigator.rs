@@ -14,7 +14,7 @@ use crate::sync::Shared;
 use crate::units::Position;
 
 /// Work, in instructions, between two questions whether the user wants to stop.
-const WORK_BETWEEN_QUESTIONS: u64 = 1_000_000;
+pub const WORK_BETWEEN_QUESTIONS: u64 = 1_000_000;
 /// What a stop of the loop costs beside its instructions.
 const STOP_WORK: u64 = 200;
 /// Instructions between the nearest mark that is left on the way to a place, and that place.
@@ -65,7 +65,7 @@ pub enum Goal {
 pub struct Navigator {
     session: Session,
     marks: Marks,
-    stored: StoredSnapshots,
+    stored: Shared<StoredSnapshots>,
     /// The recording's own start, before anything was done: never let go.
     origin: Shared<Mark>,
     start: Position,
@@ -84,7 +84,7 @@ impl Navigator {
     /// # Errors
     /// A recording that cannot be replayed, or snapshots in it that do not hold.
     pub fn new(session: Session, reader: &Shared<LogReader>, budget: usize) -> Result<Self, Error> {
-        let stored = StoredSnapshots::read(reader, budget)?;
+        let stored = Shared::new(StoredSnapshots::read(reader, budget)?);
         let origin = Mark { is_settled: false, ..capture(&session, true) };
         let mut navigator = Self {
             session,
@@ -104,6 +104,20 @@ impl Navigator {
         )?;
         navigator.start = navigator.position();
         Ok(navigator)
+    }
+
+    /// A second one, on a replay of the same recording at its start, which keeps no states of its own.
+    pub fn beside(&self, session: Session) -> Self {
+        Self {
+            session,
+            marks: Marks::new(0),
+            stored: self.stored.clone(),
+            origin: self.origin.clone(),
+            ended: false,
+            settled: false,
+            lost: true,
+            ..*self
+        }
     }
 
     /// Where the recording's first place is.

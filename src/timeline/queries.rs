@@ -1,7 +1,8 @@
 //! Questions about a run: who wrote a byte, and all accesses to a range.
 
+use super::helper::Helper;
 use super::navigator::{Goal, Navigator, Patience};
-use super::search;
+use super::search::{self, Stretches};
 use crate::error::Error;
 use crate::machine::{Author, HookKind, Sighting, TapSpec};
 use crate::sync::{Mutex, lock};
@@ -135,6 +136,8 @@ impl Navigator {
 /// A divergence, a file that cannot be read, a user who wants to stop.
 pub fn last_write(
     navigator: &Mutex<Navigator>,
+    helper: &Helper,
+    stretches: Stretches,
     address: u16,
     before: Position,
     patience: &mut Patience<'_>,
@@ -150,7 +153,7 @@ pub fn last_write(
         kept_max: 1,
         with_pc: false,
     };
-    let found = search::backward(navigator, before, &[spec], patience, &mut |_| Ok(true))?;
+    let found = search::backward(navigator, helper, stretches, before, &[spec], patience, &mut |_| Ok(true))?;
     let Some(found) = found else { return Ok(None) };
     let mut navigator = lock(navigator);
     let explained = navigator.explain(&found.sighting, patience)?;

@@ -1,5 +1,6 @@
 //! Searches of a run, forwards and backwards, for what taps see.
 
+use super::helper::Helper;
 use super::navigator::{Goal, Navigator, Patience};
 use crate::error::Error;
 use crate::machine::{HookKind, Sighting, Tap, TapSpec};
@@ -7,10 +8,21 @@ use crate::memory::{Memory, PageBits, PageKind};
 use crate::sync::{Mutex, lock};
 use crate::units::Position;
 
-/// Instructions of the first stretch that is searched; each further one is twice as long.
-const FIRST_STRETCH: u64 = 2_000;
-/// Instructions of the longest stretch.
-const LONGEST_STRETCH: u64 = 16_000_000;
+/// How much of the run is replayed at a time, in instructions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretches {
+    /// The first one; each further one is twice as long.
+    pub first: u64,
+    /// The longest.
+    pub longest: u64,
+}
+
+impl Default for Stretches {
+    fn default() -> Self {
+        Self { first: 2_000, longest: 16_000_000 }
+    }
+}
+
 /// Sightings that are kept of a stretch.
 const KEPT_MAX: usize = 1 << 16;
 
@@ -102,6 +114,7 @@ impl Navigator {
 /// A divergence, a file that cannot be read, a user who wants to stop; or those of `accept`.
 pub fn forward(
     navigator: &Mutex<Navigator>,
+    stretches: Stretches,
     from: Position,
     specs: &[TapSpec],
     patience: &mut Patience<'_>,
@@ -109,7 +122,7 @@ pub fn forward(
 ) -> Result<Option<Found>, Error> {
     let specs = limited(specs, u64::MAX);
     let writes = lock(navigator).pages_written(&specs);
-    let mut length = FIRST_STRETCH;
+    let mut length = stretches.first;
     let mut here = from;
     loop {
         let mut nav = lock(navigator);
@@ -141,61 +154,106 @@ pub fn forward(
             return Ok(None);
         }
         here = reached;
-        length = (length * 2).min(LONGEST_STRETCH);
+        length = (length * 2).min(stretches.longest);
     }
 }
 
-/// The last thing seen before `from` that is accepted.
+/// The last thing seen before `from` that is accepted. Of a long way, two stretches are searched at a time.
 ///
 /// # Errors
 /// As for [`forward`].
 pub fn backward(
     navigator: &Mutex<Navigator>,
+    helper: &Helper,
+    stretches: Stretches,
     from: Position,
     specs: &[TapSpec],
     patience: &mut Patience<'_>,
     accept: Accept<'_>,
 ) -> Result<Option<Found>, Error> {
     let writes = lock(navigator).pages_written(specs);
-    let (mut until, mut length) = (from, FIRST_STRETCH);
+    let (mut until, mut length) = (from, stretches.first);
     loop {
         let mut nav = lock(navigator);
-        let target = Position::new(until.icount.saturating_sub(length), 0);
+        let target = before(until, length);
         let base = nav.base_before(target);
-        length = (length * 2).min(LONGEST_STRETCH);
         let start = nav.start();
-        let skipped = writes.as_ref().is_some_and(|pages| !nav.stored().may_have_written(pages, base, until));
-        let taps = if skipped {
-            Vec::new()
-        } else {
-            nav.rewind(target)?;
-            nav.watch(&limited(specs, until.cycles), Goal::Place(until), patience)?
+        let may_show = |nav: &Navigator, base, until| {
+            writes.as_ref().is_none_or(|pages| nav.stored().may_have_written(pages, base, until))
         };
-        drop(nav);
-        if !skipped {
-            // What was too much to be kept lies before the oldest that is.
-            let full = taps.iter().filter(|tap| tap.dropped() > 0);
-            let oldest = full.filter_map(|tap| tap.seen().next()).map(|sighting| sighting.at).max();
-            let mut seen = in_order(&taps);
-            seen.retain(|(_, sighting)| oldest.is_none_or(|oldest| sighting.at >= oldest));
-            for (tap, sighting) in seen.into_iter().rev() {
-                let place = lock(navigator).place_of(&sighting, patience)?;
-                let found = Found { tap, sighting, place };
-                if accept(&found)? {
-                    return Ok(Some(found));
+        let mut earlier = None;
+        if may_show(&nav, base, until) {
+            let target_before = before(base, stretches.longest);
+            let base_before = nav.base_before(target_before);
+            if length == stretches.longest && base > start && may_show(&nav, base_before, base) {
+                earlier = helper.start(&nav, limited(specs, base.cycles), target_before, base);
+            }
+            nav.rewind(target)?;
+            let taps = nav.watch(&limited(specs, until.cycles), Goal::Place(until), patience)?;
+            drop(nav);
+            match last_accepted(navigator, &taps, patience, accept)? {
+                Looked::Found(found) => return Ok(Some(found)),
+                Looked::Full(oldest) => {
+                    until = oldest;
+                    continue;
                 }
+                Looked::Nothing => {}
             }
-            if let Some(oldest) = oldest {
-                // All of those at the oldest's own cycle were looked at.
-                until = Position::new(oldest.icount, oldest.cycles.saturating_sub(1));
-                continue;
-            }
-        }
-        if base <= start {
-            return Ok(None);
+        } else {
+            drop(nav);
         }
         until = base;
+        if let Some(running) = earlier {
+            let stretch = running.finish(patience)?;
+            until = match last_accepted(navigator, &stretch.taps, patience, accept)? {
+                Looked::Found(found) => return Ok(Some(found)),
+                Looked::Full(oldest) => oldest,
+                Looked::Nothing => stretch.base,
+            };
+        }
+        if until <= start {
+            return Ok(None);
+        }
+        length = (length * 2).min(stretches.longest);
     }
+}
+
+/// So many instructions before a position.
+fn before(position: Position, length: u64) -> Position {
+    Position::new(position.icount.saturating_sub(length), 0)
+}
+
+/// What came of looking through a stretch, backwards.
+enum Looked {
+    Found(Found),
+    Nothing,
+    /// More was seen than is kept: it lies before this position.
+    Full(Position),
+}
+
+fn last_accepted(
+    navigator: &Mutex<Navigator>,
+    taps: &[Tap],
+    patience: &mut Patience<'_>,
+    accept: Accept<'_>,
+) -> Result<Looked, Error> {
+    // What was too much to be kept lies before the oldest that is.
+    let full = taps.iter().filter(|tap| tap.dropped() > 0);
+    let oldest = full.filter_map(|tap| tap.seen().next()).map(|sighting| sighting.at).max();
+    let mut seen = in_order(taps);
+    seen.retain(|(_, sighting)| oldest.is_none_or(|oldest| sighting.at >= oldest));
+    for (tap, sighting) in seen.into_iter().rev() {
+        let place = lock(navigator).place_of(&sighting, patience)?;
+        let found = Found { tap, sighting, place };
+        if accept(&found)? {
+            return Ok(Looked::Found(found));
+        }
+    }
+    // All of those at the oldest's own cycle were looked at.
+    Ok(match oldest {
+        Some(oldest) => Looked::Full(Position::new(oldest.icount, oldest.cycles.saturating_sub(1))),
+        None => Looked::Nothing,
+    })
 }
 
 /// All sightings in the order in which they were made.

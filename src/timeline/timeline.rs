@@ -1,8 +1,9 @@
 //! A place in a recording, and the ways from it.
 
+use super::helper::Helper;
 use super::navigator::{Navigator, Patience};
 use super::queries::{self, Access, AccessQuery};
-use super::search::{self, Found};
+use super::search::{self, Found, Stretches};
 use crate::error::Error;
 use crate::log::{Event, EventKind, Header, LogError, LogWriter, Options};
 use crate::machine::board::ImageInput;
@@ -51,6 +52,8 @@ pub struct Timeline {
     place: Mutex<Position>,
     points: Mutex<BTreeMap<PointId, Point>>,
     next_point: Mutex<u64>,
+    helper: Helper,
+    stretches: Stretches,
     recording: Shared<Recording>,
     console: Mutex<Option<Console>>,
 }
@@ -113,9 +116,17 @@ impl Timeline {
             place: Mutex::new(start),
             points: Mutex::default(),
             next_point: Mutex::new(0),
+            helper: Helper::new(recording.clone(), images.to_vec()),
+            stretches: Stretches::default(),
             recording: recording.clone(),
             console: Mutex::new(None),
         })
+    }
+
+    /// Makes searches take as many turns on a short run as they take on a long one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_stretches(self, first: u64, longest: u64) -> Self {
+        Self { stretches: Stretches { first, longest }, ..self }
     }
 
     /// The recording's first place.
@@ -354,7 +365,7 @@ impl Timeline {
     /// # Errors
     /// As for [`look`](Timeline::look), or a condition's own; the timeline stands where it stood then.
     pub fn run(&self, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
-        let found = self.search(search::forward, true, interrupted)?;
+        let found = self.search(true, interrupted)?;
         match found {
             Some(found) => Ok(found),
             None => {
@@ -369,7 +380,7 @@ impl Timeline {
     /// # Errors
     /// As for [`run`](Timeline::run).
     pub fn reverse_run(&self, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
-        let found = self.search(search::backward, false, interrupted)?;
+        let found = self.search(false, interrupted)?;
         match found {
             Some(found) => Ok(found),
             None => self.stop("end", self.start, interrupted),
@@ -378,13 +389,6 @@ impl Timeline {
 
     fn search(
         &self,
-        search: impl FnOnce(
-            &Mutex<Navigator>,
-            Position,
-            &[TapSpec],
-            &mut Patience<'_>,
-            search::Accept<'_>,
-        ) -> Result<Option<Found>, Error>,
         is_forward: bool,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Option<TimelineStop>, Error> {
@@ -408,7 +412,19 @@ impl Timeline {
             Some(condition) => condition(found.place, self.access_of(found)?),
         };
         let patience = &mut Patience::new(interrupted);
-        let found = search(&self.navigator, from, &specs, patience, &mut accept)?;
+        let found = if is_forward {
+            search::forward(&self.navigator, self.stretches, from, &specs, patience, &mut accept)?
+        } else {
+            search::backward(
+                &self.navigator,
+                &self.helper,
+                self.stretches,
+                from,
+                &specs,
+                patience,
+                &mut accept,
+            )?
+        };
         let Some(found) = found else { return Ok(None) };
         let reason = if found.sighting.kind == HookKind::Execute { "breakpoint" } else { "watchpoint" };
         let access = self.access_of(&found)?;
@@ -513,7 +529,14 @@ impl Timeline {
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Access>, Error> {
         let before = before.unwrap_or_else(|| self.place());
-        queries::last_write(&self.navigator, address, before, &mut Patience::new(interrupted))
+        queries::last_write(
+            &self.navigator,
+            &self.helper,
+            self.stretches,
+            address,
+            before,
+            &mut Patience::new(interrupted),
+        )
     }
 
     /// All accesses that a query asks for, in order, handed to `take` one by one.

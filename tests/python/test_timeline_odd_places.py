@@ -62,7 +62,7 @@ def test_every_place_is_that_of_a_replay(recording: rr.Recording, timeline: rr.T
 
 def test_a_handler_is_entered_where_its_first_instruction_is_next(timeline: rr.Timeline) -> None:
     point = timeline.add_breakpoint(HANDLER)
-    stops = []
+    stops: list[tuple[int, int]] = []
     while (stop := timeline.run()).reason == "breakpoint":
         assert timeline.pc == HANDLER
         assert timeline.registers["p"] & 0x04, "interrupts are masked"

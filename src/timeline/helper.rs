@@ -1,0 +1,116 @@
+//! A second replay, on a thread of its own, that searches the stretch before the one that is being searched.
+
+use super::navigator::{Goal, Navigator, Patience, WORK_BETWEEN_QUESTIONS};
+use crate::error::Error;
+use crate::machine::board::ImageInput;
+use crate::machine::{Tap, TapSpec};
+use crate::recording::Recording;
+use crate::sync::{Arc, JoinHandle, Kick, Mutex, Shared, lock, spawn};
+use crate::units::Position;
+use std::time::Duration;
+
+/// How long the user's wish to stop may stay unnoticed.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(10);
+
+/// What was seen of a stretch, and where that began.
+pub struct Stretch {
+    pub base: Position,
+    pub taps: Vec<Tap>,
+}
+
+/// Makes the second replay when it is first of use, and keeps it.
+pub struct Helper {
+    recording: Shared<Recording>,
+    images: Vec<ImageInput>,
+    navigator: Arc<Mutex<Option<Navigator>>>,
+}
+
+/// What both threads know.
+#[derive(Default)]
+struct Signals {
+    /// Nobody wants the result any more.
+    stop: Mutex<bool>,
+    ended: Mutex<bool>,
+    kick: Kick,
+}
+
+/// A stretch that is being searched. Dropped, it is given up.
+pub struct Running {
+    signals: Arc<Signals>,
+    thread: Option<JoinHandle<Result<Stretch, Error>>>,
+}
+
+impl Helper {
+    /// A helper for the timeline of a recording.
+    pub fn new(recording: Shared<Recording>, images: Vec<ImageInput>) -> Self {
+        Self { recording, images, navigator: Arc::default() }
+    }
+
+    /// Begins to search the stretch from the last state kept before `target` up to `until`. `None` when there is no
+    /// thread to be had: then one replay does it all.
+    pub fn start(
+        &self,
+        beside: &Navigator,
+        specs: Vec<TapSpec>,
+        target: Position,
+        until: Position,
+    ) -> Option<Running> {
+        let mut made = lock(&self.navigator);
+        if made.is_none() {
+            let session = self.recording.replay_with(&self.images).ok()?;
+            *made = Some(beside.beside(session));
+        }
+        drop(made);
+        let signals = Arc::<Signals>::default();
+        let (navigator, told) = (self.navigator.clone(), signals.clone());
+        let thread = spawn("rreplay search", move || {
+            let ending = SayEnded(told);
+            let mut interrupted = || *lock(&ending.0.stop);
+            let mut patience = Patience::new(&mut interrupted);
+            let mut navigator = lock(&navigator);
+            let Some(navigator) = navigator.as_mut() else {
+                return Err(Error::Engine("the second replay is gone".into()));
+            };
+            let base = navigator.rewind(target)?;
+            let taps = navigator.watch(&specs, Goal::Place(until), &mut patience)?;
+            Ok(Stretch { base, taps })
+        });
+        Some(Running { signals, thread: Some(thread.ok()?) })
+    }
+}
+
+/// Says that the thread has ended, however it ends.
+struct SayEnded(Arc<Signals>);
+
+impl Drop for SayEnded {
+    fn drop(&mut self) {
+        *lock(&self.0.ended) = true;
+        self.0.kick.kick();
+    }
+}
+
+impl Running {
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// The search's own, or a user who wants to stop.
+    pub fn finish(mut self, patience: &mut Patience<'_>) -> Result<Stretch, Error> {
+        while !*lock(&self.signals.ended) {
+            patience.spend(WORK_BETWEEN_QUESTIONS)?;
+            self.signals.kick.sleep(BETWEEN_QUESTIONS);
+        }
+        let panicked = || Error::Engine("a thread that searched a stretch panicked".into());
+        let thread = self.thread.take().ok_or_else(panicked)?;
+        thread.join().map_err(|_| panicked())?
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            *lock(&self.signals.stop) = true;
+            // Whatever it found or ran into, nobody asks any more.
+            let _ = thread.join();
+        }
+    }
+}
