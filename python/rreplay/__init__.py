@@ -69,6 +69,7 @@ from .hosts import (
 from .machine import Cpu, Hook, Machine
 from .memory import Memory
 from .minimize import minimize
+from .origin import Origin
 from .recording import LiveRecording, Recording, open  # noqa: A004
 from .replay import Replay, ReplayLock
 from .replay_values import (
@@ -152,6 +153,7 @@ __all__ = [
     "Network",
     "NetworkFunction",
     "NotARecording",
+    "Origin",
     "Pcap",
     "Pointer",
     "Profile",

@@ -14,6 +14,7 @@ from . import _core
 from .errors import ArgumentError, StateError
 from .machine import Machine, address_range, whole_number
 from .memory import Memory
+from .origin import Origin, trace_origin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -644,6 +645,21 @@ class Timeline:
             whole_number("before", before)
             place = self._core.place_at(before, None)
         return self._core.last_write(address, place)
+
+    def origin(self, addr: int | str, before: int | Moment | None = None) -> Origin:
+        """Where the byte at an address comes from, as it stands here (or at another icount or moment): a small graph.
+
+        The walk goes back from the last write through loads, arithmetic, transfers and the stack, to constants, bytes
+        of ROM, input, and what the recording found. It follows values, not flags or decisions: a carry that was added,
+        and a branch that was taken, are not in it.
+        """
+        address = self.address(addr)
+        if before is None:
+            before = self.moment
+        return trace_origin(self, address, before if isinstance(before, Moment) else self.at(before))
+
+    def _moment(self, place: tuple[int, int]) -> Moment:
+        return Moment(self._core, place)
 
     def accesses(
         self,

@@ -133,6 +133,10 @@ impl PyTimeline {
         self.work(py, |timeline, interrupted| timeline.place_at(icount, cycles, interrupted)).map(place)
     }
 
+    fn instruction_place(&self, py: Python<'_>, icount: u64) -> PyResult<Place> {
+        self.work(py, |timeline, interrupted| timeline.instruction_place(icount, interrupted)).map(place)
+    }
+
     fn seek(&self, py: Python<'_>, icount: u64, cycles: Option<u64>) -> PyResult<Place> {
         self.work(py, |timeline, interrupted| timeline.seek(icount, cycles, interrupted)).map(place)
     }

@@ -300,6 +300,16 @@ impl Navigator {
         Ok(if arrival < from { arrival } else { before })
     }
 
+    /// Where the instruction behind so many is about to begin; where the CPU waits, when none does.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn instruction_place(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<Position, Error> {
+        let arrival = self.seek(icount, patience)?;
+        let waits = self.session.world().guest.waits();
+        if waits && self.go_to_instruction(patience)? { Ok(self.position()) } else { Ok(arrival) }
+    }
+
     /// Goes on to where the next instruction is about to begin: behind the wait, and the interrupt that ends it.
     /// Gives whether there is one.
     ///

@@ -224,6 +224,20 @@ impl Timeline {
         Ok(())
     }
 
+    /// Where the instruction that retires as number `icount` is about to begin: behind the wait, where the CPU waits before
+    /// it. The place of the wait where there is no such instruction.
+    ///
+    /// # Errors
+    /// As for [`place_at`](Timeline::place_at).
+    pub fn instruction_place(
+        &self,
+        icount: u64,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Position, Error> {
+        self.require_within(icount)?;
+        lock(&self.navigator).instruction_place(icount, &mut Patience::new(interrupted))
+    }
+
     /// Goes to the last place before an access.
     ///
     /// # Errors
