@@ -373,6 +373,13 @@ class Timeline:
     def __repr__(self) -> str:
         return f"<Timeline of {self.recording.path} at icount {self.icount}: pc ${self.pc:04X}>"
 
+    def on_progress(self, callback: Callable[[int], object] | None) -> None:
+        """Calls `callback(instructions)` during long operations, about every million instructions that they replay.
+
+        It is given how many it were so far. What it raises ends the operation. None: nobody is called any more.
+        """
+        self._core.set_progress(callback)
+
     # ---- where it stands ----
 
     @property

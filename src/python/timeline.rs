@@ -9,7 +9,9 @@ use super::values::{PyAccess, PyInstruction, PyStop};
 use crate::error::Error;
 use crate::session::Session;
 use crate::sync::{Arc, Mutex, Shared, lock};
-use crate::timeline::{Access, AccessQuery, Condition, PointId, Timeline, TimelineStop};
+use crate::timeline::{
+    Access, AccessQuery, Condition, PointId, Timeline, TimelineStop, WORK_BETWEEN_QUESTIONS,
+};
 use crate::units::Position;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -35,6 +37,8 @@ pub struct PyTimeline {
     /// The conditions of breakpoints and watchpoints, where Python's collector sees them.
     conditions: Arc<Mutex<BTreeMap<u64, Py<PyAny>>>>,
     next_condition: Mutex<u64>,
+    /// Called now and then with the instructions that an operation has gone through so far.
+    progress: Mutex<Option<Py<PyAny>>>,
 }
 
 impl PyTimeline {
@@ -45,7 +49,13 @@ impl PyTimeline {
         work: impl FnOnce(&Timeline, &mut dyn FnMut() -> bool) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         self.callbacks.begin();
-        let result = py.detach(|| work(&self.timeline, &mut || self.callbacks.signalled()));
+        let progress = lock(&self.progress).as_ref().map(|progress| progress.clone_ref(py));
+        let mut gone_through = 0;
+        let mut interrupted = || {
+            gone_through += WORK_BETWEEN_QUESTIONS;
+            !self.callbacks.progress(progress.as_ref(), gone_through)
+        };
+        let result = py.detach(|| work(&self.timeline, &mut interrupted));
         self.callbacks.outcome()?;
         result.or_raise(py)
     }
@@ -104,7 +114,8 @@ impl PyTimeline {
         let images = self::images(images);
         let timeline = py.detach(|| Timeline::new(&recording, &images, budget)).or_raise(py)?;
         let (conditions, next_condition) = (Arc::default(), Mutex::new(0));
-        Ok(Self { timeline, callbacks: Arc::default(), conditions, next_condition })
+        let progress = Mutex::new(None);
+        Ok(Self { timeline, callbacks: Arc::default(), conditions, next_condition, progress })
     }
 
     #[getter]
@@ -120,6 +131,12 @@ impl PyTimeline {
     #[getter]
     fn place(&self) -> Place {
         place(self.timeline.place())
+    }
+
+    fn set_progress(&self, progress: Option<Py<PyAny>>) {
+        let before = std::mem::replace(&mut *lock(&self.progress), progress);
+        // Dropped behind the lock: whatever Python does then may come back here.
+        drop(before);
     }
 
     /// States kept in memory, and an upper bound of their bytes.
@@ -346,10 +363,16 @@ impl PyTimeline {
                 visit.call(condition)?;
             }
         }
+        if let Ok(progress) = self.progress.try_lock()
+            && let Some(progress) = &*progress
+        {
+            visit.call(progress)?;
+        }
         Ok(())
     }
 
     fn __clear__(&self) {
+        self.set_progress(None);
         let conditions = std::mem::take(&mut *lock(&self.conditions));
         drop(conditions);
     }

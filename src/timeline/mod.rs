@@ -16,6 +16,7 @@ mod stored;
 #[expect(clippy::module_inception, reason = "the timeline is what this module is for")]
 mod timeline;
 
+pub use navigator::WORK_BETWEEN_QUESTIONS;
 pub use queries::{ACCESSES_MAX, Access, AccessQuery};
 pub use timeline::{Condition, PointId, Timeline, TimelineStop};
 

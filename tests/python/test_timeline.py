@@ -389,3 +389,27 @@ def test_a_profile_counts_every_instruction_and_every_cycle(
     assert named.name == "busiest"
     with pytest.raises(rr.ArgumentError, match="nothing to count"):
         timeline.profile(50, 50)
+
+
+def test_long_searches_say_how_far_they_are(tmp_path: Path) -> None:
+    machine = rr.Machine()
+    with machine.record(tmp_path / "long.rreplay"):
+        machine.run(instructions=5_000_000, scheduler="inline")
+    timeline = rr.open(tmp_path / "long.rreplay").timeline()
+    told: list[int] = []
+    timeline.on_progress(told.append)
+    timeline.add_breakpoint(0x0000)
+    assert timeline.run().reason == "end"
+    assert len(told) >= 4
+    assert told == sorted(set(told))
+
+    def stop(instructions: int) -> None:
+        raise InterruptedError(f"after {instructions}")
+
+    timeline.on_progress(stop)
+    here = timeline.icount
+    with pytest.raises(InterruptedError):
+        timeline.reverse_run()
+    assert timeline.icount == here
+    timeline.on_progress(None)
+    assert timeline.reverse_run().reason == "end"
