@@ -51,11 +51,7 @@ impl Changes {
 
     /// The container.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
-        VERSION.put(&mut out);
-        self.identity.0.put(&mut out);
-        self.position.icount.put(&mut out);
-        self.position.cycles.put(&mut out);
+        let mut out = super::start(VERSION, self.identity, self.position);
         put_sections(&self.sections, &mut out);
         crc32fast::hash(&out).put(&mut out);
         out

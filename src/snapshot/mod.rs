@@ -108,11 +108,7 @@ impl Snapshot {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut body = Vec::new();
         put_sections(&self.sections, &mut body);
-        let mut out = MAGIC.to_vec();
-        VERSION.put(&mut out);
-        self.identity.0.put(&mut out);
-        self.position.icount.put(&mut out);
-        self.position.cycles.put(&mut out);
+        let mut out = start(VERSION, self.identity, self.position);
         (body.len() as u32).put(&mut out);
         let mut encoder = ZlibEncoder::new(out, Compression::default());
         encoder.write_all(&body).expect("a vector takes all bytes");
@@ -139,6 +135,16 @@ impl Snapshot {
         let sections = take_sections(&unpack(packed, length)?)?;
         Ok(Self::new(identity, position, sections))
     }
+}
+
+/// What every container begins with.
+fn start(version: u16, identity: Digest, position: Position) -> Vec<u8> {
+    let mut out = MAGIC.to_vec();
+    version.put(&mut out);
+    identity.0.put(&mut out);
+    position.icount.put(&mut out);
+    position.cycles.put(&mut out);
+    out
 }
 
 /// What stands between a container's magic and its checksum, which is right.

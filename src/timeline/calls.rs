@@ -22,7 +22,6 @@ const STEP_WORK: u64 = 50;
 struct Frame {
     at: Position,
     opcode: u8,
-    pc: u16,
     sp: u8,
 }
 
@@ -37,7 +36,7 @@ impl Navigator {
     fn frame(&self) -> Frame {
         let world = self.session().world();
         let cpu = world.guest.cpu();
-        Frame { at: cpu.position(), opcode: world.guest.peek(cpu.pc), pc: cpu.pc, sp: cpu.sp }
+        Frame { at: cpu.position(), opcode: world.guest.peek(cpu.pc), sp: cpu.sp }
     }
 
     fn step_on(&mut self, patience: &mut Patience<'_>) -> Result<Frame, Error> {
@@ -58,13 +57,8 @@ impl Navigator {
         if call.opcode != JSR && call.opcode != BRK {
             return Ok(now.at);
         }
-        let length = if call.opcode == JSR { 3 } else { 2 };
-        // Also where the subroutine drops its return address.
+        // Also behind an interrupt that comes with the return, and where the subroutine drops its return address.
         while !self.has_ended() && now.sp < call.sp {
-            now = self.step_on(patience)?;
-        }
-        // An interrupt may stand just behind the return.
-        while !self.has_ended() && now.sp < call.sp && now.pc != call.pc.wrapping_add(length) {
             now = self.step_on(patience)?;
         }
         Ok(now.at)

@@ -8,7 +8,6 @@ use crate::guest::Guest;
 use crate::log::{Header, LogError, LogReader, LogWriter};
 use crate::machine::{HookKind, Machine, Profile, Tap, TapSpec};
 use crate::memory::PageBits;
-use crate::replay::ReplayError;
 use crate::session::Session;
 use crate::sync::Shared;
 use crate::units::Position;
@@ -445,7 +444,7 @@ impl Navigator {
                     }
                     begin(&mut world, limits);
                 }
-                Next::Done(Err(error)) => return Err(diverged(error)),
+                Next::Done(Err(error)) => return Err(error.into()),
             }
         }
         // It grows with every pass over the same stretch, and nobody reads it.
@@ -547,8 +546,4 @@ fn latest(one: Option<Shared<Mark>>, other: Option<Shared<Mark>>) -> Option<Shar
         (Some(one), Some(other)) => Some(if one.position > other.position { one } else { other }),
         (one, other) => one.or(other),
     }
-}
-
-fn diverged(error: ReplayError) -> Error {
-    error.into()
 }
