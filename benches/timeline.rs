@@ -9,12 +9,12 @@
 mod common;
 
 use common::machine::{run, session};
-use common::works;
+use common::{ORIGIN, Work, filler, works};
 use rreplay::engine::Scheduler;
 use rreplay::recording::Recording;
 use rreplay::session::RecordOptions;
 use rreplay::sync::Shared;
-use rreplay::timeline::{AccessQuery, MARKS_BUDGET, Timeline};
+use rreplay::timeline::{AccessQuery, MARKS_BUDGET, Timeline, Watch};
 use std::time::{Duration, Instant};
 
 /// Random numbers that are the same every time (SplitMix64).
@@ -112,6 +112,8 @@ fn main() {
     verifying(&recording);
     let (marks, bytes) = timeline.kept();
     println!("\n{marks} states in memory, at most {:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    drop(timeline);
+    filling(directory.path(), instructions / 5);
 }
 
 /// What a snapshot costs the recorder, digest included: two recordings of the same run, one with many.
@@ -165,21 +167,77 @@ fn last_writes(timeline: &Timeline, instructions: u64, random: &mut Random) {
     report("last_write, any of 65536 addresses", times.collect());
 }
 
-/// From the end to a breakpoint at the very beginning, beside a forward replay of it all.
+/// From the end back to what happened at the very beginning, or never, beside a forward replay of it all.
 fn running_back(recording: &Recording, timeline: &Timeline, instructions: u64) {
-    let never = &mut || false;
     let (forward, _) =
         clocked(|| recording.verify(Scheduler::Inline, &[], &mut |_| true).expect("the recording replays"));
-    timeline.seek(instructions, None, never).expect("it is in the recording");
-    let start = 0x0305;
-    let point = timeline.add_breakpoint(start, None);
-    let (back, stop) = clocked(|| timeline.reverse_run(never).expect("the recording replays"));
-    assert_eq!((stop.reason, stop.pc), ("breakpoint", start));
+    println!("\nforward replay of all: {:.2} s; from the end back:", forward.as_secs_f64());
+    let says = |what: &str, time: Duration| {
+        let (back, ratio) = (time.as_secs_f64() * 1e3, forward.as_secs_f64() / time.as_secs_f64());
+        println!("  {what:56} {back:9.2} ms, {ratio:.0} times as fast");
+    };
+    let end = |timeline: &Timeline| {
+        timeline.seek(instructions, None, &mut || false).expect("it is in the recording")
+    };
+    // The first is executed once, the other is the second byte of an instruction in the middle of the interpreter.
+    for (address, reason, what) in [
+        (0x0305, "breakpoint", "to a breakpoint at the start"),
+        (ORIGIN + 1, "end", "to a breakpoint that is never met"),
+    ] {
+        end(timeline);
+        let point = timeline.add_breakpoint(address, None);
+        let (back, stop) = clocked(|| timeline.reverse_run(&mut || false).expect("the recording replays"));
+        assert_eq!(stop.reason, reason);
+        timeline.remove_point(point);
+        says(what, back);
+    }
+    // The chip's control register is written once, by the third instruction.
+    end(timeline);
+    let (back, found) =
+        clocked(|| timeline.last_write(0xA000, None, &mut || false).expect("the recording replays"));
+    assert_eq!(found.map(|access| access.icount), Some(1));
+    says("to the last write of a register written at the start", back);
+    // It ends in a subroutine.
+    end(timeline);
+    timeline.reverse_step_out(&mut || false).expect("the recording replays");
+    let (back, place) =
+        clocked(|| timeline.reverse_step_out(&mut || false).expect("the recording replays").place);
+    assert_eq!(place, timeline.start());
+    says("out of the main program, which nobody has called", back);
+    // Reads of RAM are not noted: all of the run is searched, two stretches at a time.
+    end(timeline);
+    let point = timeline.add_watchpoint((0x7000, 0x7000), Watch::Reads, None);
+    let (back, stop) = clocked(|| timeline.reverse_run(&mut || false).expect("the recording replays"));
+    assert_eq!(stop.reason, "end");
     timeline.remove_point(point);
+    says("to a byte of RAM that is never read", back);
+}
+
+/// What a program costs that writes to all of its memory again and again, which is as much as a snapshot can hold.
+fn filling(directory: &std::path::Path, instructions: u64) {
+    let path = directory.join("filling.rreplay");
+    let work = Work { name: "filler", image: filler(), serial: false, instructions };
+    let recorded = session(&work);
+    recorded.record(&path, RecordOptions::default()).expect("the recording starts");
+    run(&recorded, instructions);
+    recorded.finish().expect("the recording is written");
+    let recording = Shared::new(Recording::open(&path, false).expect("the recording opens"));
+    let info = recording.info();
     println!(
-        "\nreverse run to a breakpoint {instructions} instructions ago: {:.2} s; forward replay: {:.2} s; ratio {:.2}",
-        back.as_secs_f64(),
-        forward.as_secs_f64(),
-        forward.as_secs_f64() / back.as_secs_f64()
+        "\na program that fills 48 KiB with noise, {instructions} instructions: {:.5} bytes an instruction, {} snapshots",
+        info.file_bytes as f64 / instructions as f64,
+        info.snapshots
     );
+    let timeline = Timeline::new(&recording, &[], MARKS_BUDGET).expect("the recording replays");
+    let mut random = Random(11);
+    let mut seek =
+        || clocked(|| timeline.seek(random.below(instructions), None, &mut || false).expect("it is there")).0;
+    report("random seek", (0..200).map(|_| seek()).collect());
+    let mut random = Random(13);
+    let mut last_write = || {
+        timeline.seek(random.below(instructions), None, &mut || false).expect("it is in the recording");
+        let address = 0x1000 + random.below(0x6000) as u16;
+        clocked(|| timeline.last_write(address, None, &mut || false).expect("it is found or not")).0
+    };
+    report("last_write, anywhere in what is filled", (0..100).map(|_| last_write()).collect());
 }

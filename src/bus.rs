@@ -52,6 +52,10 @@ pub trait Bus {
         unreachable!("a bus with plain code at {address:04X} gives that code")
     }
 
+    /// An instruction begins at `pc`: for a bus that keeps account of it.
+    #[inline(always)]
+    fn note_executed(&mut self, _pc: u16) {}
+
     /// A read cycle of the program: opcode or operand byte, where [`Bus::plain_code`] has said `false`.
     #[inline(always)]
     fn fetch(&mut self, address: u16, at: Position) -> u8 {
@@ -99,9 +103,9 @@ pub trait Bus {
     /// A synchronous exception happens at `at`. Recorded.
     fn exception(&mut self, exception: Exception, at: Position);
 
-    /// Asked before each instruction that does not lie in plain code; `true` makes `run` return before the instruction is
-    /// executed. A bus on which instructions are watched says that their code is not plain.
-    fn before_instruction(&mut self, _pc: u16, _at: Position) -> bool {
+    /// Asked before each instruction that does not lie in plain code, and told the stack pointer; `true` makes `run` return
+    /// before the instruction is executed. A bus on which instructions are watched says that their code is not plain.
+    fn before_instruction(&mut self, _pc: u16, _sp: u8, _at: Position) -> bool {
         false
     }
 }

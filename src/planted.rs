@@ -52,6 +52,10 @@ bugs! {
     SnapshotSkipsEvent "an event at a snapshot's position skipped",
     /// The checkpoint before a timer is not logged.
     CheckpointNotLogged "a timer's checkpoint not logged",
+    /// A search passes over a stretch that it should look through.
+    SearchSkipsStretch "a stretch passed over",
+    /// A snapshot does not say what was written before it.
+    TouchForgotten "writes left out of what was touched",
 }
 
 /// Whether the mistake is made.

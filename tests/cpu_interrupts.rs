@@ -90,7 +90,7 @@ impl Bus for Machine {
     fn exception(&mut self, exception: Exception, at: Position) {
         self.exceptions.push((exception, at));
     }
-    fn before_instruction(&mut self, pc: u16, _: Position) -> bool {
+    fn before_instruction(&mut self, pc: u16, _: u8, _: Position) -> bool {
         self.break_at == Some(pc)
     }
 }

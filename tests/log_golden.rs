@@ -20,6 +20,8 @@ use rreplay::machine::board::{Board, ImageInput, Target};
 use rreplay::machine::rom::Format;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
+use rreplay::sync::Shared;
+use rreplay::timeline::{MARKS_BUDGET, Timeline, Watch};
 use rreplay::units::Position;
 use serde_json::{Value, json};
 
@@ -162,8 +164,8 @@ fn expected(name: &str) -> Value {
 
 #[test]
 fn every_version_stays_readable() {
-    write_golden("v2");
-    for (version, events) in [(1, sample_events_of_version_1()), (2, sample_events())] {
+    write_golden("v3");
+    for (version, events) in [(1, sample_events_of_version_1()), (2, sample_events()), (3, sample_events())] {
         let name = format!("v{version}");
         let reader = LogReader::open(golden(&format!("{name}.rreplay"))).unwrap();
         assert!(reader.complete());
@@ -173,12 +175,12 @@ fn every_version_stays_readable() {
         assert_eq!(reader.id().to_string(), "7e2bf840205ea3dc5ba541724c03ec1d");
         assert_eq!(contents(&reader), expected(&name));
     }
-    assert_eq!(limits::FORMAT_VERSION, 2, "a new version needs a golden recording of its own, here");
+    assert_eq!(limits::FORMAT_VERSION, 3, "a new version needs a golden recording of its own, here");
 }
 
 #[test]
 fn the_second_reader_agrees() {
-    for name in ["v1", "v2"] {
+    for name in ["v1", "v2", "v3"] {
         assert_eq!(second_reader(&golden(&format!("{name}.rreplay"))), expected(name));
     }
 }
@@ -214,17 +216,17 @@ fn record_session(path: &Path) {
     session.send(b"Golden\r").unwrap();
     run(1500);
     session.reset().unwrap();
-    session.send(b"v2").unwrap();
+    session.send(b"v3").unwrap();
     run(1500);
     session.finish().unwrap();
 }
 
 #[test]
 fn sessions_of_every_version_replay() {
-    if std::env::var_os("RREPLAY_WRITE_GOLDEN").is_some() && !golden("sessions/v2.rreplay").exists() {
-        record_session(&golden("sessions/v2.rreplay"));
+    if std::env::var_os("RREPLAY_WRITE_GOLDEN").is_some() && !golden("sessions/v3.rreplay").exists() {
+        record_session(&golden("sessions/v3.rreplay"));
     }
-    for (version, output) in [(1, b"Golden\rv1"), (2, b"Golden\rv2")] {
+    for (version, output) in [(1, b"Golden\rv1"), (2, b"Golden\rv2"), (3, b"Golden\rv3")] {
         let recording = Recording::open(&golden(&format!("sessions/v{version}.rreplay")), false).unwrap();
         assert!(recording.complete());
         assert_eq!((recording.format_version(), recording.end().icount), (version, 3200));
@@ -244,13 +246,38 @@ fn sessions_of_every_version_replay() {
             }
         }
     }
-    assert_eq!(Recording::open(&golden("sessions/v2.rreplay"), false).unwrap().snapshots().len(), 2);
+    for version in [2, 3] {
+        let path = golden(&format!("sessions/v{version}.rreplay"));
+        assert_eq!(Recording::open(&path, false).unwrap().snapshots().len(), 2);
+    }
+}
+
+/// A timeline goes through sessions of every version; what their snapshots do not say, it finds out.
+#[test]
+fn sessions_of_every_version_can_be_travelled_in() {
+    for version in [1, 2, 3] {
+        let path = golden(&format!("sessions/v{version}.rreplay"));
+        let recording = Shared::new(Recording::open(&path, false).unwrap());
+        let timeline = Timeline::new(&recording, &[], MARKS_BUDGET).unwrap();
+        let end = timeline.run(&mut || false).unwrap();
+        assert_eq!((end.reason, end.place), ("end", recording.end()));
+        let first = timeline.add_breakpoint(0xC000, None);
+        let found = timeline.reverse_run(&mut || false).unwrap();
+        assert_eq!((found.reason, found.pc), ("breakpoint", 0xC000));
+        assert!(timeline.remove_point(first));
+        let last = |address| timeline.last_write(address, Some(recording.end()), &mut || false).unwrap();
+        assert_eq!(last(0x7FFF), None);
+        assert_eq!(last(0x01FF).unwrap().by, "interrupt");
+        timeline.add_watchpoint((0xA000, 0xA001), Watch::ReadsAndWrites, None);
+        timeline.go_to(recording.end(), &mut || false).unwrap();
+        assert_eq!(timeline.reverse_run(&mut || false).unwrap().reason, "watchpoint");
+    }
 }
 
 /// The second reader reads sessions too.
 #[test]
 fn the_second_reader_reads_sessions() {
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         let file = golden(&format!("sessions/v{version}.rreplay"));
         assert_eq!(second_reader(&file), contents(&LogReader::open(&file).unwrap()));
     }

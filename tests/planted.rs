@@ -18,7 +18,7 @@ use rreplay::planted::{Bug, plant};
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest};
 use rreplay::sync::{Arc, Mutex, lock};
-use rreplay::testing::{Perturbation, Scenario, SmallDisk, check_record_replay};
+use rreplay::testing::{Perturbation, Scenario, SmallDisk, TravelCase, check_record_replay, check_travel};
 use rreplay::units::Position;
 use session_support::{COUNTER, PRINTER, instructions, machine, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +33,7 @@ const NETS: &[(&str, Net)] = &[
     ("log round trip", log_round_trip),
     ("perturbed device", perturbed_device),
     ("snapshots", snapshots),
+    ("time travel", time_travel),
 ];
 
 /// The net that must catch it; others may. The first two are the model checker's.
@@ -48,6 +49,8 @@ const CAUGHT_BY: &[(Bug, &str)] = &[
     (Bug::WakeNotLogged, "toy"),
     (Bug::SnapshotSkipsEvent, "snapshots"),
     (Bug::CheckpointNotLogged, "scenarios"),
+    (Bug::SearchSkipsStretch, "time travel"),
+    (Bug::TouchForgotten, "time travel"),
 ];
 
 fn main() {
@@ -104,6 +107,18 @@ fn scenarios() -> Result<(), String> {
         let scenario =
             proptest::arbitrary::any::<Scenario>().new_tree(&mut runner).map_err(|e| e.to_string())?;
         check_record_replay(&scenario.current()).map_err(|failure| failure.what)?;
+    }
+    Ok(())
+}
+
+/// The oracle over generated timelines, the same each time.
+fn time_travel() -> Result<(), String> {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    for _ in 0..100 {
+        let case =
+            proptest::arbitrary::any::<TravelCase>().new_tree(&mut runner).map_err(|e| e.to_string())?;
+        check_travel(&case.current())?;
     }
     Ok(())
 }

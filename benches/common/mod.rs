@@ -325,6 +325,20 @@ pub fn basic() -> Box<[u8; 0x10000]> {
     p.finish()
 }
 
+/// Fills $1000-$9FFF and $B000-$FEFF with noise (a 16-bit Galois register, shifted once a byte), for ever.
+pub fn filler() -> Box<[u8; 0x10000]> {
+    let mut p = Program::at(ORIGIN);
+    p.op(&[0xA9, 0x01, 0x85, 0x12, 0xA0, 0x00, 0x84, 0x02]); // seed; pointer low = 0
+    p.label("again").op(&[0xA9, 0x10, 0x85, 0x03]);
+    p.label("byte").op(&[0x46, 0x13, 0x66, 0x12]).branch(0x90, "even");
+    p.op(&[0xA5, 0x13, 0x49, 0xB4, 0x85, 0x13]);
+    p.label("even").op(&[0xA5, 0x12, 0x91, 0x02, 0xC8]).branch(0xD0, "byte");
+    // Past the page of the chip, and round before the last page.
+    p.op(&[0xE6, 0x03, 0xA5, 0x03, 0xC9, 0xA0]).branch(0xD0, "last").op(&[0xE6, 0x03]);
+    p.label("last").op(&[0xC9, 0xFF]).branch(0xD0, "byte").to(0x4C, "again");
+    p.finish()
+}
+
 pub struct Work {
     pub name: &'static str,
     pub image: Box<[u8; 0x10000]>,

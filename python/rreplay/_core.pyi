@@ -160,8 +160,7 @@ class TimelineCore:
         self,
         first: int,
         last: int,
-        reads: bool,
-        writes: bool,
+        access: str,
         condition: Callable[[tuple[int, int], Access | None], object] | None,
     ) -> int: ...
     def remove_point(self, point: int) -> bool: ...

@@ -459,7 +459,8 @@ class Timeline:
 
         Args:
             target: Instructions retired, or what to go to.
-            cycles: With a number of instructions: the first place at or behind this cycle, where the processor waits.
+            cycles: With a number of instructions at which the processor waits: the first place in the wait at or behind
+                this cycle, or the instruction behind the wait.
 
         Raises:
             ArgumentError: It is not in the recording.
@@ -538,20 +539,20 @@ class Timeline:
     def add_watchpoint(
         self,
         where: int | str | range | slice,
-        access: Literal["r", "w", "rw"] = "w",
+        access: Literal["r", "w", "rw", "change"] = "w",
         condition: Condition | None = None,
     ) -> Breakpoint:
         """Stops runs on instructions that read or write an address, a range, or the registers of a device.
 
         Args:
             where: An address, a range of addresses, a symbol, or the name of a device.
-            access: "w" for writes (those of the same value too), "r" for reads, "rw" for both.
+            access: "w" for writes (those of the same value too), "r" for reads, "rw" for both, "change" for writes of
+                another value than memory holds (of a device's registers, all writes).
             condition: Called with the moment before the access, which is its `access`; runs stop only where it gives
                 something true.
         """
         first, last = self._addresses(where)
-        reads, writes = _kinds(access)
-        number = self._core.add_watchpoint(first, last, reads, writes, self._condition(condition))
+        number = self._core.add_watchpoint(first, last, access, self._condition(condition))
         return self._added(number, f"Watchpoint ({access}) on ${first:04X}-${last:04X}")
 
     def _added(self, number: int, description: str) -> Breakpoint:

@@ -5,7 +5,7 @@
 //! 40 MiB while it grows.
 
 /// Format version that this code writes.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 
 /// From this version on a digest event has one hash for each subsystem of the header.
 pub const FULL_DIGESTS_VERSION: u16 = 2;

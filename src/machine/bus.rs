@@ -55,8 +55,11 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
             },
             None => self.read_no_device(address, at, purpose),
         };
-        if purpose == Purpose::Data && self.hooks.any() {
-            self.note_access(HookKind::Read, address, None, value, at);
+        if purpose == Purpose::Data {
+            self.memory.note_io_read(address);
+            if self.hooks.any() {
+                self.note_access(HookKind::Read, address, None, value, at);
+            }
         }
         value
     }
@@ -179,6 +182,7 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
 
     #[inline(always)]
     fn write(&mut self, address: u16, value: u8, at: Position) {
+        self.memory.note_written(address);
         self.write_for(address, value, at, Purpose::Data);
     }
 
@@ -190,6 +194,11 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
     #[inline(always)]
     fn code(&self, address: u16) -> u8 {
         self.memory.bytes()[usize::from(address)]
+    }
+
+    #[inline(always)]
+    fn note_executed(&mut self, pc: u16) {
+        self.memory.note_executed(pc);
     }
 
     #[inline(always)]
@@ -249,8 +258,12 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
         }
     }
 
-    fn before_instruction(&mut self, pc: u16, at: Position) -> bool {
-        self.hooks.notices_execution() && self.hooks.before_instruction(pc, at)
+    fn before_instruction(&mut self, pc: u16, sp: u8, at: Position) -> bool {
+        if !self.hooks.notices_execution() {
+            return false;
+        }
+        let ends_frame = self.hooks.frame_ends(sp, || self.memory.bytes()[usize::from(pc)]);
+        self.hooks.before_instruction(pc, at) || ends_frame
     }
 }
 

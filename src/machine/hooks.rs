@@ -55,6 +55,18 @@ struct Hook {
     last: u16,
 }
 
+/// What of a subroutine's frame a run may end at, as far as the stack pointer tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameEnd {
+    /// Before an instruction, when the stack pointer is this or above.
+    Above(u8),
+    /// Before an RTS or RTI, when the stack pointer is this or above.
+    Return(u8),
+}
+
+const RTI: u8 = 0x40;
+const RTS: u8 = 0x60;
+
 /// All hooks and the breakpoint of the current run.
 #[derive(Clone, Debug, Default)]
 pub struct Hooks {
@@ -70,6 +82,7 @@ pub struct Hooks {
     past_execute: Option<Position>,
     taps: Vec<Tap>,
     profile: Option<Profile>,
+    frame_end: Option<FrameEnd>,
 }
 
 impl Hooks {
@@ -105,6 +118,11 @@ impl Hooks {
         std::mem::replace(&mut self.profile, profile)
     }
 
+    /// From now on runs end where a frame does, or not.
+    pub fn set_frame_end(&mut self, end: Option<FrameEnd>) {
+        self.frame_end = end;
+    }
+
     /// Whether the breakpoint was reached since this was last asked: a hook may be hit at the same instruction.
     pub fn take_breakpoint_reached(&mut self) -> bool {
         std::mem::take(&mut self.breakpoint_reached)
@@ -121,6 +139,7 @@ impl Hooks {
             writes: watches(HookKind::Write),
             executes: watches(HookKind::Execute)
                 || self.profile.is_some()
+                || self.frame_end.is_some()
                 || self.breakpoint.is_some_and(|address| address >> 8 == u16::from(page)),
         };
         for tap in &self.taps {
@@ -160,7 +179,16 @@ impl Hooks {
     /// Whether an instruction may matter to somebody.
     #[inline]
     pub(super) fn notices_execution(&self) -> bool {
-        self.any() || self.breakpoint.is_some() || self.profile.is_some()
+        self.any() || self.breakpoint.is_some() || self.profile.is_some() || self.frame_end.is_some()
+    }
+
+    /// Asked before an instruction; gives whether the frame ends there.
+    pub(super) fn frame_ends(&self, sp: u8, opcode: impl FnOnce() -> u8) -> bool {
+        match self.frame_end {
+            None => false,
+            Some(FrameEnd::Above(least)) => sp >= least,
+            Some(FrameEnd::Return(least)) => sp >= least && matches!(opcode(), RTS | RTI),
+        }
     }
 
     /// Asked before an instruction; gives whether the run must end before it.

@@ -17,18 +17,18 @@ mod state;
 mod tap;
 
 pub use bus::BusCycle;
-pub use hooks::{Hit, HookId, HookKind};
+pub use hooks::{FrameEnd, Hit, HookId, HookKind};
 pub use profile::Profile;
 pub use slots::{Slot, Wire};
 pub use state::{Captured, SectionError};
 pub use tap::{Author, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
-use crate::cpu::{Cpu, Exit, Variant};
+use crate::cpu::{Cpu, Exit, Halt, Variant};
 use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
-use crate::memory::{Memory, Pages};
+use crate::memory::Memory;
 use crate::nondet::{CharId, ClockKind, NetId, Nondet};
 use crate::persist::{Digest, Sections};
 use crate::units::Position;
@@ -37,6 +37,7 @@ use bus_master::BusMaster;
 use hooks::Hooks;
 use lines::Lines;
 use slots::Slots;
+use state::Since;
 
 /// Bytes that may wait in the devices of a machine until the guest reads them. What comes on top of them is dropped, here
 /// and in a replay: a recording that is small, for it is compressed, must not fill the memory.
@@ -81,7 +82,7 @@ pub struct Machine {
     fault: Option<Fault>,
     trace: Option<Vec<BusCycle>>,
     /// What the next changes refer to.
-    changes_since: Pages,
+    since: Since,
 }
 
 impl Machine {
@@ -109,7 +110,7 @@ impl Machine {
             hooks: Hooks::default(),
             fault: None,
             trace: None,
-            changes_since: Pages::empty(),
+            since: Since::default(),
         };
         machine.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.power_on(bus));
         machine.fault = None;
@@ -169,6 +170,11 @@ impl Machine {
     /// Whether no instruction is executed until something comes: the CPU waits, or the machine is suspended.
     pub fn waits(&self) -> bool {
         self.cpu.waiting() || self.suspended
+    }
+
+    /// Whether the CPU is stopped or jammed, until a reset.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.cpu.halt(), Halt::Stopped | Halt::Jammed)
     }
 
     /// Tells the memory which pages are watched; to be called when hooks have changed.
@@ -407,8 +413,7 @@ impl Guest for Machine {
     }
 
     fn begin_changes(&mut self) {
-        self.memory.take_written();
-        self.changes_since = self.memory.collect_pages();
+        self.begin_changed_sections();
     }
 
     fn save_changes(&mut self) -> Option<Sections> {

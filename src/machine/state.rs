@@ -3,7 +3,7 @@
 use super::Machine;
 use super::lines::Lines;
 use crate::cpu::Cpu;
-use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, Pages};
+use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, Pages, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
 use crate::planted::{Bug, is_planted};
 
@@ -35,6 +35,19 @@ pub enum SectionError {
 
 /// Number of the memory's section.
 const MEMORY_PLACE: usize = 2;
+
+/// What the next changes of a machine refer to.
+#[derive(Clone, Debug)]
+pub(super) struct Since {
+    pages: Pages,
+    touched: Touched,
+}
+
+impl Default for Since {
+    fn default() -> Self {
+        Self { pages: Pages::empty(), touched: Touched::default() }
+    }
+}
 
 /// A machine's state, to come back to: each part saved but for the memory, whose pages are shared with other states.
 #[derive(Clone, Debug)]
@@ -133,20 +146,36 @@ impl Machine {
         self.sections_with(MEMORY, memory)
     }
 
-    /// As [`save_sections`](Machine::save_sections), with only that of the memory which was written to since the last call.
+    /// What [`save_changed_sections`](Machine::save_changed_sections) gives next refers to the state now.
+    pub(super) fn begin_changed_sections(&mut self) {
+        self.memory.take_written();
+        self.memory.take_touched();
+        self.since = Since { pages: self.memory.collect_pages(), touched: Touched::default() };
+    }
+
+    /// As [`save_sections`](Machine::save_sections), with only that of the memory which was written to since the last call,
+    /// and the addresses that were touched.
     pub(super) fn save_changed_sections(&mut self) -> Sections {
         let written = self.memory.take_written();
         let pages = self.memory.collect_pages();
         let mut changes = MemoryChanges { written, changed: [0; 32], contents: &[] };
         let mut contents = Vec::new();
-        for (page, content) in pages.changed_since(&self.changes_since) {
+        for (page, content) in pages.changed_since(&self.since.pages) {
             changes.changed[usize::from(page / 8)] |= 1 << (page % 8);
             contents.extend_from_slice(content.bytes());
         }
         let mut section = Vec::with_capacity(64 + contents.len());
         MemoryChanges { contents: &contents, ..changes }.put(&mut section);
-        self.changes_since = pages;
-        self.sections_with(MEMORY_CHANGES, section)
+        let mut touched = self.memory.take_touched();
+        if is_planted(Bug::TouchForgotten) {
+            touched.written = Default::default();
+        }
+        let mut saved = Vec::new();
+        touched.put(&self.since.touched, &mut saved);
+        self.since = Since { pages, touched };
+        let mut sections = self.sections_with(MEMORY_CHANGES, section);
+        sections.push((TOUCHED.to_owned(), saved));
+        sections
     }
 
     /// The sections, with the memory as it is given.

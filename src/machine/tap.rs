@@ -43,6 +43,8 @@ pub struct TapSpec {
     pub reads: bool,
     /// Data written to the range.
     pub writes: bool,
+    /// Of writes, only those that change what memory held; where a device answers, all.
+    pub only_changes: bool,
     /// The first address.
     pub first: u16,
     /// The last address.
@@ -53,6 +55,28 @@ pub struct TapSpec {
     pub kept_max: usize,
     /// Whether each access is to know its instruction. Every instruction is then looked at, which costs speed.
     pub with_pc: bool,
+}
+
+impl TapSpec {
+    /// Looks at nothing of a range yet, to the end of the run, and keeps all.
+    pub const fn of(first: u16, last: u16) -> Self {
+        Self {
+            executes: false,
+            reads: false,
+            writes: false,
+            only_changes: false,
+            first,
+            last,
+            last_cycle: u64::MAX,
+            kept_max: usize::MAX,
+            with_pc: false,
+        }
+    }
+
+    /// Looks at data written to a range.
+    pub const fn writes_to(first: u16, last: u16) -> Self {
+        Self { writes: true, ..Self::of(first, last) }
+    }
 }
 
 /// A tap with its notes.
@@ -114,7 +138,9 @@ impl Tap {
         let wanted = match sighting.kind {
             HookKind::Execute => false,
             HookKind::Read => self.spec.reads,
-            HookKind::Write => self.spec.writes,
+            HookKind::Write => {
+                self.spec.writes && !(self.spec.only_changes && sighting.old == Some(sighting.value))
+            }
         };
         if !wanted || !self.covers(sighting.address) {
             return;

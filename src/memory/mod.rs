@@ -29,11 +29,14 @@
 
 mod changes;
 mod pages;
+mod touched;
 
 pub use changes::{MEMORY, MEMORY_CHANGES, MemoryChanges, has_page, pages};
 pub use pages::{Page, Pages};
+pub use touched::{AddressSet, TOUCHED, Touched};
 
 use crate::persist::{Digest, Persist, PersistError, Reader, Value};
+use touched::Marks;
 
 /// Bytes in a page.
 pub const PAGE_SIZE: usize = 256;
@@ -132,6 +135,8 @@ pub struct Memory {
     /// Pages that were dirty when they were frozen, since this was last asked for.
     written: PageBits,
     digest: Option<Digest>,
+    /// What was touched since this was last asked for: notes of the run, and no state.
+    marks: Marks,
 }
 
 /// A bit for each page of the address space; page 0 is bit 0 of byte 0.
@@ -180,6 +185,7 @@ impl Memory {
             frozen: Pages::empty(),
             written: [0; PAGE_COUNT / 8],
             digest: None,
+            marks: Marks::new(),
         }
     }
 
@@ -222,6 +228,25 @@ impl Memory {
     #[inline(always)]
     pub fn bytes(&self) -> &[u8; ADDRESS_SPACE] {
         &self.bytes
+    }
+
+    /// Notes that an instruction begins at `address`.
+    #[inline(always)]
+    pub fn note_executed(&mut self, address: u16) {
+        self.marks.executed[usize::from(address)] = 1;
+    }
+
+    /// Notes that data is written to `address`, whatever becomes of it.
+    #[inline(always)]
+    pub fn note_written(&mut self, address: u16) {
+        self.marks.written[usize::from(address)] = 1;
+    }
+
+    /// Notes that data is read from `address`, if a device answers in its page.
+    pub fn note_io_read(&mut self, address: u16) {
+        if self.is_io(page_of(address)) {
+            self.marks.io_read[usize::from(address)] = 1;
+        }
     }
 
     // -- The slow path ------------------------------------------------------------------------------------------
@@ -372,6 +397,11 @@ impl Memory {
     pub fn take_written(&mut self) -> PageBits {
         self.collect_pages();
         std::mem::take(&mut self.written)
+    }
+
+    /// The addresses that were touched since the last call.
+    pub fn take_touched(&mut self) -> Touched {
+        self.marks.take()
     }
 
     /// Makes RAM what it was when `table` was collected, on this memory or on a clone or another memory with the same

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::sync::{Arc, Mutex, Shared, lock};
 use crate::timeline::{
-    Access, AccessQuery, Condition, PointId, Timeline, TimelineStop, WORK_BETWEEN_QUESTIONS,
+    Access, AccessQuery, Condition, PointId, Timeline, TimelineStop, WORK_BETWEEN_QUESTIONS, Watch,
 };
 use crate::units::Position;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -207,14 +207,24 @@ impl PyTimeline {
 
     fn add_watchpoint(
         &self,
+        py: Python<'_>,
         first: u16,
         last: u16,
-        reads: bool,
-        writes: bool,
+        access: &str,
         condition: Option<Py<PyAny>>,
-    ) -> u64 {
+    ) -> PyResult<u64> {
+        let watch = match access {
+            "r" => Watch::Reads,
+            "w" => Watch::Writes,
+            "rw" => Watch::ReadsAndWrites,
+            "change" => Watch::Changes,
+            _ => {
+                let what = format!("access is 'r', 'w', 'rw' or 'change', and not {access:?}");
+                return Err(Error::Argument(what)).or_raise(py);
+            }
+        };
         let condition = self.condition(condition);
-        self.timeline.add_watchpoint((first, last), reads, writes, condition).0
+        Ok(self.timeline.add_watchpoint((first, last), watch, condition).0)
     }
 
     fn remove_point(&self, point: u64) -> bool {

@@ -1,18 +1,22 @@
 //! What has changed between two snapshots of one recording, and how the later one is put together from it.
 //!
-//! Layout, all numbers little-endian: magic `RRSNAP\r\n` (8 bytes), version 2 (u16), identity of board and ROM (16 bytes),
+//! Layout, all numbers little-endian: magic `RRSNAP\r\n` (8 bytes), version 3 (u16), identity of board and ROM (16 bytes),
 //! icount (u64), cycles (u64), sections as in a whole snapshot but not compressed (the file's frames are), CRC-32 of all
 //! before (u32). The section `memory_changes` stands in the place of `memory`: a bit for each page that was written to
-//! (32 bytes, page 0 is bit 0 of byte 0), a bit for each page whose content has changed (32 bytes), then those pages.
+//! (32 bytes, page 0 is bit 0 of byte 0), a bit for each page whose content has changed (32 bytes), then those pages. The
+//! section `touched`, which version 2 does not have, holds the addresses that were executed, written and read
+//! ([`Touched`]).
 
 use super::{MAGIC, Snapshot, SnapshotError, put_sections, take_sections};
 use crate::log::{LogError, LogReader};
-use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges};
+use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Reader, Sections};
 use crate::units::Position;
 
-/// The version that says that a container holds changes only.
-const VERSION: u16 = 2;
+/// The version of a container that holds changes only.
+const VERSION: u16 = 3;
+/// The first such version, in which nothing says what was touched.
+const UNTOUCHED_VERSION: u16 = 2;
 
 /// What has changed since the snapshot before, or since the recording's start.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,8 +34,8 @@ impl Changes {
 
     /// Whether a container holds changes, and no whole snapshot.
     pub fn is_changes(container: &[u8]) -> bool {
-        container.starts_with(MAGIC)
-            && container.get(MAGIC.len()..MAGIC.len() + 2) == Some(&VERSION.to_le_bytes())
+        let version = container.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk());
+        version.is_some_and(|version| [VERSION, UNTOUCHED_VERSION].contains(&u16::from_le_bytes(*version)))
     }
 
     /// The hash of board and ROM it belongs to.
@@ -65,7 +69,7 @@ impl Changes {
         let checked = super::checked(bytes)?;
         let mut reader = Reader::new(checked);
         let version = u16::take(&mut reader, "version")?;
-        if version != VERSION {
+        if version != VERSION && version != UNTOUCHED_VERSION {
             return Err(SnapshotError::Version(version));
         }
         let identity = Digest(reader.array("identity")?);
@@ -85,6 +89,16 @@ impl Changes {
         Ok(MemoryChanges::parse(bytes)?)
     }
 
+    /// What was touched since the snapshot before, given what had been touched up to that one. `None` in a container that
+    /// does not say.
+    ///
+    /// # Errors
+    /// When it does not hold.
+    pub fn touched(&self, before: &Touched) -> Result<Option<Touched>, SnapshotError> {
+        let found = self.sections.iter().find(|(name, _)| name == TOUCHED);
+        Ok(found.map(|(_, bytes)| Touched::parse(bytes, before)).transpose()?)
+    }
+
     /// The whole snapshot, given the one before.
     ///
     /// # Errors
@@ -101,6 +115,7 @@ impl Changes {
         self.memory()?.apply(&mut memory)?;
         let mut memory = Some(memory);
         let mut sections = self.sections;
+        sections.retain(|(name, _)| name != TOUCHED);
         for (name, content) in &mut sections {
             if name == MEMORY_CHANGES {
                 let Some(memory) = memory.take() else { return damaged("it says two things of the memory") };

@@ -19,7 +19,7 @@ use std::io::{Read, Write};
 const MAGIC: &[u8; 8] = b"RRSNAP\r\n";
 const VERSION: u16 = 1;
 /// The highest version of a container.
-const VERSIONS: u16 = 2;
+const VERSIONS: u16 = 3;
 /// The largest body that is believed: 64 KiB of RAM and all devices have room many times over.
 const BODY_BYTES_MAX: usize = 16 << 20;
 const SECTIONS_MAX: usize = 1024;
@@ -33,7 +33,7 @@ pub enum SnapshotError {
     /// A later version wrote them.
     #[error(
         "the snapshot has version {0}, and version {VERSION} is wanted here: a later one needs a later rreplay, and one \
-         of version 2 needs the recording that it stands in"
+         of version 2 or 3 needs the recording that it stands in"
     )]
     Version(u16),
     /// They were cut off or changed.

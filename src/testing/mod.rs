@@ -33,6 +33,7 @@ mod sink;
 mod snapshot_restore;
 pub mod targets;
 mod travel;
+mod travel_notes;
 mod written;
 mod wrong_log;
 

@@ -4,21 +4,24 @@
 use super::oracle::record_scenario;
 use super::scenario::Scenario;
 use super::sink::SmallDisk;
+use super::travel_notes::{Call, Notes, text};
 use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::log::{LogWriter, Options};
 use crate::machine::HookKind;
-use crate::persist::Digest;
 use crate::recording::Recording;
 use crate::session::{HookEvent, RunRequest, Session};
-use crate::sync::{Mutex, Shared, lock};
-use crate::timeline::{Access, AccessQuery, MARKS_BUDGET, Timeline, TimelineStop};
+use crate::sync::Shared;
+use crate::timeline::{Access, AccessQuery, MARKS_BUDGET, Timeline, TimelineStop, Watch};
 use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest_derive::Arbitrary as Strategy;
 
-/// Places of a recording that are noted, so that a long one does not take for ever.
-const PLACES_MAX: usize = 4_000;
+/// Bytes in which the snapshots of most scenarios find room, and hardly any states beside them.
+const POOR_BUDGET: usize = 150_000;
+
+/// Places from which the last write to an address is asked for.
+const FROM_PLACES: usize = 24;
 
 /// A recording, and what is done with it.
 #[derive(Clone, PartialEq, Eq, Debug, Arbitrary, Strategy)]
@@ -27,7 +30,7 @@ pub struct TravelCase {
     pub scenario: Scenario,
     /// Whether the timeline can keep hardly anything in memory.
     pub is_poor: bool,
-    /// Whether searches go through it in short stretches, two at a time.
+    /// Whether searches go through it in short stretches, two at a time, and the recording has many snapshots.
     pub is_hasty: bool,
     /// The moves and questions.
     #[proptest(strategy = "proptest::collection::vec(proptest::arbitrary::any::<Move>(), 1..24)")]
@@ -38,16 +41,62 @@ pub struct TravelCase {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, Strategy)]
 #[allow(missing_docs)]
 pub enum Move {
-    Seek { place: u16 },
-    Step { count: u8 },
-    ReverseStep { count: u8 },
-    Run { point: Point },
-    ReverseRun { point: Point },
-    LastWrite { address: Pick },
-    Accesses { address: Pick, length: u8, reads: bool, start: u16, stop: u16 },
-    First { place: u16 },
-    Fork { instructions: u8 },
-    Cut { start: u16, stop: u16 },
+    Seek {
+        place: u16,
+    },
+    Step {
+        count: u8,
+    },
+    ReverseStep {
+        count: u8,
+    },
+    StepOver,
+    ReverseStepOver,
+    StepOut,
+    ReverseStepOut,
+    SeekInWait {
+        place: u16,
+        cycles: u8,
+    },
+    BehindWait {
+        place: u16,
+    },
+    #[proptest(weight = 3)]
+    Run {
+        point: Point,
+    },
+    #[proptest(weight = 3)]
+    ReverseRun {
+        point: Point,
+    },
+    Output {
+        place: u16,
+    },
+    Profile {
+        start: u16,
+        stop: u16,
+    },
+    #[proptest(weight = 3)]
+    LastWrite {
+        address: Pick,
+    },
+    Accesses {
+        address: Pick,
+        length: u8,
+        reads: bool,
+        start: u16,
+        stop: u16,
+    },
+    First {
+        place: u16,
+    },
+    Fork {
+        instructions: u8,
+    },
+    Cut {
+        start: u16,
+        stop: u16,
+    },
 }
 
 /// Where a run is to stop.
@@ -55,128 +104,69 @@ pub enum Move {
 #[allow(missing_docs)]
 pub enum Point {
     Break { address: Pick, every: u8 },
-    Watch { address: Pick, length: u8, reads: bool, every: u8 },
+    Watch { address: Pick, length: u8, watch: u8, every: u8 },
 }
 
-/// An address: one that the run has used, or any.
+/// An address: one that the run has used, one that it has used a few times only, or any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, Strategy)]
 #[allow(missing_docs)]
 pub enum Pick {
     Used(u16),
+    Rare(u16),
     Any(u16),
 }
 
-/// A place with the program counter and the hash of each part of the machine.
-type Seen = (Position, u16, Vec<(String, Digest)>);
-
-/// The notes of one replay.
-struct Notes {
-    places: Vec<Seen>,
-    end: Position,
-    hits: Vec<HookEvent>,
+fn address_of(notes: &Notes, pick: Pick) -> u16 {
+    match pick {
+        Pick::Any(address) => address,
+        Pick::Used(number) | Pick::Rare(number) if notes.hits.is_empty() => number,
+        Pick::Rare(number) => notes.rare[usize::from(number) % notes.rare.len()],
+        Pick::Used(number) => notes.hits[usize::from(number) * 7 % notes.hits.len()].address,
+    }
 }
 
-fn text(error: impl ToString) -> String {
-    error.to_string()
+fn range(notes: &Notes, address: Pick, length: u8) -> (u16, u16) {
+    let first = address_of(notes, address);
+    (first, first.saturating_add(u16::from(length)))
 }
 
-impl Notes {
-    fn take(recording: &Recording) -> Result<Notes, String> {
-        let session = recording.replay().map_err(text)?;
-        let hits = Shared::new(Mutex::new(Vec::new()));
-        for kind in [HookKind::Execute, HookKind::Read, HookKind::Write] {
-            let hits = hits.clone();
-            let note = move |event| {
-                lock(&hits).push(event);
-                true
+fn watched(number: u8) -> Watch {
+    [Watch::Writes, Watch::Reads, Watch::ReadsAndWrites, Watch::Changes][usize::from(number % 4)]
+}
+
+/// Where a run with a point may stop, in order.
+fn stops(notes: &Notes, point: Point) -> Vec<Position> {
+    let every = match point {
+        Point::Break { every, .. } | Point::Watch { every, .. } => every,
+    };
+    let mut stops: Vec<Position> = match point {
+        Point::Break { address, .. } => {
+            let address = address_of(notes, address);
+            notes.begun.iter().filter(|begun| begun.pc == address).map(|begun| begun.at).collect()
+        }
+        Point::Watch { address, length, watch, .. } => {
+            let (first, last) = range(notes, address, length);
+            let is_wanted = |(hit, is_change): &(&HookEvent, &bool)| {
+                (first..=last).contains(&hit.address)
+                    && match (watched(watch), hit.kind) {
+                        (Watch::Changes, _) => **is_change,
+                        (Watch::Reads, kind) => kind == HookKind::Read,
+                        (Watch::Writes, kind) => kind == HookKind::Write,
+                        (Watch::ReadsAndWrites, kind) => kind != HookKind::Execute,
+                    }
             };
-            session.add_hook(kind, 0, u16::MAX, Box::new(note));
+            let hits = notes.hits.iter().zip(&notes.changes).filter(is_wanted);
+            hits.filter_map(|(hit, _)| notes.place_before(hit.position)).collect()
         }
-        let mut places = Vec::new();
-        let mut ended = run(&session, 0)?;
-        let mut next = session.position().icount;
-        loop {
-            // A wait that lasts to the end is no further place.
-            if session.position().icount == next {
-                places.push((session.position(), session.registers().pc, session.digests()));
-                next += 1;
-            }
-            if ended || places.len() > PLACES_MAX {
-                break;
-            }
-            ended = run(&session, 1)?;
-        }
-        let (end, found) = (recording.end(), session.position());
-        if places.len() <= PLACES_MAX && found != end {
-            return Err(format!("the naive replay ended at {found}, the recording at {end}"));
-        }
-        let hits = lock(&hits).clone();
-        Ok(Notes { places, end, hits })
-    }
-
-    /// The last place before an access: one of those that were come to, or the beginning of an instruction.
-    fn place_before(&self, at: Position) -> Option<Position> {
-        let places = self.places.iter().map(|(place, ..)| *place);
-        let begun = self.hits.iter().filter(|hit| hit.kind == HookKind::Execute).map(|hit| hit.position);
-        places.chain(begun).filter(|place| place.cycles < at.cycles).max()
-    }
-
-    fn address(&self, pick: Pick) -> u16 {
-        match pick {
-            Pick::Any(address) => address,
-            Pick::Used(number) if self.hits.is_empty() => number,
-            Pick::Used(number) => self.hits[usize::from(number) * 7 % self.hits.len()].address,
-        }
-    }
-
-    /// Where a run with a point may stop, in order.
-    fn stops(&self, point: Point) -> Vec<Position> {
-        let mut stops: Vec<Position> = match point {
-            Point::Break { address, .. } => {
-                let address = self.address(address);
-                let wanted = |hit: &&HookEvent| hit.kind == HookKind::Execute && hit.address == address;
-                self.hits.iter().filter(wanted).map(|hit| hit.position).collect()
-            }
-            Point::Watch { address, length, reads, .. } => {
-                let (first, last) = self.range(address, length);
-                let kind = if reads { HookKind::Read } else { HookKind::Write };
-                let wanted = |hit: &&HookEvent| hit.kind == kind && (first..=last).contains(&hit.address);
-                self.hits.iter().filter(wanted).filter_map(|hit| self.place_before(hit.position)).collect()
-            }
-        };
-        stops.dedup();
-        let every = match point {
-            Point::Break { every, .. } | Point::Watch { every, .. } => every,
-        };
-        stops.retain(|place| is_stopped_at(*place, every));
-        stops
-    }
-
-    fn range(&self, address: Pick, length: u8) -> (u16, u16) {
-        let first = self.address(address);
-        (first, first.saturating_add(u16::from(length)))
-    }
+    };
+    stops.dedup();
+    stops.retain(|place| is_stopped_at(*place, every));
+    stops
 }
 
 /// A condition that holds at some places and not at others.
 fn is_stopped_at(place: Position, every: u8) -> bool {
     every < 128 || place.icount.is_multiple_of(u64::from(every - 126))
-}
-
-/// Runs so many instructions, whatever stops the run in between; gives whether the recording has ended.
-fn run(session: &Session, instructions: u64) -> Result<bool, String> {
-    let goal = session.position().icount + instructions;
-    loop {
-        let left = goal - session.position().icount;
-        let request = RunRequest { instructions: Some(left), ..RunRequest::default() };
-        match session.run(request, &mut || false) {
-            Err(Error::Fault(_)) => {}
-            Err(error) => return Err(error.to_string()),
-            Ok(stop) if stop.reason == "end" => return Ok(true),
-            Ok(stop) if stop.reason == "budget" => return Ok(false),
-            Ok(_) => {}
-        }
-    }
 }
 
 /// The target `time_travel`: the case that these bytes stand for holds.
@@ -199,10 +189,15 @@ pub fn check_travel(case: &TravelCase) -> Result<(), String> {
 
 fn check(case: &TravelCase) -> Result<(), String> {
     let disk = SmallDisk::default();
-    record_scenario(&case.scenario, &disk)?;
+    let mut scenario = case.scenario.clone();
+    if case.is_hasty {
+        // As dense as a scenario's can be.
+        scenario.snapshot_every = Some(960);
+    }
+    record_scenario(&scenario, &disk)?;
     let recording = Shared::new(Recording::from_bytes(disk.contents(), true).map_err(text)?);
     let notes = Notes::take(&recording)?;
-    if notes.places.len() > PLACES_MAX {
+    if notes.is_short() {
         return Ok(());
     }
     let one = recording.verify(Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
@@ -210,11 +205,11 @@ fn check(case: &TravelCase) -> Result<(), String> {
     if (beside.ok, beside.icount, beside.events) != (one.ok, one.icount, one.events) {
         return Err(format!("verified in {} segments {beside:?}, in one {one:?}", beside.segments));
     }
-    let budget = if case.is_poor { 40_000 } else { MARKS_BUDGET };
+    let budget = if case.is_poor { POOR_BUDGET } else { MARKS_BUDGET };
     let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
     let timeline = if case.is_hasty { timeline.with_stretches(4, 64) } else { timeline };
     let travel = Travel { timeline, notes };
-    travel.is_at(travel.notes.places[0].0, "at first")?;
+    travel.is_at(travel.notes.places[0].at, "at first")?;
     for (number, step) in case.moves.iter().enumerate() {
         travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
     }
@@ -228,8 +223,7 @@ struct Travel {
 
 impl Travel {
     fn make(&self, step: Move) -> Result<(), String> {
-        let first = self.notes.places[0].0.icount;
-        let last = self.notes.places.len() as u64 - 1 + first;
+        let (first, last) = (self.notes.first(), self.notes.last());
         let icount = |place: u16| first + u64::from(place) % (last - first + 1);
         let here = self.timeline.place();
         match step {
@@ -253,20 +247,37 @@ impl Travel {
             }
             Move::Run { point } => {
                 let found = self.with_point(point, |timeline| timeline.run(&mut || false))?;
-                let wanted = self.notes.stops(point).into_iter().find(|stop| *stop > here);
+                let wanted = stops(&self.notes, point).into_iter().find(|stop| *stop > here);
                 self.is_at(wanted.unwrap_or(self.notes.end), "after a run")?;
                 self.has_reason(&found, wanted.is_some())
             }
             Move::ReverseRun { point } => {
                 let found = self.with_point(point, |timeline| timeline.reverse_run(&mut || false))?;
-                let wanted = self.notes.stops(point).into_iter().rfind(|stop| *stop < here);
-                self.is_at(wanted.unwrap_or(self.notes.places[0].0), "after a run back")?;
+                let wanted = stops(&self.notes, point).into_iter().rfind(|stop| *stop < here);
+                self.is_at(wanted.unwrap_or(self.notes.places[0].at), "after a run back")?;
                 self.has_reason(&found, wanted.is_some())
             }
-            Move::LastWrite { address } => self.last_write(self.notes.address(address), here),
+            Move::StepOver => {
+                self.timeline.step_over(&mut || false).map_err(text)?;
+                self.notes.over(here).map_or(Ok(()), |wanted| self.is_at(wanted, "after a step over"))
+            }
+            Move::StepOut => {
+                self.timeline.step_out(&mut || false).map_err(text)?;
+                self.notes.out(here).map_or(Ok(()), |wanted| self.is_at(wanted, "after a step out"))
+            }
+            Move::ReverseStepOut => {
+                self.timeline.reverse_step_out(&mut || false).map_err(text)?;
+                self.is_at_call(self.notes.call_site(here), "after a step out backwards")
+            }
+            Move::ReverseStepOver => self.reverse_step_over(here),
+            Move::SeekInWait { place, cycles } => self.seek_in_wait(icount(place), u64::from(cycles)),
+            Move::BehindWait { place } => self.behind_wait(icount(place)),
+            Move::Output { place } => self.output(icount(place)),
+            Move::Profile { start, stop } => self.profile(icount(start), icount(stop)),
+            Move::LastWrite { address } => self.last_write(address_of(&self.notes, address), here),
             Move::Accesses { address, length, reads, start, stop } => {
                 let (start, stop) = (icount(start), icount(stop));
-                self.accesses(self.notes.range(address, length), reads, start, stop)
+                self.accesses(range(&self.notes, address, length), reads, start, stop)
             }
             Move::First { place } => self.first(icount(place)),
             Move::Fork { instructions } => self.fork(here, u64::from(instructions)),
@@ -275,7 +286,7 @@ impl Travel {
     }
 
     fn place(&self, icount: u64) -> Position {
-        self.notes.places[(icount - self.notes.places[0].0.icount) as usize].0
+        self.notes.place(icount)
     }
 
     fn is_at(&self, wanted: Position, when: &str) -> Result<(), String> {
@@ -283,20 +294,99 @@ impl Travel {
         if found != wanted {
             return Err(format!("{when} the timeline is at {found}, and not at {wanted}"));
         }
-        let Some((_, pc, digest)) = self.notes.places.iter().find(|(place, ..)| *place == wanted) else {
+        let Some(seen) = self.notes.places.iter().find(|seen| seen.at == wanted) else {
             return Ok(());
         };
         let look = |session: &Session, _| (session.position(), session.registers().pc, session.digests());
         let found = self.timeline.look(wanted, &mut || false, look).map_err(text)?;
         let parts: Vec<&str> =
-            found.2.iter().zip(digest).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
-        if (found.0, found.1) == (wanted, *pc) && parts.is_empty() {
+            found.2.iter().zip(&seen.digests).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
+        if (found.0, found.1) == (wanted, seen.pc) && parts.is_empty() {
             return Ok(());
         }
         Err(format!(
-            "{when} the machine is at {} (pc {:04X}), and not at {wanted} ({pc:04X}), other in {parts:?}",
-            found.0, found.1
+            "{when} the machine is at {} (pc {:04X}), and not at {wanted} ({:04X}), other in {parts:?}",
+            found.0, found.1, seen.pc
         ))
+    }
+
+    fn is_at_call(&self, wanted: Call, when: &str) -> Result<(), String> {
+        match wanted {
+            Call::At(wanted) => self.is_at(wanted, when),
+            Call::Unknown => Ok(()),
+        }
+    }
+
+    fn reverse_step_over(&self, here: Position) -> Result<(), String> {
+        self.timeline.reverse_step(1, &mut || false).map_err(text)?;
+        let before = self.timeline.place();
+        self.timeline.go_to(here, &mut || false).map_err(text)?;
+        self.timeline.reverse_step_over(&mut || false).map_err(text)?;
+        let opcode = self.notes.begun_at(before).map(|begun| begun.opcode);
+        match opcode {
+            Some(None) => Ok(()),
+            Some(Some(0x40 | 0x60)) if before < here => {
+                self.is_at_call(self.notes.call_site(before), "after a return was stepped over backwards")
+            }
+            _ => self.is_at(before, "after a step over backwards"),
+        }
+    }
+
+    /// Some cycles behind an arrival: there the timeline is only where the CPU waits, and at the first cycle that it can
+    /// stand at.
+    fn seek_in_wait(&self, icount: u64, cycles: u64) -> Result<(), String> {
+        let arrival = self.place(icount);
+        let goal = arrival.cycles + cycles;
+        self.timeline.seek(icount, Some(goal), &mut || false).map_err(text)?;
+        let found = self.timeline.place();
+        let looked =
+            self.timeline.look(found, &mut || false, |session, _| session.position()).map_err(text)?;
+        let begun = self.notes.begun.iter().find(|begun| begun.at.icount == icount);
+        let behind = begun.map_or(self.notes.end, |begun| begun.at);
+        if looked != found
+            || found.icount != icount
+            || !(goal.min(behind.cycles)..=behind.cycles).contains(&found.cycles)
+        {
+            return Err(format!(
+                "{cycles} cycles behind {arrival}, before {behind}, the timeline is at {found}, the machine at {looked}"
+            ));
+        }
+        self.timeline.go_to(arrival, &mut || false).map_err(text)?;
+        self.is_at(arrival, "back from a wait")
+    }
+
+    fn behind_wait(&self, icount: u64) -> Result<(), String> {
+        let place = self.timeline.instruction_place(icount, &mut || false).map_err(text)?;
+        let begun = self.notes.begun.iter().find(|begun| begun.at.icount == icount);
+        let wanted = begun.map_or(self.place(icount), |begun| begun.at);
+        if place != wanted {
+            return Err(format!("the instruction behind {icount} begins at {place}, and not at {wanted}"));
+        }
+        self.timeline.go_to(place, &mut || false).map_err(text)?;
+        self.is_at(wanted, "where an instruction begins")
+    }
+
+    fn output(&self, icount: u64) -> Result<(), String> {
+        let seen = &self.notes.places[(icount - self.notes.first()) as usize];
+        let output = self.timeline.console_output(seen.at, &mut || false).map_err(text)?;
+        if output == self.notes.output[..seen.printed] {
+            return Ok(());
+        }
+        Err(format!("at {} the console had printed {output:?}, and not {} bytes", seen.at, seen.printed))
+    }
+
+    fn profile(&self, start: u64, stop: u64) -> Result<(), String> {
+        if start >= stop {
+            return Ok(());
+        }
+        let profile = self.timeline.profile(Some(start), Some(stop), &mut || false).map_err(text)?;
+        let counted = (0..=u16::MAX).zip(profile.executions.iter().zip(&profile.cycles));
+        let found: std::collections::BTreeMap<u16, (u64, u64)> = counted
+            .filter(|(_, (count, _))| **count > 0)
+            .map(|(pc, (count, cycles))| (pc, (*count, *cycles)))
+            .collect();
+        let wanted = self.notes.profile(start, stop);
+        if found == wanted { Ok(()) } else { Err(format!("the profile is {found:?}, and not {wanted:?}")) }
     }
 
     fn with_point(
@@ -309,11 +399,11 @@ impl Travel {
         };
         let id = match point {
             Point::Break { address, every } => {
-                self.timeline.add_breakpoint(self.notes.address(address), Some(condition(every)))
+                self.timeline.add_breakpoint(address_of(&self.notes, address), Some(condition(every)))
             }
-            Point::Watch { address, length, reads, every } => {
-                let range = self.notes.range(address, length);
-                self.timeline.add_watchpoint(range, reads, !reads, Some(condition(every)))
+            Point::Watch { address, length, watch, every } => {
+                let range = range(&self.notes, address, length);
+                self.timeline.add_watchpoint(range, watched(watch), Some(condition(every)))
             }
         };
         let found = run(&self.timeline);
@@ -327,16 +417,30 @@ impl Travel {
         if found == (stop.reason != "end") { Ok(()) } else { Err(format!("the reason is {:?}", stop.reason)) }
     }
 
+    /// From here, and from places all over the run.
     fn last_write(&self, address: u16, here: Position) -> Result<(), String> {
-        let found = self.timeline.last_write(address, None, &mut || false).map_err(text)?;
+        self.last_write_before(address, None, here)?;
+        let far = self.notes.places.len().div_ceil(FROM_PLACES);
+        for seen in self.notes.places.iter().step_by(far) {
+            self.last_write_before(address, Some(seen.at), seen.at)?;
+        }
+        self.is_at(here, "after a question")
+    }
+
+    fn last_write_before(
+        &self,
+        address: u16,
+        asked: Option<Position>,
+        before: Position,
+    ) -> Result<(), String> {
+        let found = self.timeline.last_write(address, asked, &mut || false).map_err(text)?;
         let wanted = self.notes.hits.iter().rfind(|hit| {
-            hit.kind == HookKind::Write && hit.address == address && hit.position.cycles <= here.cycles
+            hit.kind == HookKind::Write && hit.address == address && hit.position.cycles <= before.cycles
         });
-        self.is_at(here, "after a question")?;
         match (&found, wanted) {
             (None, None) => Ok(()),
             (Some(access), Some(hit)) => self.is_hit(access, hit),
-            _ => Err(format!("found {found:?}, and not {wanted:?}")),
+            _ => Err(format!("before {before} found {found:?}, and not {wanted:?}")),
         }
     }
 
@@ -390,7 +494,7 @@ impl Travel {
         if found != Some(self.place(icount)) {
             return Err(format!("the first place is {found:?}, and not {}", self.place(icount)));
         }
-        if asked != icount - self.notes.places[0].0.icount + 1 {
+        if asked != icount - self.notes.first() + 1 {
             return Err(format!("{asked} places were asked for"));
         }
         self.is_at(here, "after a question")
@@ -412,8 +516,7 @@ impl Travel {
         }
         let part = Recording::from_bytes(disk.contents(), false).map_err(text)?;
         let found = part.verify(Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
-        let last = self.notes.places.len() as u64 - 1 + self.notes.places[0].0.icount;
-        let end = if stop >= last { self.notes.end } else { self.place(stop) };
+        let end = if stop >= self.notes.last() { self.notes.end } else { self.place(stop) };
         if !found.ok || part.end() != end || part.start() != self.place(start) {
             return Err(format!(
                 "a cut goes from {} to {}, and not to {end}: {found:?}",

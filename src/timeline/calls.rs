@@ -1,34 +1,30 @@
 //! Over and out of subroutines, in both directions.
 //!
-//! A call is JSR, BRK or an interrupt; what ends it is the RTS or RTI that pulls what the call has pushed. Programs that
-//! play with the stack are followed as far as the stack pointer tells.
+//! A call is JSR, BRK or an interrupt. Forwards it has ended when the stack pointer is where it was; backwards it has
+//! not ended while what it pushed still lies on the stack, above the stack pointer. Programs that play with the stack are
+//! followed as far as that tells.
 
 use super::navigator::{Navigator, Patience};
+use super::search::{Found, Search};
 use crate::error::Error;
+use crate::machine::{Author, FrameEnd, TapSpec};
 use crate::units::Position;
 
 const BRK: u8 = 0x00;
+const PHP: u8 = 0x08;
 const JSR: u8 = 0x20;
 const RTI: u8 = 0x40;
+const PHA: u8 = 0x48;
+const PHY: u8 = 0x5A;
 const RTS: u8 = 0x60;
+const PHX: u8 = 0xDA;
 
-/// Instructions of the first stretch in which the call of the current subroutine is looked for.
-const FIRST_STRETCH: u64 = 4_000;
-/// What a single step costs, in the instructions that would run meanwhile.
-const STEP_WORK: u64 = 50;
+const STACK: u16 = 0x0100;
 
 /// What matters of a place.
 #[derive(Clone, Copy)]
 struct Frame {
-    at: Position,
     opcode: u8,
-    sp: u8,
-}
-
-/// A call that has not ended.
-struct Call {
-    place: Position,
-    /// The stack pointer before it.
     sp: u8,
 }
 
@@ -36,32 +32,30 @@ impl Navigator {
     fn frame(&self) -> Frame {
         let world = self.session().world();
         let cpu = world.guest.cpu();
-        Frame { at: cpu.position(), opcode: world.guest.peek(cpu.pc), sp: cpu.sp }
+        Frame { opcode: world.guest.peek(cpu.pc), sp: cpu.sp }
     }
 
-    fn step_on(&mut self, patience: &mut Patience<'_>) -> Result<Frame, Error> {
-        patience.spend(STEP_WORK)?;
+    fn step_on(&mut self, patience: &mut Patience<'_>) -> Result<(), Error> {
         let next = self.position().icount.saturating_add(1);
-        self.run_to_arrival(next, patience)?;
-        Ok(self.frame())
+        self.run_to_arrival(next, patience)
     }
 
-    /// Behind the next instruction, and behind the subroutine that it calls.
+    /// Behind the next instruction, or that behind the wait, and behind the subroutine that it calls.
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop.
     pub fn step_over(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
         self.go_to(from, patience)?;
+        if self.waits() && !self.go_to_instruction(patience)? {
+            return self.run_to_end(from, patience);
+        }
         let call = self.frame();
-        let mut now = self.step_on(patience)?;
-        if call.opcode != JSR && call.opcode != BRK {
-            return Ok(now.at);
+        self.step_on(patience)?;
+        if matches!(call.opcode, JSR | BRK) && self.frame().sp < call.sp {
+            // Also behind an interrupt that comes with the return, and where the subroutine drops its return address.
+            self.run_to_frame_end(FrameEnd::Above(call.sp), patience)?;
         }
-        // Also behind an interrupt that comes with the return, and where the subroutine drops its return address.
-        while !self.has_ended() && now.sp < call.sp {
-            now = self.step_on(patience)?;
-        }
-        Ok(now.at)
+        Ok(self.position())
     }
 
     /// Behind the instruction that ends the current subroutine or interrupt handler.
@@ -70,87 +64,89 @@ impl Navigator {
     /// As for [`step_over`](Navigator::step_over).
     pub fn step_out(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
         self.go_to(from, patience)?;
-        let mut now = self.frame();
-        let sp = now.sp;
-        while !self.has_ended() {
-            let returns = matches!(now.opcode, RTS | RTI) && now.sp >= sp;
-            now = self.step_on(patience)?;
-            if returns {
-                break;
-            }
-        }
-        Ok(now.at)
+        self.run_to_frame_end(FrameEnd::Return(self.frame().sp), patience)?;
+        self.step_on(patience)?;
+        Ok(self.position())
     }
 
+    fn is_return(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<bool, Error> {
+        self.go_to(place, patience)?;
+        Ok(matches!(self.frame().opcode, RTS | RTI))
+    }
+}
+
+impl Search {
     /// Where the current subroutine or interrupt handler was called from; the start when it was not.
     ///
     /// # Errors
-    /// As for [`step_over`](Navigator::step_over).
-    pub fn call_site(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        let mut length = FIRST_STRETCH;
-        loop {
-            let first = from.icount.saturating_sub(length).max(self.start().icount);
-            if let Some(place) = self.call_since(first, from, patience)? {
-                return Ok(place);
-            }
-            if first == self.start().icount {
-                return Ok(self.start());
-            }
-            length = length.saturating_mul(4);
+    /// As for [`Navigator::step_over`].
+    pub fn call_site(&self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
+        let (start, sp) = {
+            let mut navigator = self.navigator();
+            navigator.go_to(from, patience)?;
+            (navigator.start(), navigator.frame().sp)
+        };
+        // What lies below was pushed by what has ended since, or is the caller's no more.
+        let mut below = STACK + u16::from(sp);
+        let spec = TapSpec::writes_to(below + 1, STACK + 0xFF);
+        if spec.first > spec.last {
+            return Ok(start);
         }
-    }
-
-    /// The last call, made since `first`, that has not ended at `from`.
-    fn call_since(
-        &mut self,
-        first: u64,
-        from: Position,
-        patience: &mut Patience<'_>,
-    ) -> Result<Option<Position>, Error> {
-        self.seek(first, patience)?;
-        let mut calls: Vec<Call> = Vec::new();
-        let mut before = self.frame();
-        while !self.has_ended() && before.at < from {
-            let now = self.step_on(patience)?;
-            if now.at > from {
-                // Between the two the CPU waited.
-                break;
+        let mut accept = |found: &Found| {
+            if found.sighting.address <= below {
+                return Ok(false);
             }
-            let returned = matches!(before.opcode, RTS | RTI);
-            if returned {
-                while calls.last().is_some_and(|call| call.sp <= now.sp) {
-                    calls.pop();
+            match self.pushed_by(found)? {
+                Push::Call => Ok(true),
+                Push::Data => {
+                    below = found.sighting.address;
+                    Ok(false)
                 }
+                Push::None => Ok(false),
             }
-            let pushed = before.sp.wrapping_sub(now.sp);
-            let is_call = match before.opcode {
-                JSR => pushed >= 2,
-                BRK => pushed >= 3,
-                // Three bytes more than the instruction leaves: an interrupt came behind it.
-                _ => (3..0x80).contains(&pushed),
-            };
-            if is_call {
-                calls.push(Call { place: before.at, sp: before.sp });
-            }
-            before = now;
-        }
-        Ok(calls.pop().map(|call| call.place))
+        };
+        let found = self.backward(from, &[spec], patience, &mut accept)?;
+        Ok(found.map_or(start, |found| found.place))
     }
 
     /// Before the instruction before, and before the call of the subroutine that it has ended.
     ///
     /// # Errors
-    /// As for [`step_over`](Navigator::step_over).
-    pub fn reverse_step_over(
-        &mut self,
-        from: Position,
-        patience: &mut Patience<'_>,
-    ) -> Result<Position, Error> {
-        let before = self.step_back(from, patience)?;
-        self.go_to(before, patience)?;
-        if matches!(self.frame().opcode, RTS | RTI) {
-            return self.call_site(before, patience);
-        }
-        Ok(before)
+    /// As for [`Navigator::step_over`].
+    pub fn reverse_step_over(&self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
+        let mut navigator = self.navigator();
+        let before = navigator.step_back(from, patience)?;
+        let is_return = before < from && navigator.is_return(before, patience)?;
+        drop(navigator);
+        if is_return { self.call_site(before, patience) } else { Ok(before) }
     }
+
+    /// What has made a write to the stack.
+    fn pushed_by(&self, found: &Found) -> Result<Push, Error> {
+        let mut navigator = self.navigator();
+        let mut never = || false;
+        let patience = &mut Patience::new(&mut never);
+        match navigator.explain(&found.sighting, patience)?.author {
+            Author::Interrupt => Ok(Push::Call),
+            Author::Device(_) => Ok(Push::None),
+            Author::Instruction => {
+                navigator.go_to(found.place, patience)?;
+                Ok(match navigator.frame().opcode {
+                    JSR | BRK => Push::Call,
+                    PHA | PHP | PHX | PHY => Push::Data,
+                    _ => Push::None,
+                })
+            }
+        }
+    }
+}
+
+/// What a write to the stack was.
+enum Push {
+    /// A return address, or the flags with it.
+    Call,
+    /// Something else that was pushed.
+    Data,
+    /// No push at all.
+    None,
 }

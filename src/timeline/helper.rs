@@ -1,6 +1,7 @@
 //! A second replay, on a thread of its own, that searches the stretch before the one that is being searched.
 
 use super::navigator::{Goal, Navigator, Patience, WORK_BETWEEN_QUESTIONS};
+use super::search::Stretch;
 use crate::error::Error;
 use crate::machine::board::ImageInput;
 use crate::machine::{Tap, TapSpec};
@@ -13,7 +14,7 @@ use std::time::Duration;
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(10);
 
 /// What was seen of a stretch, and where that began.
-pub struct Stretch {
+pub struct Searched {
     pub base: Position,
     pub taps: Vec<Tap>,
 }
@@ -37,7 +38,7 @@ struct Signals {
 /// A stretch that is being searched. Dropped, it is given up.
 pub struct Running {
     signals: Arc<Signals>,
-    thread: Option<JoinHandle<Result<Stretch, Error>>>,
+    thread: Option<JoinHandle<Result<Searched, Error>>>,
 }
 
 impl Helper {
@@ -46,15 +47,9 @@ impl Helper {
         Self { recording, images, navigator: Arc::default() }
     }
 
-    /// Begins to search the stretch from the last state kept before `target` up to `until`. `None` when there is no
-    /// thread to be had: then one replay does it all.
-    pub fn start(
-        &self,
-        beside: &Navigator,
-        specs: Vec<TapSpec>,
-        target: Position,
-        until: Position,
-    ) -> Option<Running> {
+    /// Begins to search a stretch, from its base or a state before that. `None` when there is no thread to be had: then
+    /// one replay does it all.
+    pub fn start(&self, beside: &Navigator, specs: Vec<TapSpec>, stretch: Stretch) -> Option<Running> {
         let mut made = lock(&self.navigator);
         if made.is_none() {
             let session = self.recording.replay_with(&self.images).ok()?;
@@ -71,9 +66,9 @@ impl Helper {
             let Some(navigator) = navigator.as_mut() else {
                 return Err(Error::Engine("the second replay is gone".into()));
             };
-            let base = navigator.rewind(target)?;
-            let taps = navigator.watch(&specs, Goal::Place(until), &mut patience)?;
-            Ok(Stretch { base, taps })
+            let base = navigator.rewind(stretch.base)?;
+            let taps = navigator.watch(&specs, Goal::Place(stretch.until), &mut patience)?;
+            Ok(Searched { base, taps })
         });
         Some(Running { signals, thread: Some(thread.ok()?) })
     }
@@ -94,7 +89,7 @@ impl Running {
     ///
     /// # Errors
     /// The search's own, or a user who wants to stop.
-    pub fn finish(mut self, patience: &mut Patience<'_>) -> Result<Stretch, Error> {
+    pub fn finish(mut self, patience: &mut Patience<'_>) -> Result<Searched, Error> {
         while !*lock(&self.signals.ended) {
             patience.spend(WORK_BETWEEN_QUESTIONS)?;
             self.signals.kick.sleep(BETWEEN_QUESTIONS);

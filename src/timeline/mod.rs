@@ -7,10 +7,12 @@
 //! recording, or in memory) to the place, and a place is always the same, for the machine is deterministic.
 
 mod calls;
+mod console;
 mod helper;
 mod marks;
 mod navigator;
 mod queries;
+mod runs;
 mod search;
 mod stored;
 #[expect(clippy::module_inception, reason = "the timeline is what this module is for")]
@@ -18,7 +20,8 @@ mod timeline;
 
 pub use navigator::WORK_BETWEEN_QUESTIONS;
 pub use queries::{ACCESSES_MAX, Access, AccessQuery};
-pub use timeline::{Condition, PointId, Timeline, TimelineStop};
+pub use runs::{Condition, PointId, TimelineStop, Watch};
+pub use timeline::Timeline;
 
 /// Bytes of states that a timeline keeps in memory unless told otherwise.
 pub const MARKS_BUDGET: usize = 256 << 20;

@@ -1,13 +1,12 @@
 //! One replay of a recording, moved about: it goes to any place by the shortest way from a state that is kept.
 
 use super::marks::{Mark, Marks};
-use super::stored::StoredSnapshots;
+use super::stored::{StoredSnapshots, Wanted};
 use crate::engine::{Limits, Next, StopReason, World};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{Header, LogError, LogReader, LogWriter};
-use crate::machine::{HookKind, Machine, Profile, Tap, TapSpec};
-use crate::memory::PageBits;
+use crate::machine::{FrameEnd, HookKind, Machine, Profile, Tap, TapSpec};
 use crate::session::Session;
 use crate::sync::Shared;
 use crate::units::Position;
@@ -147,6 +146,12 @@ impl Navigator {
     /// Marks kept in memory, and an upper bound of their bytes.
     pub fn marks_size(&self) -> (usize, usize) {
         self.marks.size()
+    }
+
+    /// Whether no instruction begins where it stands: the CPU waits, or is stopped until a reset.
+    pub fn waits(&self) -> bool {
+        let world = self.session.world();
+        world.guest.waits() || world.guest.is_stopped()
     }
 
     /// The recording's snapshots.
@@ -305,8 +310,7 @@ impl Navigator {
     /// As for [`seek`](Navigator::seek).
     pub fn instruction_place(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<Position, Error> {
         let arrival = self.seek(icount, patience)?;
-        let waits = self.session.world().guest.waits();
-        if waits && self.go_to_instruction(patience)? { Ok(self.position()) } else { Ok(arrival) }
+        if self.waits() && self.go_to_instruction(patience)? { Ok(self.position()) } else { Ok(arrival) }
     }
 
     /// Goes on to where the next instruction is about to begin: behind the wait, and the interrupt that ends it.
@@ -330,6 +334,22 @@ impl Navigator {
         self.unwatch();
         outcome?;
         Ok(found && self.position().icount == icount)
+    }
+
+    /// Goes on to where a frame ends, or to the recording's end.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn run_to_frame_end(&mut self, end: FrameEnd, patience: &mut Patience<'_>) -> Result<(), Error> {
+        {
+            let mut world = self.session.world();
+            *world.guest.hooks_mut() = Default::default();
+            world.guest.hooks_mut().set_frame_end(Some(end));
+            world.guest.apply_hooks();
+        }
+        let outcome = self.run_until(Limits::NONE, true, patience);
+        self.unwatch();
+        outcome
     }
 
     /// Goes on to a goal while the run is watched; gives what was seen.
@@ -427,7 +447,7 @@ impl Navigator {
             match next {
                 Next::Continue => {}
                 Next::Done(Ok(StopReason::Budget)) => break,
-                Next::Done(Ok(StopReason::Hook)) if to_hook => break,
+                Next::Done(Ok(StopReason::Hook | StopReason::Breakpoint)) if to_hook => break,
                 // There are no hosts to wait for.
                 Next::Rest(_) | Next::Done(Ok(StopReason::End | StopReason::Halted)) => {
                     self.ended = true;
@@ -486,17 +506,17 @@ impl Navigator {
         mark.map_or(self.origin.position, |mark| mark.position)
     }
 
-    /// Goes ahead over the recording's snapshots before `stop` as long as nothing was written to any of these pages, without
-    /// running there.
+    /// Goes ahead over the recording's snapshots before `stop` as long as nothing that is wanted has happened, without running
+    /// there.
     ///
     /// # Errors
     /// As for [`seek`](Navigator::seek).
-    pub fn skip_unwritten(&mut self, pages: &PageBits, stop: u64) -> Result<(), Error> {
+    pub fn skip_unshown(&mut self, wanted: &Wanted, stop: u64) -> Result<(), Error> {
         let mut here = self.position();
         let mut reached = None;
         while let Some(next) = self.stored.behind(here)
             && next.position.icount < stop
-            && !self.stored.may_have_written(pages, here, next.position)
+            && !self.stored.may_show_next(wanted, here)
         {
             here = next.position;
             reached = Some(next);

@@ -1,11 +1,9 @@
 //! Questions about a run: who wrote a byte, and all accesses to a range.
 
-use super::helper::Helper;
 use super::navigator::{Goal, Navigator, Patience};
-use super::search::{self, Stretches};
+use super::search::Search;
 use crate::error::Error;
 use crate::machine::{Author, HookKind, Sighting, TapSpec};
-use crate::sync::{Mutex, lock};
 use crate::units::Position;
 
 /// Instructions of a stretch whose accesses are taken in at once.
@@ -78,7 +76,7 @@ impl Navigator {
     /// All accesses to a range of addresses, in order, handed to `take` one by one.
     ///
     /// # Errors
-    /// As for [`last_write`], or [`Error::Argument`] for more than [`ACCESSES_MAX`].
+    /// As for [`Search::last_write`], or [`Error::Argument`] for more than [`ACCESSES_MAX`].
     pub fn accesses(
         &mut self,
         query: &AccessQuery,
@@ -87,17 +85,9 @@ impl Navigator {
     ) -> Result<(), Error> {
         let start = query.start.unwrap_or(0);
         let stop = query.stop.unwrap_or(u64::MAX).min(self.end().icount.saturating_add(1));
-        let spec = TapSpec {
-            executes: false,
-            reads: query.reads,
-            writes: query.writes,
-            first: query.first,
-            last: query.last,
-            last_cycle: u64::MAX,
-            kept_max: usize::MAX,
-            with_pc: true,
-        };
-        let pages = self.pages_written(&[spec]);
+        let (reads, writes) = (query.reads, query.writes);
+        let spec = TapSpec { reads, writes, with_pc: true, ..TapSpec::of(query.first, query.last) };
+        let wanted = self.wanted(&[spec]);
         // From before the first instruction: what an interrupt pushes has the icount of the handler's first one.
         self.rewind(Position::new(start, 0))?;
         let mut count = 0;
@@ -107,9 +97,7 @@ impl Navigator {
                 self.seek(start - 1, patience)?;
                 continue;
             }
-            if let Some(pages) = &pages {
-                self.skip_unwritten(pages, stop)?;
-            }
+            self.skip_unshown(&wanted, stop)?;
             let goal = self.position().icount.saturating_add(STRETCH).min(stop);
             let goal = if goal >= self.end().icount { Goal::Place(self.end()) } else { Goal::Arrival(goal) };
             for sighting in self.watch(&[spec], goal, patience)?.iter().flat_map(|tap| tap.seen()) {
@@ -130,32 +118,23 @@ impl Navigator {
     }
 }
 
-/// The last write to an address that was made when the machine stood at a place.
-///
-/// # Errors
-/// A divergence, a file that cannot be read, a user who wants to stop.
-pub fn last_write(
-    navigator: &Mutex<Navigator>,
-    helper: &Helper,
-    stretches: Stretches,
-    address: u16,
-    before: Position,
-    patience: &mut Patience<'_>,
-) -> Result<Option<Access>, Error> {
-    let spec = TapSpec {
-        executes: false,
-        reads: false,
-        writes: true,
-        first: address,
-        last: address,
-        last_cycle: u64::MAX,
+impl Search {
+    /// The last write to an address that was made when the machine stood at a place.
+    ///
+    /// # Errors
+    /// A divergence, a file that cannot be read, a user who wants to stop.
+    pub fn last_write(
+        &self,
+        address: u16,
+        before: Position,
+        patience: &mut Patience<'_>,
+    ) -> Result<Option<Access>, Error> {
         // The last sighting of a stretch is the one.
-        kept_max: 1,
-        with_pc: false,
-    };
-    let found = search::backward(navigator, helper, stretches, before, &[spec], patience, &mut |_| Ok(true))?;
-    let Some(found) = found else { return Ok(None) };
-    let mut navigator = lock(navigator);
-    let explained = navigator.explain(&found.sighting, patience)?;
-    Ok(Some(navigator.access(&explained)))
+        let spec = TapSpec { kept_max: 1, ..TapSpec::writes_to(address, address) };
+        let found = self.backward(before, &[spec], patience, &mut |_| Ok(true))?;
+        let Some(found) = found else { return Ok(None) };
+        let mut navigator = self.navigator();
+        let explained = navigator.explain(&found.sighting, patience)?;
+        Ok(Some(navigator.access(&explained)))
+    }
 }

@@ -2,10 +2,10 @@
 
 use super::helper::Helper;
 use super::navigator::{Goal, Navigator, Patience};
+use super::stored::Wanted;
 use crate::error::Error;
 use crate::machine::{HookKind, Sighting, Tap, TapSpec};
-use crate::memory::{Memory, PageBits, PageKind};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::units::Position;
 
 /// How much of the run is replayed at a time, in instructions.
@@ -37,6 +37,13 @@ pub struct Found {
     pub place: Position,
 }
 
+/// What searches a run: a replay, and one beside it.
+pub struct Search {
+    navigator: Mutex<Navigator>,
+    helper: Helper,
+    stretches: Stretches,
+}
+
 /// Whether a finding is the one that is looked for. Nobody holds the replay meanwhile, so that it can be asked for what is
 /// to be known; it stands at the finding's place.
 pub type Accept<'a> = &'a mut dyn FnMut(&Found) -> Result<bool, Error>;
@@ -53,7 +60,7 @@ impl Navigator {
             let before = at.icount.saturating_sub(1).max(self.start().icount);
             arrival = self.seek(before, patience)?;
         }
-        if !self.session().world().guest.waits() {
+        if !self.waits() {
             return Ok(arrival);
         }
         // The CPU waits: the access was made meanwhile, or by the instruction behind the wait.
@@ -64,9 +71,9 @@ impl Navigator {
         Ok(arrival)
     }
 
-    /// See [`pages_written`].
-    pub fn pages_written(&self, specs: &[TapSpec]) -> Option<PageBits> {
-        pages_written(self.session().world().guest.memory(), specs)
+    /// What taps look at, for the recording's snapshots to say where it may be.
+    pub fn wanted(&self, specs: &[TapSpec]) -> Wanted {
+        Wanted::new(specs, self.session().world().guest.memory())
     }
 
     fn place_of(&mut self, sighting: &Sighting, patience: &mut Patience<'_>) -> Result<Position, Error> {
@@ -91,14 +98,10 @@ impl Navigator {
             self.place_before(sighting.at, patience)?;
         }
         let spec = TapSpec {
-            executes: false,
             reads: true,
-            writes: true,
-            first: sighting.address,
-            last: sighting.address,
-            last_cycle: u64::MAX,
             kept_max: KEPT_MAX,
             with_pc: true,
+            ..TapSpec::writes_to(sighting.address, sighting.address)
         };
         let until = Position::new(sighting.at.icount.saturating_add(1), sighting.at.cycles + 1);
         let taps = self.watch(&[spec], Goal::Place(until), patience)?;
@@ -108,119 +111,181 @@ impl Navigator {
     }
 }
 
-/// The first thing seen behind `from` that is accepted.
-///
-/// # Errors
-/// A divergence, a file that cannot be read, a user who wants to stop; or those of `accept`.
-pub fn forward(
-    navigator: &Mutex<Navigator>,
-    stretches: Stretches,
-    from: Position,
-    specs: &[TapSpec],
-    patience: &mut Patience<'_>,
-    accept: Accept<'_>,
-) -> Result<Option<Found>, Error> {
-    let specs = limited(specs, u64::MAX);
-    let writes = lock(navigator).pages_written(&specs);
-    let mut length = stretches.first;
-    let mut here = from;
-    loop {
-        let mut nav = lock(navigator);
-        nav.go_to(here, patience)?;
-        if nav.has_ended() || here >= nav.end() {
-            return Ok(None);
-        }
-        if let Some(pages) = &writes {
-            nav.skip_unwritten(pages, u64::MAX)?;
-        }
-        let goal = nav.position().icount.saturating_add(length);
-        // To the end at the last, where the CPU may wait on.
-        let goal = if goal >= nav.end().icount { Goal::Place(nav.end()) } else { Goal::Arrival(goal) };
-        let taps = nav.watch(&specs, goal, patience)?;
-        if taps.iter().any(|tap| tap.dropped() > 0) && length > 1 {
-            length = (length / 16).max(1);
-            continue;
-        }
-        let (reached, ended) = (nav.position(), nav.has_ended());
-        drop(nav);
-        for (tap, sighting) in in_order(&taps).into_iter().filter(|(_, sighting)| sighting.at > from) {
-            let place = lock(navigator).place_of(&sighting, patience)?;
-            let found = Found { tap, sighting, place };
-            if accept(&found)? {
-                return Ok(Some(found));
-            }
-        }
-        if ended {
-            return Ok(None);
-        }
-        here = reached;
-        length = (length * 2).min(stretches.longest);
+impl Search {
+    /// A search of what a navigator goes through.
+    pub fn new(navigator: Navigator, helper: Helper) -> Self {
+        Self { navigator: Mutex::new(navigator), helper, stretches: Stretches::default() }
     }
-}
 
-/// The last thing seen before `from` that is accepted. Of a long way, two stretches are searched at a time.
-///
-/// # Errors
-/// As for [`forward`].
-pub fn backward(
-    navigator: &Mutex<Navigator>,
-    helper: &Helper,
-    stretches: Stretches,
-    from: Position,
-    specs: &[TapSpec],
-    patience: &mut Patience<'_>,
-    accept: Accept<'_>,
-) -> Result<Option<Found>, Error> {
-    let writes = lock(navigator).pages_written(specs);
-    let (mut until, mut length) = (from, stretches.first);
-    loop {
-        let mut nav = lock(navigator);
-        let target = before(until, length);
-        let base = nav.base_before(target);
-        let start = nav.start();
-        let may_show = |nav: &Navigator, base, until| {
-            writes.as_ref().is_none_or(|pages| nav.stored().may_have_written(pages, base, until))
-        };
-        let mut earlier = None;
-        if may_show(&nav, base, until) {
-            let target_before = before(base, stretches.longest);
-            let base_before = nav.base_before(target_before);
-            if length == stretches.longest && base > start && may_show(&nav, base_before, base) {
-                earlier = helper.start(&nav, limited(specs, base.cycles), target_before, base);
+    /// Searches so much at a time.
+    #[cfg(feature = "testing")]
+    pub fn with_stretches(self, stretches: Stretches) -> Self {
+        Self { stretches, ..self }
+    }
+
+    /// The replay, for whoever has something to do with it.
+    pub fn navigator(&self) -> MutexGuard<'_, Navigator> {
+        lock(&self.navigator)
+    }
+
+    /// The first thing seen behind `from` that is accepted.
+    ///
+    /// # Errors
+    /// A divergence, a file that cannot be read, a user who wants to stop; or those of `accept`.
+    pub fn forward(
+        &self,
+        from: Position,
+        specs: &[TapSpec],
+        patience: &mut Patience<'_>,
+        accept: Accept<'_>,
+    ) -> Result<Option<Found>, Error> {
+        let specs = limited(specs, u64::MAX);
+        let wanted = self.navigator().wanted(&specs);
+        let mut length = self.stretches.first;
+        let mut here = from;
+        loop {
+            let mut nav = self.navigator();
+            nav.go_to(here, patience)?;
+            if nav.has_ended() || here >= nav.end() {
+                return Ok(None);
             }
-            nav.rewind(target)?;
-            let taps = nav.watch(&limited(specs, until.cycles), Goal::Place(until), patience)?;
+            nav.skip_unshown(&wanted, u64::MAX)?;
+            let goal = nav.position().icount.saturating_add(length);
+            let goal = match nav.stored().shown_until(&wanted, nav.position()) {
+                Some(unshown) if unshown > nav.position() && unshown.icount <= goal => Goal::Place(unshown),
+                // To the end at the last, where the CPU may wait on.
+                _ if goal >= nav.end().icount => Goal::Place(nav.end()),
+                _ => Goal::Arrival(goal),
+            };
+            let taps = nav.watch(&specs, goal, patience)?;
+            if taps.iter().any(|tap| tap.dropped() > 0) && length > 1 {
+                length = (length / 16).max(1);
+                continue;
+            }
+            let (reached, ended) = (nav.position(), nav.has_ended());
             drop(nav);
-            match last_accepted(navigator, &taps, patience, accept)? {
+            for (tap, sighting) in in_order(&taps).into_iter().filter(|(_, sighting)| sighting.at > from) {
+                let place = self.navigator().place_of(&sighting, patience)?;
+                let found = Found { tap, sighting, place };
+                if accept(&found)? {
+                    return Ok(Some(found));
+                }
+            }
+            if ended {
+                return Ok(None);
+            }
+            here = reached;
+            length = (length * 2).min(self.stretches.longest);
+        }
+    }
+
+    /// The last thing seen before `from` that is accepted. Of a long way, two stretches are searched at a time.
+    ///
+    /// # Errors
+    /// As for [`forward`](Search::forward).
+    pub fn backward(
+        &self,
+        from: Position,
+        specs: &[TapSpec],
+        patience: &mut Patience<'_>,
+        accept: Accept<'_>,
+    ) -> Result<Option<Found>, Error> {
+        let wanted = self.navigator().wanted(specs);
+        let (mut until, mut length) = (from, self.stretches.first);
+        loop {
+            let mut nav = self.navigator();
+            let Some(late) = nav.stretch_before(&wanted, until, length, until == from) else {
+                return Ok(None);
+            };
+            let mut early = None;
+            if length == self.stretches.longest
+                && let Some(stretch) = nav.stretch_before(&wanted, late.base, length, false)
+            {
+                early = self.helper.start(&nav, limited(specs, stretch.until.cycles), stretch);
+            }
+            nav.rewind(late.base)?;
+            let taps = nav.watch(&limited(specs, late.until.cycles), Goal::Place(late.until), patience)?;
+            let start = nav.start();
+            drop(nav);
+            until = match self.last_accepted(&taps, patience, accept)? {
                 Looked::Found(found) => return Ok(Some(found)),
                 Looked::Full(oldest) => {
                     until = oldest;
                     continue;
                 }
-                Looked::Nothing => {}
-            }
-        } else {
-            drop(nav);
-        }
-        until = base;
-        if let Some(running) = earlier {
-            let stretch = running.finish(patience)?;
-            until = match last_accepted(navigator, &stretch.taps, patience, accept)? {
-                Looked::Found(found) => return Ok(Some(found)),
-                Looked::Full(oldest) => oldest,
-                Looked::Nothing => stretch.base,
+                Looked::Nothing => late.base,
             };
+            if let Some(running) = early {
+                let searched = running.finish(patience)?;
+                until = match self.last_accepted(&searched.taps, patience, accept)? {
+                    Looked::Found(found) => return Ok(Some(found)),
+                    Looked::Full(oldest) => oldest,
+                    Looked::Nothing => searched.base,
+                };
+            }
+            if until <= start {
+                return Ok(None);
+            }
+            length = (length * 2).min(self.stretches.longest);
         }
-        if until <= start {
-            return Ok(None);
+    }
+
+    fn last_accepted(
+        &self,
+        taps: &[Tap],
+        patience: &mut Patience<'_>,
+        accept: Accept<'_>,
+    ) -> Result<Looked, Error> {
+        // What was too much to be kept lies before the oldest that is.
+        let full = taps.iter().filter(|tap| tap.dropped() > 0);
+        let oldest = full.filter_map(|tap| tap.seen().next()).map(|sighting| sighting.at).max();
+        let mut seen = in_order(taps);
+        seen.retain(|(_, sighting)| oldest.is_none_or(|oldest| sighting.at >= oldest));
+        for (tap, sighting) in seen.into_iter().rev() {
+            let place = self.navigator().place_of(&sighting, patience)?;
+            let found = Found { tap, sighting, place };
+            if accept(&found)? {
+                return Ok(Looked::Found(found));
+            }
         }
-        length = (length * 2).min(stretches.longest);
+        // All of those at the oldest's own cycle were looked at.
+        Ok(match oldest {
+            Some(oldest) => Looked::Full(Position::new(oldest.icount, oldest.cycles.saturating_sub(1))),
+            None => Looked::Nothing,
+        })
     }
 }
 
-/// So many instructions before a position.
-fn before(position: Position, length: u64) -> Position {
-    Position::new(position.icount.saturating_sub(length), 0)
+/// A part of the run that is searched at once: from a state that is kept to a position.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// Where the state is.
+    pub base: Position,
+    /// How far it reaches.
+    pub until: Position,
+}
+
+impl Navigator {
+    /// The last stretch of about so many instructions before a position in which something that is wanted may be. `None`
+    /// when it is nowhere.
+    ///
+    /// `is_done`: as for [`StoredSnapshots::last_shown`](super::stored::StoredSnapshots::last_shown).
+    fn stretch_before(
+        &mut self,
+        wanted: &Wanted,
+        before: Position,
+        length: u64,
+        is_done: bool,
+    ) -> Option<Stretch> {
+        if before <= self.start() && !is_done {
+            return None;
+        }
+        let until = self.stored().last_shown(wanted, before, is_done)?;
+        let target = Position::new(until.icount.saturating_sub(length), 0);
+        let base = self.base_before(target);
+        let base = self.stored().shown_from(wanted, base, until);
+        Some(Stretch { base, until })
+    }
 }
 
 /// What came of looking through a stretch, backwards.
@@ -229,31 +294,6 @@ enum Looked {
     Nothing,
     /// More was seen than is kept: it lies before this position.
     Full(Position),
-}
-
-fn last_accepted(
-    navigator: &Mutex<Navigator>,
-    taps: &[Tap],
-    patience: &mut Patience<'_>,
-    accept: Accept<'_>,
-) -> Result<Looked, Error> {
-    // What was too much to be kept lies before the oldest that is.
-    let full = taps.iter().filter(|tap| tap.dropped() > 0);
-    let oldest = full.filter_map(|tap| tap.seen().next()).map(|sighting| sighting.at).max();
-    let mut seen = in_order(taps);
-    seen.retain(|(_, sighting)| oldest.is_none_or(|oldest| sighting.at >= oldest));
-    for (tap, sighting) in seen.into_iter().rev() {
-        let place = lock(navigator).place_of(&sighting, patience)?;
-        let found = Found { tap, sighting, place };
-        if accept(&found)? {
-            return Ok(Looked::Found(found));
-        }
-    }
-    // All of those at the oldest's own cycle were looked at.
-    Ok(match oldest {
-        Some(oldest) => Looked::Full(Position::new(oldest.icount, oldest.cycles.saturating_sub(1))),
-        None => Looked::Nothing,
-    })
 }
 
 /// All sightings in the order in which they were made.
@@ -268,22 +308,4 @@ fn in_order(taps: &[Tap]) -> Vec<(usize, Sighting)> {
 fn limited(specs: &[TapSpec], last_cycle: u64) -> Vec<TapSpec> {
     let limit = |spec: &TapSpec| TapSpec { kept_max: spec.kept_max.min(KEPT_MAX), last_cycle, ..*spec };
     specs.iter().map(limit).collect()
-}
-
-/// The pages of which one must have been written to for anything to be seen. `None` when that is not known: when reads or
-/// executions are looked for too, or where writes do not go to RAM.
-fn pages_written(memory: &Memory, specs: &[TapSpec]) -> Option<PageBits> {
-    let mut pages = PageBits::default();
-    for spec in specs {
-        if spec.executes || spec.reads {
-            return None;
-        }
-        for page in (spec.first >> 8) as u8..=(spec.last >> 8) as u8 {
-            if memory.kind(page) != PageKind::Ram || memory.is_io(page) {
-                return None;
-            }
-            pages[usize::from(page / 8)] |= 1 << (page % 8);
-        }
-    }
-    Some(pages)
 }

@@ -320,7 +320,7 @@ def test_symbols_name_addresses(recording: rr.Recording, tmp_path: Path, naive: 
         (lambda timeline: timeline.at(10**9), "not in the recording"),
         (lambda timeline: timeline.step(-1), "whole number"),
         (lambda timeline: timeline.add_breakpoint(0x10000), "address"),
-        (lambda timeline: timeline.add_watchpoint(0x200, "x"), "'r', 'w' or 'rw'"),
+        (lambda timeline: timeline.add_watchpoint(0x200, "x"), "'r', 'w', 'rw' or 'change'"),
         (lambda timeline: timeline.add_watchpoint("vdu"), 'no device "vdu"'),
         (lambda timeline: timeline.add_watchpoint(range(0)), "no address or range"),
         (lambda timeline: timeline.accesses(0x200, "w", start="x"), "whole number"),
@@ -398,7 +398,8 @@ def test_long_searches_say_how_far_they_are(tmp_path: Path) -> None:
     timeline = rr.open(tmp_path / "long.rreplay").timeline()
     told: list[int] = []
     timeline.on_progress(told.append)
-    timeline.add_breakpoint(0x0000)
+    # Where memory was read is not noted in snapshots: all of the run is gone through.
+    timeline.add_watchpoint(0x3FFF, "r")
     assert timeline.run().reason == "end"
     assert len(told) >= 4
     assert told == sorted(set(told))
@@ -413,3 +414,31 @@ def test_long_searches_say_how_far_they_are(tmp_path: Path) -> None:
     assert timeline.icount == here
     timeline.on_progress(None)
     assert timeline.reverse_run().reason == "end"
+
+
+def test_a_watchpoint_may_be_for_changes_only(recording: rr.Recording, naive: Naive) -> None:
+    timeline = recording.timeline()
+    memory = bytearray(recording.replay().memory[0:0x100])
+    changes = []
+    for kind, event in naive.accesses:
+        if kind == "w" and event.address < 0x100 and event.value is not None:
+            if memory[event.address] != event.value:
+                changes.append((event.icount, event.cycles))
+            memory[event.address] = event.value
+    timeline.add_watchpoint(range(0x100), "change")
+    found = []
+    while (stop := timeline.run()).reason == "watchpoint":
+        assert stop.access is not None
+        assert stop.access.old != stop.access.new
+        found.append((stop.access.icount, stop.access.cycles))
+    assert found == sorted(set(changes))[: len(found)]
+    assert len(found) == len(set(changes)) > 20
+    while (stop := timeline.reverse_run()).reason == "watchpoint":
+        assert stop.access is not None
+        assert (stop.access.icount, stop.access.cycles) == found.pop()
+    assert not found
+
+
+def test_a_watchpoint_says_which_accesses_there_are(recording: rr.Recording) -> None:
+    with pytest.raises(rr.ArgumentError, match="'change'"):
+        recording.timeline().add_watchpoint(0, "x")  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu
     }
     let exit = loop {
         if PLAIN && !core.bus.plain_code(core.pc) {
-            if core.bus.before_instruction(core.pc, core.at()) {
+            if core.bus.before_instruction(core.pc, core.sp, core.at()) {
                 break Exit::Break;
             }
             let bus = core.store(cpu);
@@ -136,6 +136,7 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu
                 break Exit::Jammed;
             }};
         }
+        core.bus.note_executed(core.pc);
         match core.fetch() {
             0x00 => core.brk(),
             0x01 => read!(ora indexed_indirect),

@@ -1,0 +1,336 @@
+//! The naive oracle of time travel: a recording is replayed once, an instruction at a time, with everything noted.
+
+use crate::error::Error;
+use crate::machine::HookKind;
+use crate::persist::Digest;
+use crate::recording::Recording;
+use crate::session::{HookEvent, RunRequest, Session};
+use crate::sync::{Mutex, Shared, lock};
+use crate::units::Position;
+use std::collections::BTreeMap;
+
+/// Places of a recording that are noted, so that a long one does not take for ever.
+pub const PLACES_MAX: usize = 4_000;
+
+const BRK: u8 = 0x00;
+const PHP: u8 = 0x08;
+const JSR: u8 = 0x20;
+const RTI: u8 = 0x40;
+const PHA: u8 = 0x48;
+const PHY: u8 = 0x5A;
+const RTS: u8 = 0x60;
+const PHX: u8 = 0xDA;
+
+/// What is noted of a place.
+pub struct Seen {
+    pub at: Position,
+    pub pc: u16,
+    pub sp: u8,
+    /// The hash of each part of the machine.
+    pub digests: Vec<(String, Digest)>,
+    /// Bytes that the console had printed.
+    pub printed: usize,
+}
+
+/// What is noted of an instruction that was begun.
+#[derive(Clone, Copy)]
+pub struct Begun {
+    pub at: Position,
+    pub pc: u16,
+    pub sp: u8,
+    /// `None` for one that has overwritten itself.
+    pub opcode: Option<u8>,
+}
+
+/// The notes of one replay.
+pub struct Notes {
+    pub places: Vec<Seen>,
+    pub begun: Vec<Begun>,
+    pub end: Position,
+    pub hits: Vec<HookEvent>,
+    /// Of each hit, whether it is a write that has changed what memory held, or one to a device.
+    pub changes: Vec<bool>,
+    pub output: Vec<u8>,
+    /// The half of all addresses used that was used the least.
+    pub rare: Vec<u16>,
+}
+
+/// What a call is to a debugger, or a place that the notes cannot tell.
+pub enum Call {
+    At(Position),
+    Unknown,
+}
+
+pub fn text(error: impl ToString) -> String {
+    error.to_string()
+}
+
+impl Notes {
+    /// Goes through a recording. The notes of a long one end early.
+    pub fn take(recording: &Recording) -> Result<Notes, String> {
+        let session = recording.replay().map_err(text)?;
+        let hits = Shared::new(Mutex::new(Vec::new()));
+        for kind in [HookKind::Execute, HookKind::Read, HookKind::Write] {
+            let hits = hits.clone();
+            let note = move |event| {
+                lock(&hits).push(event);
+                true
+            };
+            session.add_hook(kind, 0, u16::MAX, Box::new(note));
+        }
+        let mut notes = Notes {
+            places: Vec::new(),
+            begun: Vec::new(),
+            end: recording.end(),
+            hits: Vec::new(),
+            changes: Vec::new(),
+            output: Vec::new(),
+            rare: Vec::new(),
+        };
+        let mut held = Held::new(&session, recording)?;
+        let mut ended = run(&session, 0)?;
+        let mut next = session.position().icount;
+        loop {
+            let new = std::mem::take(&mut *lock(&hits));
+            notes.add_hits(new, &mut held, &session);
+            // A wait that lasts to the end is no further place.
+            if session.position().icount == next {
+                let registers = session.registers();
+                notes.places.push(Seen {
+                    at: session.position(),
+                    pc: registers.pc,
+                    sp: registers.sp,
+                    digests: session.digests(),
+                    printed: session.output().len(),
+                });
+                next += 1;
+            }
+            if ended || notes.is_short() {
+                break;
+            }
+            ended = run(&session, 1)?;
+        }
+        let found = session.position();
+        if !notes.is_short() && found != notes.end {
+            return Err(format!("the naive replay ended at {found}, the recording at {}", notes.end));
+        }
+        notes.output = session.output();
+        notes.rare = rare_addresses(&notes.hits);
+        Ok(notes)
+    }
+
+    /// Whether the recording was too long to be noted whole.
+    pub fn is_short(&self) -> bool {
+        self.places.len() > PLACES_MAX
+    }
+
+    /// Takes in what one step has done.
+    fn add_hits(&mut self, new: Vec<HookEvent>, held: &mut Held, session: &Session) {
+        let mut pushed = 0;
+        for hit in &new {
+            let is_write = hit.kind == HookKind::Write;
+            pushed += u8::from(is_write && hit.address >> 8 == 1);
+            self.changes.push(is_write && held.is_changed_by(hit));
+            if hit.kind == HookKind::Execute {
+                let is_lost =
+                    new.iter().any(|other| other.kind == HookKind::Write && other.address == hit.address);
+                let opcode = (!is_lost).then(|| session.memory(hit.address, 1)[0]);
+                // Where the CPU has waited before it, an interrupt sequence may have come between.
+                let before = self.places.last().map_or(0xFF, |seen| seen.sp);
+                let sp = if self.places.last().is_some_and(|seen| seen.at == hit.position) {
+                    before
+                } else {
+                    before.wrapping_sub(pushed)
+                };
+                self.begun.push(Begun { at: hit.position, pc: hit.address, sp, opcode });
+            }
+        }
+        held.look_again(&new, session);
+        self.hits.extend(new);
+    }
+
+    /// The place at which so many instructions have retired.
+    pub fn place(&self, icount: u64) -> Position {
+        self.places[(icount - self.first()) as usize].at
+    }
+
+    /// The first and the last icount.
+    pub fn first(&self) -> u64 {
+        self.places[0].at.icount
+    }
+
+    pub fn last(&self) -> u64 {
+        self.first() + self.places.len() as u64 - 1
+    }
+
+    /// The notes of the instruction that is about to begin at a place.
+    pub fn begun_at(&self, place: Position) -> Option<&Begun> {
+        self.begun.iter().find(|begun| begun.at == place)
+    }
+
+    /// The stack pointer at a place.
+    pub fn sp(&self, place: Position) -> Option<u8> {
+        let seen = self.places.iter().find(|seen| seen.at == place).map(|seen| seen.sp);
+        seen.or_else(|| self.begun_at(place).map(|begun| begun.sp))
+    }
+
+    /// The last place before an access: one of those that were come to, or the beginning of an instruction.
+    pub fn place_before(&self, at: Position) -> Option<Position> {
+        let places = self.places.iter().map(|seen| seen.at);
+        let begun = self.begun.iter().map(|begun| begun.at);
+        places.chain(begun).filter(|place| place.cycles < at.cycles).max()
+    }
+
+    /// The instruction that makes an access; `None` for one on the way into a handler, or by a device.
+    pub fn author(&self, hit: &HookEvent) -> Option<&Begun> {
+        let begun = self.begun.iter().rfind(|begun| begun.at.cycles < hit.position.cycles);
+        begun.filter(|begun| begun.at.icount == hit.position.icount)
+    }
+
+    /// Where the call was made whose pushed bytes lie on the stack at a place, the last one.
+    pub fn call_site(&self, from: Position) -> Call {
+        let Some(sp) = self.sp(from) else { return Call::Unknown };
+        let mut below = 0x100 + u16::from(sp);
+        let stack = self.hits.iter().rev().filter(|hit| {
+            hit.kind == HookKind::Write && hit.position.cycles <= from.cycles && hit.address >> 8 == 1
+        });
+        for hit in stack {
+            if hit.address <= below || hit.position.cycles <= self.places[0].at.cycles {
+                continue;
+            }
+            let Some(place) = self.place_before(hit.position) else { continue };
+            let opcode = match self.author(hit) {
+                // A device that writes to the stack is no call, and the notes do not tell them apart.
+                None if hit.position.cycles <= self.place(hit.position.icount).cycles
+                    && self.is_by_device(hit) =>
+                {
+                    return Call::Unknown;
+                }
+                None => return Call::At(place),
+                Some(begun) => begun.opcode,
+            };
+            match opcode {
+                _ if place >= from => {}
+                None => return Call::Unknown,
+                Some(JSR | BRK) => return Call::At(place),
+                Some(PHA | PHP | PHX | PHY) => below = hit.address,
+                Some(_) => {}
+            }
+        }
+        Call::At(self.places[0].at)
+    }
+
+    /// Three bytes are pushed on the way into a handler, at ever lower addresses; anything else is a device's.
+    fn is_by_device(&self, hit: &HookEvent) -> bool {
+        let same = |other: &&HookEvent| {
+            other.kind == HookKind::Write
+                && other.position.icount == hit.position.icount
+                && self.author(other).is_none()
+        };
+        let pushed: Vec<&HookEvent> = self.hits.iter().filter(same).collect();
+        !pushed.len().is_multiple_of(3)
+            || pushed.windows(2).any(|pair| pair[0].position.cycles == pair[1].position.cycles)
+    }
+
+    /// Behind the instruction at a place, or behind the wait there, and behind the subroutine that it calls. `None` where
+    /// the notes cannot tell.
+    pub fn over(&self, from: Position) -> Option<Position> {
+        let begun = self.begun.iter().find(|begun| begun.at >= from && begun.at.icount == from.icount);
+        let Some(begun) = begun else { return Some(self.end) };
+        let next = from.icount + 1;
+        if !matches!(begun.opcode?, JSR | BRK) {
+            return Some(if next > self.last() { self.end } else { self.place(next) });
+        }
+        let raised = |seen: &&Seen| seen.at.icount >= next && seen.sp >= begun.sp;
+        Some(self.places.iter().find(raised).map_or(self.end, |seen| seen.at))
+    }
+
+    /// Behind the return from the subroutine or handler of a place.
+    pub fn out(&self, from: Position) -> Option<Position> {
+        let sp = self.sp(from)?;
+        for begun in self.begun.iter().filter(|begun| begun.at >= from && begun.sp >= sp) {
+            if matches!(begun.opcode?, RTS | RTI) {
+                let next = begun.at.icount + 1;
+                return Some(if next > self.last() { self.end } else { self.place(next) });
+            }
+        }
+        Some(self.end)
+    }
+
+    /// Executions and cycles by address, of the instructions with `start <= icount < stop`.
+    pub fn profile(&self, start: u64, stop: u64) -> BTreeMap<u16, (u64, u64)> {
+        let mut profile = BTreeMap::new();
+        for (number, begun) in self.begun.iter().enumerate() {
+            if !(start..stop).contains(&begun.at.icount) {
+                continue;
+            }
+            let behind = self.begun.get(number + 1).map_or(self.end, |next| next.at);
+            let behind = if stop > self.last() { behind } else { behind.min(self.place(stop)) };
+            let (count, cycles) = profile.entry(begun.pc).or_insert((0, 0));
+            *count += 1;
+            *cycles += behind.cycles - begun.at.cycles;
+        }
+        profile
+    }
+}
+
+fn rare_addresses(hits: &[HookEvent]) -> Vec<u16> {
+    let mut counts = BTreeMap::new();
+    hits.iter().for_each(|hit| *counts.entry(hit.address).or_insert(0) += 1);
+    let mut order: Vec<(u32, u16)> = counts.into_iter().map(|(address, count)| (count, address)).collect();
+    order.sort_unstable();
+    order.truncate(order.len().div_ceil(2));
+    order.into_iter().map(|(_, address)| address).collect()
+}
+
+/// What memory held before each step, to tell which writes change it.
+struct Held {
+    bytes: Vec<u8>,
+    /// Where a write is taken in by a device, or by nothing.
+    elsewhere: Vec<bool>,
+}
+
+impl Held {
+    fn new(session: &Session, recording: &Recording) -> Result<Self, String> {
+        let mut elsewhere = vec![true; 0x1_0000];
+        for region in &recording.board().map_err(text)?.regions {
+            elsewhere[usize::from(region.start)..=usize::from(region.end)].fill(false);
+        }
+        for (name, _) in session.devices() {
+            // Those without registers have no window.
+            if let Ok((first, last)) = session.device_window(&name) {
+                elsewhere[usize::from(first)..=usize::from(last)].fill(true);
+            }
+        }
+        Ok(Self { bytes: session.memory(0, 0x1_0000), elsewhere })
+    }
+
+    fn is_changed_by(&mut self, hit: &HookEvent) -> bool {
+        let place = usize::from(hit.address);
+        let before = std::mem::replace(&mut self.bytes[place], hit.value.unwrap_or_default());
+        self.elsewhere[place] || Some(before) != hit.value
+    }
+
+    /// ROM has ignored what was written to it.
+    fn look_again(&mut self, hits: &[HookEvent], session: &Session) {
+        for hit in hits.iter().filter(|hit| hit.kind == HookKind::Write) {
+            self.bytes[usize::from(hit.address)] = session.memory(hit.address, 1)[0];
+        }
+    }
+}
+
+/// Runs so many instructions, whatever stops the run in between; gives whether the recording has ended.
+pub fn run(session: &Session, instructions: u64) -> Result<bool, String> {
+    let goal = session.position().icount + instructions;
+    loop {
+        let left = goal - session.position().icount;
+        let request = RunRequest { instructions: Some(left), ..RunRequest::default() };
+        match session.run(request, &mut || false) {
+            Err(Error::Fault(_)) => {}
+            Err(error) => return Err(error.to_string()),
+            Ok(stop) if stop.reason == "end" => return Ok(true),
+            Ok(stop) if stop.reason == "budget" => return Ok(false),
+            Ok(_) => {}
+        }
+    }
+}
