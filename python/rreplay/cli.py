@@ -28,6 +28,7 @@ from . import (
 from ._sources import ImageSource, RomSource
 from ._terminal import Progress, count, table, write_bytes
 from ._terminal_session import converse, run_program
+from ._travel_commands import show_place, tell_difference
 from .demo import run_demo
 from .vocabulary import EventKind, Scheduler
 
@@ -121,6 +122,21 @@ def _parser() -> argparse.ArgumentParser:
     dump.add_argument("--limit", type=int, metavar="N", help="at most N events")
     dump.add_argument("--json", action="store_true", help="one JSON object a line")
     dump.set_defaults(command=_dump)
+
+    seek = commands.add_parser("seek", help="the machine at a place of a recording: registers, code, console")
+    _recording_option(seek)
+    seek.add_argument("icount", type=int, nargs="?", help="instructions retired (default: the end)")
+    seek.add_argument("--cycles", type=int, metavar="N", help="where the processor waits there: at this cycle")
+    _replay_rom_option(seek)
+    seek.add_argument("--json", action="store_true", help="one JSON object")
+    seek.set_defaults(command=_seek)
+
+    diff = commands.add_parser("diff", help="where two recordings part: the first event, the first instruction")
+    diff.add_argument("a", type=Path, help="an rreplay recording")
+    diff.add_argument("b", type=Path, help="another one, of the same board")
+    diff.add_argument("--salvage", action="store_true", help="open what is left of a damaged file")
+    diff.add_argument("--json", action="store_true", help="one JSON object")
+    diff.set_defaults(command=_diff)
 
     listing = commands.add_parser("boards", help="the preset boards, or one of them as TOML")
     listing.add_argument("name", nargs="?", help="print this preset's description")
@@ -377,6 +393,19 @@ def _plain(value: object) -> object:
 def _short(value: object) -> str:
     text = repr(value) if isinstance(value, bytes | str) else str(value)
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _seek(options: argparse.Namespace) -> int:
+    recording = _open(options)
+    timeline = recording.timeline(rom=_rom(options.rom))
+    timeline.seek(timeline.end_icount if options.icount is None else options.icount, cycles=options.cycles)
+    show_place(timeline, as_json=options.json)
+    return SUCCESS
+
+
+def _diff(options: argparse.Namespace) -> int:
+    differ = tell_difference(options.a, options.b, as_json=options.json, salvage=options.salvage)
+    return FINDING if differ else SUCCESS
 
 
 def _boards(options: argparse.Namespace) -> int:

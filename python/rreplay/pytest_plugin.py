@@ -78,10 +78,13 @@ class _Taped:
         except ReplayError as error:
             return f"{self.path}: cannot be reopened: {error}"
         at = "" if instructions == 0 else f"; m.run(instructions={instructions})"
+        opened = f"rreplay.open({str(self.path)!r})"
         return (
             f"{self.machine.board.name}: recorded in {self.path}, and stood at icount {self.failed_at}.\n"
             "Reopen it there:\n"
-            f'  python -ic "import rreplay; m = rreplay.open({str(self.path)!r}).replay(){at}"'
+            f'  python -ic "import rreplay; m = {opened}.replay(){at}"\n'
+            "Or go backwards from there, with t.reverse_step(), t.last_write(address):\n"
+            f'  python -ic "import rreplay; t = {opened}.timeline(); t.seek({self.recording.icount})"'
         )
 
 

@@ -55,6 +55,21 @@ def test_the_line_in_the_report_reopens_it_there(pytester: pytest.Pytester) -> N
     assert b"W65C02" in names["m"].console.output
 
 
+def test_the_other_line_goes_backwards_from_there(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(FAILING)
+    output = pytester.runpytest_subprocess().stdout.str()
+    line = re.findall(r'python -ic "(.*)"', output)[1]
+    names: dict[str, rr.Timeline] = {}
+    exec(line, names)
+    timeline = names["t"]
+    assert timeline.icount == timeline.end_icount
+    assert timeline.memory[0x3000] == 0x5A
+    written = timeline.last_write(0x3000)
+    timeline.reverse_step(5)
+    assert timeline.icount == timeline.end_icount - 5
+    assert written is None, "the test itself has put the byte there"
+
+
 def test_a_passed_test_leaves_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(PASSING)
     pytester.runpytest_subprocess().assert_outcomes(passed=2)

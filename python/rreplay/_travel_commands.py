@@ -1,0 +1,80 @@
+"""The commands `rreplay seek` and `rreplay diff`: a place in a recording, and where two recordings part."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .difference import Difference, Side, diff
+from .recording import Recording
+from .timeline import Moment, Timeline
+
+INSTRUCTIONS_SHOWN = 5
+"""Instructions that `seek` shows, from the next one on."""
+LINES_SHOWN = 3
+"""Lines of the console that `seek` shows, the last ones."""
+
+
+def show_place(timeline: Timeline, *, as_json: bool) -> None:
+    """Prints where a timeline stands: registers, the instructions that come, what the console printed last."""
+    moment = timeline.moment
+    if as_json:
+        print(json.dumps(_told(moment)))
+        return
+    registers = " ".join(f"{name}=${value:02X}" for name, value in moment.registers.items())
+    print(f"icount {moment.icount} of {timeline.end_icount}, cycle {moment.cycles}")
+    print(f"  {registers}")
+    for number, instruction in enumerate(moment.disassemble(count=INSTRUCTIONS_SHOWN)):
+        print(f"{'=>' if number == 0 else '  '} ${instruction.address:04X}  {instruction.text}")
+    lines = moment.console_output.decode("ascii", "backslashreplace").splitlines()[-LINES_SHOWN:]
+    for line in lines:
+        print(f"  | {line}".rstrip())
+
+
+def _told(moment: Moment) -> dict[str, Any]:
+    instruction = moment.disassemble()[0]
+    return {
+        "icount": moment.icount,
+        "cycles": moment.cycles,
+        "registers": moment.registers,
+        "instruction": instruction.text,
+        "console_bytes": len(moment.console_output),
+        "digest": moment.digest(),
+    }
+
+
+def tell_difference(a: Path, b: Path, *, as_json: bool, salvage: bool) -> bool:
+    """Prints where two recordings part; gives whether they do."""
+    found = diff(Recording(a, salvage=salvage), Recording(b, salvage=salvage))
+    if as_json:
+        print(json.dumps({"same": found is None, "difference": None if found is None else _difference(found)}))
+    elif found is None:
+        print(f"{a} and {b} are of the same run")
+    else:
+        print(found)
+    return found is not None
+
+
+def _difference(found: Difference) -> dict[str, Any]:
+    return {
+        "icount": found.icount,
+        "a": _side(found.a),
+        "b": _side(found.b),
+        "registers": {name: list(values) for name, values in found.registers.items()},
+        "memory": [{"address": byte.address, "a": byte.a, "b": byte.b} for byte in found.memory],
+        "devices": {
+            name: {field: [str(value) for value in values] for field, values in fields.items()}
+            for name, fields in found.devices.items()
+        },
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    event = side.event
+    return {
+        "recording": str(side.recording.path),
+        "event": None if event is None else {"icount": event.icount, "ordinal": event.ordinal, "kind": event.kind},
+        "pc": side.before.pc,
+        "instruction": None if side.instruction is None else side.instruction.text,
+    }
