@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._sources import RomSource, resolve_images
 from .errors import ArgumentError, StateError
-from .machine import Machine, whole_number
+from .machine import Machine, required_number, whole_number
 from .timeline import MEMORY_BUDGET, Timeline
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ class Recording:
             start: Only events at or after this icount.
             stop: Only events before this icount.
         """
+        if kind is not None and not isinstance(kind, str):
+            raise ArgumentError(f"a kind of event is a name such as 'interrupt', and {kind!r} is not")
         whole_number("start", start)
         whole_number("stop", stop)
         return self._file.events(kind, start, stop)
@@ -183,11 +185,14 @@ class Recording:
         from those of the whole.
 
         Raises:
-            ArgumentError: The part is empty or not in the recording, or a request of the machine waits at `a`.
+            ArgumentError: The part is empty or not in the recording, a request of the machine waits at `a`, or the path
+                is the recording's own.
             LogError: The file cannot be written.
         """
-        whole_number("a", a)
-        whole_number("b", b)
+        required_number("a", a)
+        required_number("b", b)
+        if Path(path).exists() and Path(path).samefile(self.path):
+            raise ArgumentError(f"{self.path} is what is cut from: give the part another path")
         self._timeline_core(rom, MEMORY_BUDGET).cut(a, b, os.fspath(path))
         part = Recording(path)
         part.verify(rom=rom)
