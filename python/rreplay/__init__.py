@@ -70,7 +70,7 @@ from .machine import Cpu, Hook, Machine
 from .memory import Memory
 from .minimize import minimize
 from .origin import Origin
-from .recording import LiveRecording, Recording, open  # noqa: A004
+from .recording import Events, LiveRecording, Recording, open  # noqa: A004
 from .replay import Replay, ReplayLock
 from .replay_values import (
     Abs,
@@ -130,6 +130,7 @@ __all__ = [
     "Entropy",
     "Event",
     "EventKind",
+    "Events",
     "ExpectTimeout",
     "FaultError",
     "Files",

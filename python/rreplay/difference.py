@@ -77,6 +77,11 @@ def diff(a: Recording, b: Recording) -> Difference | None:
         ArgumentError: The recordings are of different boards.
         Divergence: One of them does not replay.
     """
+    for recording in (a, b):
+        if not hasattr(recording, "board"):
+            raise ArgumentError(
+                f"two recordings are compared, and {recording!r} is none: open its file with rreplay.open"
+            )
     if a.board != b.board:
         raise ArgumentError(
             f"the recordings are of different boards, {a.board.name} and {b.board.name}: there is nothing to compare"

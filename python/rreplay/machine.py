@@ -432,6 +432,17 @@ def whole_number(name: str, value: object, *, least: int = 0, most: int = (1 << 
     raise ArgumentError(f"{name} is a whole number from {least} {end}, and {value!r} is not")
 
 
+def required_number(name: str, value: object, *, least: int = 0, most: int = (1 << 64) - 1) -> None:
+    """Checks a count or an address that must be given.
+
+    Raises:
+        ArgumentError: It is something else, or out of range.
+    """
+    if value is None:
+        raise ArgumentError(f"{name} is a whole number, and None is not")
+    whole_number(name, value, least=least, most=most)
+
+
 def _output_test(pattern: bytes | re.Pattern[bytes]) -> bytes | Callable[[bytes], bool]:
     compiled = compile_pattern(pattern)
     if isinstance(pattern, bytes):
@@ -451,7 +462,8 @@ def address_range(address: Any) -> tuple[int, int]:
     Raises:
         AddressError: It is something else, or out of range.
     """
-    span = range(address, address + 1) if isinstance(address, int) else address
+    is_address = isinstance(address, int) and not isinstance(address, bool)
+    span = range(address, address + 1) if is_address else address
     if isinstance(span, slice) and span.step is None and isinstance(span.start, int) and isinstance(span.stop, int):
         span = range(span.start, span.stop)
     if not isinstance(span, range) or span.step != 1 or len(span) == 0 or span[0] < 0 or span[-1] > 0xFFFF:

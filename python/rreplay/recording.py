@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._sources import RomSource, resolve_images
 from .errors import ArgumentError, StateError
-from .machine import Machine, whole_number
+from .machine import Machine, required_number, whole_number
 from .timeline import MEMORY_BUDGET, Timeline
 
 if TYPE_CHECKING:
@@ -21,7 +21,24 @@ if TYPE_CHECKING:
     from .timeline import Symbols
     from .vocabulary import EventKind, Scheduler
 
-__all__ = ["LiveRecording", "Recording", "open"]
+__all__ = ["Events", "LiveRecording", "Recording", "open"]
+
+
+class Events:
+    """The events of a recording as a table, for whatever takes Arrow streams: `polars.DataFrame(recording.to_arrow())`.
+
+    A row is an event: its icount, cycles, ordinal and kind, and a column for each attribute that events have, null
+    where this one has it not (`samples` are lists; the digests are left out). The file is read anew each time.
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: _core.EventColumns) -> None:
+        self._columns = columns
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The table as an Arrow C stream."""
+        return self._columns.arrow_c_stream()
 
 
 class Recording:
@@ -122,9 +139,19 @@ class Recording:
             start: Only events at or after this icount.
             stop: Only events before this icount.
         """
-        whole_number("start", start)
-        whole_number("stop", stop)
+        _check_events(kind, start, stop)
         return self._file.events(kind, start, stop)
+
+    def to_arrow(self, kind: EventKind | None = None, start: int | None = None, stop: int | None = None) -> Events:
+        """The events as a table, without executing anything: `polars.DataFrame(recording.to_arrow())`.
+
+        Args:
+            kind: As for `events`.
+            start: As for `events`.
+            stop: As for `events`.
+        """
+        _check_events(kind, start, stop)
+        return Events(self._file.event_columns(kind, start, stop))
 
     @property
     def output(self) -> bytes:
@@ -183,11 +210,14 @@ class Recording:
         from those of the whole.
 
         Raises:
-            ArgumentError: The part is empty or not in the recording, or a request of the machine waits at `a`.
+            ArgumentError: The part is empty or not in the recording, a request of the machine waits at `a`, or the path
+                is the recording's own.
             LogError: The file cannot be written.
         """
-        whole_number("a", a)
-        whole_number("b", b)
+        required_number("a", a)
+        required_number("b", b)
+        if Path(path).exists() and Path(path).samefile(self.path):
+            raise ArgumentError(f"{self.path} is what is cut from: give the part another path")
         self._timeline_core(rom, MEMORY_BUDGET).cut(a, b, os.fspath(path))
         part = Recording(path)
         part.verify(rom=rom)
@@ -224,6 +254,13 @@ class Recording:
         if jobs is None:
             jobs = os.cpu_count() or 1
         return self._file.verify(jobs, scheduler, resolve_images(rom), report)
+
+
+def _check_events(kind: object, start: object, stop: object) -> None:
+    if kind is not None and not isinstance(kind, str):
+        raise ArgumentError(f"a kind of event is a name such as 'interrupt', and {kind!r} is not")
+    whole_number("start", start)
+    whole_number("stop", stop)
 
 
 class LiveRecording(Recording):

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from . import _core
-from .errors import ArgumentError, StateError
-from .machine import Machine, address_range, whole_number
+from .console import compile_pattern
+from .errors import ArgumentError, StateError, UnknownDevice
+from .machine import Machine, address_range, required_number, whole_number
 from .memory import Memory
 from .origin import Origin, trace_origin
 
@@ -43,7 +44,11 @@ def read_symbols(symbols: Symbols | None) -> dict[str, int]:
     if symbols is None:
         return {}
     if isinstance(symbols, Mapping):
+        for name, address in symbols.items():
+            required_number(f"the symbol {name!r}", address, most=0xFFFF)
         return dict(symbols)
+    if not isinstance(symbols, str | os.PathLike):
+        raise ArgumentError(f"symbols are a mapping of names to addresses or a label file, and {symbols!r} is neither")
     path = Path(symbols)
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -93,6 +98,31 @@ class PastDevice:
     def state(self) -> dict[str, int | bool | bytes | None]:
         """Its registers by their data sheet names."""
         return self._core.device_state(self._place, self._name)
+
+
+class PastDevices(Mapping[str, PastDevice]):
+    """The board's devices by name, as they were."""
+
+    __slots__ = ("_devices",)
+
+    def __init__(self, core: _core.TimelineCore, place: tuple[int, int]) -> None:
+        self._devices = {name: PastDevice(core, place, name, kind) for name, kind in core.device_names()}
+
+    def __getitem__(self, name: str) -> PastDevice:
+        try:
+            return self._devices[name]
+        except KeyError:
+            known = ", ".join(self._devices) or "none at all"
+            raise UnknownDevice(f"the board has no device {name!r}; it has {known}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._devices)
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def __repr__(self) -> str:
+        return f"<PastDevices {', '.join(self._devices)}>"
 
 
 class Moment:
@@ -146,9 +176,9 @@ class Moment:
         return Memory(_Past(self._core, lambda: place))
 
     @property
-    def devices(self) -> dict[str, PastDevice]:
+    def devices(self) -> PastDevices:
         """The board's devices by name."""
-        return {name: PastDevice(self._core, self._place, name, kind) for name, kind in self._core.device_names()}
+        return PastDevices(self._core, self._place)
 
     @property
     def console_output(self) -> bytes:
@@ -171,7 +201,7 @@ class Moment:
         """Instructions from `addr`, or from the program counter, on."""
         if addr is not None:
             whole_number("addr", addr, most=0xFFFF)
-        whole_number("count", count, most=0x10000)
+        required_number("count", count, most=0x10000)
         return self._core.disassemble(self._place, addr, count)
 
     def fork(self) -> Machine:
@@ -364,7 +394,7 @@ class Timeline:
         symbols: Symbols | None = None,
         memory_budget: int = MEMORY_BUDGET,
     ) -> None:
-        whole_number("memory_budget", memory_budget)
+        required_number("memory_budget", memory_budget)
         self.recording = recording
         self.symbols = read_symbols(symbols)
         self._core = recording._timeline_core(rom, memory_budget)
@@ -378,6 +408,8 @@ class Timeline:
 
         It is given how many it were so far. What it raises ends the operation. None: nobody is called any more.
         """
+        if callback is not None:
+            _callable("progress is told to a function that takes a number", callback)
         self._core.set_progress(callback)
 
     # ---- where it stands ----
@@ -428,7 +460,7 @@ class Timeline:
         return Memory(_Past(self._core, lambda: self._core.place))
 
     @property
-    def devices(self) -> dict[str, PastDevice]:
+    def devices(self) -> PastDevices:
         """The board's devices by name, here."""
         return self.moment.devices
 
@@ -446,11 +478,36 @@ class Timeline:
         return self.moment.disassemble(addr, count)
 
     def at(self, icount: int, cycles: int | None = None) -> Moment:
-        """The moment at which `icount` instructions have just retired; the timeline stays where it is."""
-        whole_number("icount", icount)
-        if cycles is not None:
-            whole_number("cycles", cycles)
-        return Moment(self._core, self._core.place_at(icount, cycles))
+        """The moment at which `icount` instructions have just retired; the timeline stays where it is.
+
+        Args:
+            icount: Instructions retired.
+            cycles: The first place at or behind this cycle, where the processor waits.
+
+        Raises:
+            ArgumentError: It is not in the recording.
+        """
+        return Moment(self._core, self._place_at(icount, cycles))
+
+    def _place_at(self, icount: int, cycles: int | None) -> tuple[int, int]:
+        required_number("icount", icount)
+        whole_number("cycles", cycles)
+        place = self._core.place_at(icount, cycles)
+        if place[0] != icount or (cycles is not None and place[1] < cycles):
+            raise ArgumentError(
+                f"cycle {cycles} is not at icount {icount}: the processor waits there no longer; "
+                "leave the cycles out, or give those of a wait"
+            )
+        return place
+
+    def _place_of(self, moment: Moment) -> tuple[int, int]:
+        """The place of a moment, which may be another timeline's if that is of the same recording."""
+        place = (moment.icount, moment.cycles)
+        if moment._core is not self._core:
+            same = self._core.place_at(*place) == place and self._core.digest(place) == moment.digest()
+            if not same:
+                raise ArgumentError(f"{moment!r} is of another recording: give a moment of this one, or an icount")
+        return place
 
     # ---- going ----
 
@@ -466,23 +523,24 @@ class Timeline:
             ArgumentError: It is not in the recording.
         """
         if isinstance(target, Moment):
-            self._core.go_to((target.icount, target.cycles))
+            self._core.go_to(self._place_of(target))
         elif isinstance(target, (_core.Access, _core.Event)):
             self._core.go_before((target.icount, target.cycles))
         else:
-            whole_number("icount", target)
-            if cycles is not None:
-                whole_number("cycles", cycles)
-            self._core.seek(target, cycles)
+            required_number("icount", target)
+            if cycles is None:
+                self._core.seek(target, None)
+            else:
+                self._core.go_to(self._place_at(target, cycles))
 
     def step(self, n: int = 1) -> Stop:
         """Executes `n` instructions, or as many as there are."""
-        whole_number("n", n)
+        required_number("n", n)
         return self._core.step(n)
 
     def reverse_step(self, n: int = 1) -> Stop:
         """Goes back by `n` instructions, or to the start. From behind a wait the first step goes before it."""
-        whole_number("n", n)
+        required_number("n", n)
         return self._core.reverse_step(n)
 
     def step_over(self) -> Stop:
@@ -518,7 +576,7 @@ class Timeline:
     def address(self, where: int | str) -> int:
         """The address of a symbol; an address is given back as it is."""
         if not isinstance(where, str):
-            whole_number("address", where, most=0xFFFF)
+            required_number("address", where, most=0xFFFF)
             return where
         if where not in self.symbols:
             known = ", ".join(sorted(self.symbols)[:8]) or "none: give timeline(symbols=...)"
@@ -569,6 +627,7 @@ class Timeline:
     def _condition(self, condition: Condition | None) -> Callable[[tuple[int, int], Access | None], object] | None:
         if condition is None:
             return None
+        _callable("a condition is a function that takes a moment", condition)
         core = self._core
         return lambda place, access: condition(Moment(core, place, access))
 
@@ -613,19 +672,16 @@ class Timeline:
 
     def run_to_output(self, text: bytes | re.Pattern[bytes]) -> bool:
         """Goes to where the console prints the end of the first `text` behind here; False, and nowhere, without one."""
+        pattern = compile_pattern(text)
         printed = len(self.console_output)
-        output = self.recording.output
-        pattern = re.compile(re.escape(text)) if isinstance(text, bytes) else text
-        found = next((match for match in pattern.finditer(output) if match.end() > printed), None)
-        if found is None:
-            return False
-        return self._go_to_output(found.end())
+        ends = (match.end() for match in pattern.finditer(self.recording.output) if match[0])
+        end = next((end for end in ends if end > printed), None)
+        return end is not None and self._go_to_output(end)
 
     def reverse_run_to_output(self, text: bytes | re.Pattern[bytes]) -> bool:
         """Goes back to where the console printed the end of the last `text` before here; False without one."""
-        output = self.console_output
-        pattern = re.compile(re.escape(text)) if isinstance(text, bytes) else text
-        ends = [match.end() for match in pattern.finditer(output)]
+        pattern = compile_pattern(text)
+        ends = [match.end() for match in pattern.finditer(self.console_output) if match[0]]
         return bool(ends) and self._go_to_output(ends[-1])
 
     def _go_to_output(self, length: int) -> bool:
@@ -648,7 +704,7 @@ class Timeline:
         if before is None:
             place = None
         elif isinstance(before, Moment):
-            place = (before.icount, before.cycles)
+            place = self._place_of(before)
         else:
             whole_number("before", before)
             place = self._core.place_at(before, None)
@@ -707,9 +763,15 @@ class Timeline:
 
         Every place is asked, from the start on: narrow a long recording with a breakpoint or watchpoint first.
         """
+        _callable("the predicate is a function that takes a moment", predicate)
         core = self._core
         place = core.first(lambda place: predicate(Moment(core, place)))
         return None if place is None else Moment(core, place)
+
+
+def _callable(what: str, value: object) -> None:
+    if not callable(value):
+        raise ArgumentError(f"{what}, and {value!r} cannot be called")
 
 
 def _kinds(access: str) -> tuple[bool, bool]:

@@ -55,7 +55,9 @@ impl PyEvent {
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let payload = PyDict::new(py);
-        fill(&payload, &self.event.event, &self.names)?;
+        for (name, value) in carried(&self.event.event, &self.names) {
+            payload.set_item(name, value.to_python(py)?)?;
+        }
         Ok(payload)
     }
 
@@ -79,101 +81,106 @@ impl PyEvent {
     }
 }
 
-/// Sets the fields that `event` carries.
-fn fill(payload: &Bound<'_, PyDict>, event: &Event, names: &Names) -> PyResult<()> {
-    let py = payload.py();
-    let device = |id: u16| names.char_devices.get(usize::from(id)).cloned().unwrap_or_else(|| id.to_string());
-    match event {
-        Event::Interrupt(interrupt) => payload.set_item("interrupt", interrupt.name()),
-        Event::Exception(exception) => payload.set_item("exception", exception.name()),
-        Event::Async(event) => fill_async(payload, event, &device),
-        Event::Shutdown(cause) => payload.set_item("cause", cause.name()),
-        Event::CharWrite { device: id, bytes, written } => {
-            payload.set_item("device", device(id.0))?;
-            payload.set_item("data", PyBytes::new(py, bytes))?;
-            payload.set_item("result", written.result)?;
-            payload.set_item("offset", written.offset)
-        }
-        Event::CharReadAll { device: id, bytes } => {
-            payload.set_item("device", device(id.0))?;
-            payload.set_item("data", PyBytes::new(py, bytes))
-        }
-        Event::CharReadAllError { device: id, error } => {
-            payload.set_item("device", device(id.0))?;
-            payload.set_item("error", error)
-        }
-        Event::AudioOut { frames } => payload.set_item("frames", frames),
-        Event::AudioIn { recorded, samples, write_position } => {
-            payload.set_item("recorded", recorded)?;
-            payload.set_item("samples", samples)?;
-            payload.set_item("write_position", write_position)
-        }
-        Event::Random { result, bytes } => {
-            payload.set_item("result", result)?;
-            payload.set_item("data", PyBytes::new(py, bytes))
-        }
-        Event::Clock { kind, value } => {
-            payload.set_item("clock", kind.name())?;
-            payload.set_item("value", value)
-        }
-        Event::Checkpoint(checkpoint) => payload.set_item("checkpoint", checkpoint.name()),
-        Event::Digest(digests) => {
-            let by_name = PyDict::new(py);
-            for (number, digest) in digests.iter().enumerate() {
-                let name = names.subsystems.get(number).cloned().unwrap_or_else(|| number.to_string());
-                by_name.set_item(name, digest.to_string())?;
+/// A value that an event carries.
+pub enum Value {
+    Text(String),
+    Bytes(Vec<u8>),
+    Number(i64),
+    Id(u64),
+    Flag(bool),
+    Samples(Vec<i16>),
+    Digests(Vec<(String, String)>),
+}
+
+impl Value {
+    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self {
+            Self::Text(text) => text.into_pyobject(py)?.into_any(),
+            Self::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
+            Self::Number(number) => number.into_pyobject(py)?.into_any(),
+            Self::Id(number) => number.into_pyobject(py)?.into_any(),
+            Self::Flag(flag) => flag.into_pyobject(py)?.to_owned().into_any(),
+            Self::Samples(samples) => samples.into_pyobject(py)?,
+            Self::Digests(digests) => {
+                let by_name = PyDict::new(py);
+                for (name, digest) in digests {
+                    by_name.set_item(name, digest)?;
+                }
+                by_name.into_any()
             }
-            payload.set_item("digests", by_name)
-        }
-        Event::Snapshot { number } => payload.set_item("number", number),
-        Event::End => Ok(()),
+        })
     }
 }
 
-fn fill_async(
-    payload: &Bound<'_, PyDict>,
-    event: &AsyncEvent,
-    device: &dyn Fn(u16) -> String,
-) -> PyResult<()> {
-    let py = payload.py();
+/// What `event` carries, by name.
+pub fn carried(event: &Event, names: &Names) -> Vec<(&'static str, Value)> {
+    let device = |id: u16| {
+        let name = names.char_devices.get(usize::from(id)).cloned();
+        ("device", Value::Text(name.unwrap_or_else(|| id.to_string())))
+    };
+    let name = |name: &str| Value::Text(name.to_owned());
+    let data = |bytes: &[u8]| ("data", Value::Bytes(bytes.to_vec()));
+    let number = |name, number: i64| (name, Value::Number(number));
     match event {
-        AsyncEvent::Bh { id } | AsyncEvent::BhOneshot { id } => payload.set_item("id", id),
-        AsyncEvent::Input(input) => fill_input(payload, *input),
-        AsyncEvent::InputSync => Ok(()),
-        AsyncEvent::CharRead { device: id, bytes } => {
-            payload.set_item("device", device(id.0))?;
-            payload.set_item("data", PyBytes::new(py, bytes))
+        Event::Interrupt(interrupt) => vec![("interrupt", name(interrupt.name()))],
+        Event::Exception(exception) => vec![("exception", name(exception.name()))],
+        Event::Async(AsyncEvent::Bh { id } | AsyncEvent::BhOneshot { id }) => vec![("id", Value::Id(*id))],
+        Event::Async(AsyncEvent::Input(input)) => input_carried(*input),
+        Event::Async(AsyncEvent::InputSync) | Event::End => Vec::new(),
+        Event::Async(AsyncEvent::CharRead { device: id, bytes })
+        | Event::CharReadAll { device: id, bytes } => vec![device(id.0), data(bytes)],
+        Event::Async(AsyncEvent::Block { id, result, data: bytes }) => {
+            vec![("id", Value::Id(*id)), number("result", i64::from(*result)), data(bytes)]
         }
-        AsyncEvent::Block { id, result, data } => {
-            payload.set_item("id", id)?;
-            payload.set_item("result", result)?;
-            payload.set_item("data", PyBytes::new(py, data))
+        Event::Async(AsyncEvent::Net { device, flags, bytes }) => {
+            vec![number("device", i64::from(*device)), number("flags", i64::from(*flags)), data(bytes)]
         }
-        AsyncEvent::Net { device: number, flags, bytes } => {
-            payload.set_item("device", number)?;
-            payload.set_item("flags", flags)?;
-            payload.set_item("data", PyBytes::new(py, bytes))
+        Event::Shutdown(cause) => vec![("cause", name(cause.name()))],
+        Event::CharWrite { device: id, bytes, written } => vec![
+            device(id.0),
+            data(bytes),
+            number("result", i64::from(written.result)),
+            number("offset", i64::from(written.offset)),
+        ],
+        Event::CharReadAllError { device: id, error } => {
+            vec![device(id.0), number("error", i64::from(*error))]
         }
+        Event::AudioOut { frames } => vec![number("frames", i64::from(*frames))],
+        Event::AudioIn { recorded, samples, write_position } => vec![
+            number("recorded", i64::from(*recorded)),
+            ("samples", Value::Samples(samples.clone())),
+            number("write_position", i64::from(*write_position)),
+        ],
+        Event::Random { result, bytes } => vec![number("result", i64::from(*result)), data(bytes)],
+        Event::Clock { kind, value } => vec![("clock", name(kind.name())), number("value", *value)],
+        Event::Checkpoint(checkpoint) => vec![("checkpoint", name(checkpoint.name()))],
+        Event::Digest(digests) => {
+            let named = digests.iter().enumerate().map(|(place, digest)| {
+                let name = names.subsystems.get(place).cloned();
+                (name.unwrap_or_else(|| place.to_string()), digest.to_string())
+            });
+            vec![("digests", Value::Digests(named.collect()))]
+        }
+        Event::Snapshot { number } => vec![("number", Value::Id(*number))],
     }
 }
 
-fn fill_input(payload: &Bound<'_, PyDict>, input: InputEvent) -> PyResult<()> {
-    let (name, (first, first_value), (second, second_value)) = match input {
+fn input_carried(input: InputEvent) -> Vec<(&'static str, Value)> {
+    let (name, field, second) = match input {
         InputEvent::Key { keycode, down } => {
-            ("key", ("keycode", i64::from(keycode)), ("down", i64::from(down)))
+            ("key", ("keycode", i64::from(keycode)), ("down", Value::Flag(down)))
         }
         InputEvent::Button { button, down } => {
-            ("button", ("button", i64::from(button)), ("down", i64::from(down)))
+            ("button", ("button", i64::from(button)), ("down", Value::Flag(down)))
         }
-        InputEvent::Rel { axis, value } => ("rel", ("axis", i64::from(axis)), ("value", i64::from(value))),
-        InputEvent::Abs { axis, value } => ("abs", ("axis", i64::from(axis)), ("value", i64::from(value))),
+        InputEvent::Rel { axis, value } => {
+            ("rel", ("axis", i64::from(axis)), ("value", Value::Number(i64::from(value))))
+        }
+        InputEvent::Abs { axis, value } => {
+            ("abs", ("axis", i64::from(axis)), ("value", Value::Number(i64::from(value))))
+        }
     };
-    payload.set_item("input", name)?;
-    payload.set_item(first, first_value)?;
-    if second == "down" {
-        return payload.set_item(second, second_value != 0);
-    }
-    payload.set_item(second, second_value)
+    vec![("input", Value::Text(name.to_owned())), (field.0, Value::Number(field.1)), second]
 }
 
 type Source = Box<dyn Iterator<Item = Result<StampedEvent, Error>> + Send>;

@@ -42,7 +42,7 @@ mod _core {
     #[pymodule_export]
     use super::session::{PyInputGate, PySession};
     #[pymodule_export]
-    use super::table::PyAccessColumns;
+    use super::table::{PyAccessColumns, PyEventColumns};
     #[pymodule_export]
     use super::timeline::PyTimeline;
     #[pymodule_export]

@@ -5,6 +5,7 @@ use super::callbacks::Callbacks;
 use super::errors::{OrRaise, named};
 use super::event::{Names, PyEventIterator};
 use super::session::{Image, PySession, images, scheduler};
+use super::table::PyEventColumns;
 use super::values::PyVerification;
 use crate::engine::Scheduler;
 use crate::log::EventKind;
@@ -17,6 +18,11 @@ use std::path::PathBuf;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn event_kind(py: Python<'_>, kind: Option<&str>) -> PyResult<Option<EventKind>> {
+    let kind = kind.map(str::parse::<EventKind>).transpose();
+    kind.map_err(|unknown| named(py, "ArgumentError", &unknown.to_string()))
 }
 
 /// An opened recording.
@@ -143,10 +149,26 @@ impl PyRecordingFile {
         start: Option<u64>,
         stop: Option<u64>,
     ) -> PyResult<PyEventIterator> {
-        let kind = kind.map(str::parse::<EventKind>).transpose();
-        let kind = kind.map_err(|unknown| named(py, "ArgumentError", &unknown.to_string()))?;
+        let kind = event_kind(py, kind)?;
         let source = py.detach(|| self.recording.events(kind, start, stop)).or_raise(py)?;
         Ok(PyEventIterator::new(Box::new(source), Arc::clone(&self.names)))
+    }
+
+    #[pyo3(signature = (kind, start, stop))]
+    fn event_columns(
+        &self,
+        py: Python<'_>,
+        kind: Option<&str>,
+        start: Option<u64>,
+        stop: Option<u64>,
+    ) -> PyResult<PyEventColumns> {
+        Ok(PyEventColumns {
+            recording: Shared::clone(&self.recording),
+            names: Arc::clone(&self.names),
+            kind: event_kind(py, kind)?,
+            start,
+            stop,
+        })
     }
 
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
