@@ -14,7 +14,7 @@ from . import _core
 from .errors import ArgumentError, StateError
 from .machine import Machine, address_range, whole_number
 from .memory import Memory
-from .origin import Origin, trace_origin
+from .origin import Origin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -662,11 +662,13 @@ class Timeline:
         """
         address = self.address(addr)
         if before is None:
-            before = self.moment
-        return trace_origin(self, address, before if isinstance(before, Moment) else self.at(before))
-
-    def _moment(self, place: tuple[int, int]) -> Moment:
-        return Moment(self._core, place)
+            place = self._core.place
+        elif isinstance(before, Moment):
+            place = (before.icount, before.cycles)
+        else:
+            whole_number("before", before)
+            place = self._core.place_at(before, None)
+        return Origin.from_rows(self._core.origin(address, place))
 
     def accesses(
         self,

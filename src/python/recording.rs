@@ -23,7 +23,7 @@ fn hex(bytes: &[u8]) -> String {
 #[pyclass(frozen, module = "rreplay._core", name = "RecordingFile")]
 pub struct PyRecordingFile {
     pub recording: Shared<Recording>,
-    names: Arc<Names>,
+    pub names: Arc<Names>,
 }
 
 #[pymethods]

@@ -2,6 +2,7 @@
 
 use super::callbacks::Callbacks;
 use super::errors::OrRaise;
+use super::event::{Names, PyEvent};
 use super::recording::PyRecordingFile;
 use super::session::{Image, PySession, digests_dict, fields_dict, images, registers_dict};
 use super::table::PyAccessColumns;
@@ -10,7 +11,7 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::sync::{Arc, Mutex, Shared, lock};
 use crate::timeline::{
-    Access, AccessQuery, Condition, PointId, Timeline, TimelineStop, WORK_BETWEEN_QUESTIONS,
+    Access, AccessQuery, Condition, OriginNode, PointId, Timeline, TimelineStop, WORK_BETWEEN_QUESTIONS,
 };
 use crate::units::Position;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -29,10 +30,15 @@ fn place(position: Position) -> Place {
     (position.icount, position.cycles)
 }
 
+/// A node of an origin's graph: kind, icount, cycles, value, words, pc, address, event, and the places of its sources.
+type OriginRow =
+    (&'static str, u64, u64, Option<u8>, String, Option<u16>, Option<u16>, Option<PyEvent>, Vec<usize>);
+
 /// A recording to move in.
 #[pyclass(frozen, module = "rreplay._core", name = "TimelineCore")]
 pub struct PyTimeline {
     timeline: Timeline,
+    names: Arc<Names>,
     callbacks: Arc<Callbacks>,
     /// The conditions of breakpoints and watchpoints, where Python's collector sees them.
     conditions: Arc<Mutex<BTreeMap<u64, Py<PyAny>>>>,
@@ -115,7 +121,8 @@ impl PyTimeline {
         let timeline = py.detach(|| Timeline::new(&recording, &images, budget)).or_raise(py)?;
         let (conditions, next_condition) = (Arc::default(), Mutex::new(0));
         let progress = Mutex::new(None);
-        Ok(Self { timeline, callbacks: Arc::default(), conditions, next_condition, progress })
+        let names = Arc::clone(&file.get().names);
+        Ok(Self { timeline, names, callbacks: Arc::default(), conditions, next_condition, progress })
     }
 
     #[getter]
@@ -148,10 +155,6 @@ impl PyTimeline {
 
     fn place_at(&self, py: Python<'_>, icount: u64, cycles: Option<u64>) -> PyResult<Place> {
         self.work(py, |timeline, interrupted| timeline.place_at(icount, cycles, interrupted)).map(place)
-    }
-
-    fn instruction_place(&self, py: Python<'_>, icount: u64) -> PyResult<Place> {
-        self.work(py, |timeline, interrupted| timeline.instruction_place(icount, interrupted)).map(place)
     }
 
     fn seek(&self, py: Python<'_>, icount: u64, cycles: Option<u64>) -> PyResult<Place> {
@@ -228,6 +231,19 @@ impl PyTimeline {
         let found =
             self.work(py, |timeline, interrupted| timeline.last_write(address, before, interrupted))?;
         Ok(found.map(PyAccess::from))
+    }
+
+    /// The graph of where a byte comes from: the byte first, each node before its sources.
+    fn origin(&self, py: Python<'_>, address: u16, before: Place) -> PyResult<Vec<OriginRow>> {
+        let nodes = self.work(py, |timeline, interrupted| {
+            timeline.origin(address, Some(position(before)), interrupted)
+        })?;
+        let row = |node: OriginNode| {
+            let OriginNode { kind, at, value, what, pc, address, event, sources } = node;
+            let event = event.map(|event| PyEvent::new(event, Arc::clone(&self.names)));
+            (kind.name(), at.icount, at.cycles, value, what, pc, address, event, sources)
+        };
+        Ok(nodes.into_iter().map(row).collect())
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a query asks for")]

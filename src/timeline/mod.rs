@@ -7,16 +7,22 @@
 //! recording, or in memory) to the place, and a place is always the same, for the machine is deterministic.
 
 mod calls;
+mod dataflow;
+mod graph;
 mod helper;
 mod marks;
 mod navigator;
+mod notes;
+mod origin;
 mod queries;
 mod search;
 mod stored;
 #[expect(clippy::module_inception, reason = "the timeline is what this module is for")]
 mod timeline;
 
+pub use graph::{NodeKind, OriginNode};
 pub use navigator::WORK_BETWEEN_QUESTIONS;
+pub use origin::{NODES_MAX, STEPS_MAX};
 pub use queries::{ACCESSES_MAX, Access, AccessQuery};
 pub use timeline::{Condition, PointId, Timeline, TimelineStop};
 

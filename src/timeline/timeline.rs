@@ -1,7 +1,9 @@
 //! A place in a recording, and the ways from it.
 
+use super::graph::OriginNode;
 use super::helper::Helper;
 use super::navigator::{Navigator, Patience};
+use super::origin;
 use super::queries::{self, Access, AccessQuery};
 use super::search::{self, Found, Stretches};
 use crate::error::Error;
@@ -551,6 +553,27 @@ impl Timeline {
             before,
             &mut Patience::new(interrupted),
         )
+    }
+
+    /// Where the byte at an address comes from, as it stands at a place, here when not given: a graph without cycles, of
+    /// which the first node is that byte, and each other stands behind those that were made from it.
+    ///
+    /// # Errors
+    /// As for [`look`](Timeline::look).
+    pub fn origin(
+        &self,
+        address: u16,
+        before: Option<Position>,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<OriginNode>, Error> {
+        let before = before.unwrap_or_else(|| self.place());
+        let sources = origin::Run {
+            navigator: &self.navigator,
+            helper: &self.helper,
+            stretches: self.stretches,
+            recording: &self.recording,
+        };
+        origin::trace(sources, address, before, &mut Patience::new(interrupted))
     }
 
     /// All accesses that a query asks for, in order, handed to `take` one by one.
