@@ -1,6 +1,7 @@
 //! Time travel against a naive oracle: a recording is replayed once, an instruction at a time, with everything noted; then
 //! a timeline is moved about and asked, and each answer is looked up in the notes.
 
+use super::course::Course;
 use super::oracle::record_scenario;
 use super::scenario::Scenario;
 use super::sink::SmallDisk;
@@ -16,6 +17,7 @@ use crate::timeline::{Access, AccessQuery, MARKS_BUDGET, Timeline, TimelineStop}
 use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest_derive::Arbitrary as Strategy;
+use std::cell::OnceCell;
 
 /// Places of a recording that are noted, so that a long one does not take for ever.
 const PLACES_MAX: usize = 4_000;
@@ -48,6 +50,7 @@ pub enum Move {
     First { place: u16 },
     Fork { instructions: u8 },
     Cut { start: u16, stop: u16 },
+    Origin { address: Pick },
 }
 
 /// Where a run is to stop.
@@ -213,7 +216,7 @@ fn check(case: &TravelCase) -> Result<(), String> {
     let budget = if case.is_poor { 40_000 } else { MARKS_BUDGET };
     let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
     let timeline = if case.is_hasty { timeline.with_stretches(4, 64) } else { timeline };
-    let travel = Travel { timeline, notes };
+    let travel = Travel { timeline, notes, recording, course: OnceCell::new() };
     travel.is_at(travel.notes.places[0].0, "at first")?;
     for (number, step) in case.moves.iter().enumerate() {
         travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
@@ -224,6 +227,9 @@ fn check(case: &TravelCase) -> Result<(), String> {
 struct Travel {
     timeline: Timeline,
     notes: Notes,
+    recording: Shared<Recording>,
+    /// The run as origins are compared with it, once one is asked for.
+    course: OnceCell<Course>,
 }
 
 impl Travel {
@@ -271,6 +277,7 @@ impl Travel {
             Move::First { place } => self.first(icount(place)),
             Move::Fork { instructions } => self.fork(here, u64::from(instructions)),
             Move::Cut { start, stop } => self.cut(icount(start), icount(stop)),
+            Move::Origin { address } => self.origin(self.notes.address(address)),
         }
     }
 
@@ -394,6 +401,14 @@ impl Travel {
             return Err(format!("{asked} places were asked for"));
         }
         self.is_at(here, "after a question")
+    }
+
+    fn origin(&self, address: u16) -> Result<(), String> {
+        if self.course.get().is_none() {
+            let _ = self.course.set(Course::take(&self.recording)?);
+        }
+        let course = self.course.get().ok_or("the run was not gone through")?;
+        course.check_origin(&self.timeline, address).map(|_| ())
     }
 
     /// A part is a recording that replays, and ends where it was to.
