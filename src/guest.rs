@@ -78,6 +78,12 @@ pub trait Guest: Send {
         false
     }
 
+    /// Whether the CPU's wait ends here and now without an interrupt sequence: the next [`run`](Guest::run) ends it, takes no
+    /// time, and comes back before the instruction behind the wait.
+    fn wakes_here(&mut self, _outside: &mut dyn Nondet) -> bool {
+        false
+    }
+
     /// The guest's request to be suspended is granted: it is idle until a line or a delivery wakes it.
     fn suspend(&mut self) {}
 

@@ -27,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "timeline",
         &[
+            "cpu",
             "engine",
             "error",
             "log",

@@ -15,7 +15,7 @@ from .console import compile_pattern
 from .errors import ArgumentError, StateError, UnknownDevice
 from .machine import Machine, address_range, required_number, whole_number
 from .memory import Memory
-from .origin import Origin, trace_origin
+from .origin import Origin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -404,7 +404,7 @@ class Timeline:
         return f"<Timeline of {self.recording.path} at icount {self.icount}: pc ${self.pc:04X}>"
 
     def on_progress(self, callback: Callable[[int], object] | None) -> None:
-        """Calls `callback(instructions)` during long operations, about every million instructions that they replay.
+        """Calls `callback(instructions)` during long operations, about every 250,000 instructions that they replay.
 
         It is given how many it were so far. What it raises ends the operation. None: nobody is called any more.
         """
@@ -517,14 +517,16 @@ class Timeline:
         Args:
             target: Instructions retired, or what to go to.
             cycles: With a number of instructions at which the processor waits: the first place in the wait at or behind
-                this cycle, or the instruction behind the wait.
+                this cycle.
 
         Raises:
             ArgumentError: It is not in the recording.
         """
         if isinstance(target, Moment):
             self._core.go_to(self._place_of(target))
-        elif isinstance(target, (_core.Access, _core.Event)):
+        elif isinstance(target, _core.Event):
+            self._core.go_to(self._before_event(target))
+        elif isinstance(target, _core.Access):
             self._core.go_before((target.icount, target.cycles))
         else:
             required_number("icount", target)
@@ -645,52 +647,63 @@ class Timeline:
 
     def run_to_event(self, kind: EventKind | None = None) -> Event | None:
         """Goes before the next event of a kind (of any, when not given) behind here; None, and nowhere, without one."""
-        here = self._core.place
+        here, passed = self._core.place, self.ordinal
         for event in self.recording.events(kind, start=here[0]):
-            if event.cycles > here[1]:
-                self._core.go_before((event.icount, event.cycles))
-                if self._core.place > here:
+            if event.ordinal >= passed:
+                place = self._before_event(event)
+                # A run does not stop where it begins.
+                if place > here:
+                    self._core.go_to(place)
                     return event
-        self._core.go_to(here)
         return None
 
     def reverse_run_to_event(self, kind: EventKind | None = None) -> Event | None:
         """Goes before the last event of a kind (of any, when not given) before here; None, and nowhere, without one."""
-        here = self._core.place
+        here, passed = self._core.place, self.ordinal
         stop, length = here[0] + 1, 1024
         while True:
             start = max(stop - length, 0)
             for event in reversed(list(self.recording.events(kind, start=start, stop=stop))):
-                if event.cycles <= here[1]:
-                    self._core.go_before((event.icount, event.cycles))
-                    if self._core.place < here:
+                if event.ordinal < passed:
+                    place = self._before_event(event)
+                    if place < here:
+                        self._core.go_to(place)
                         return event
             if start <= self.start_icount:
-                self._core.go_to(here)
                 return None
             stop, length = start, length * 4
+
+    def _before_event(self, event: Event) -> tuple[int, int]:
+        """The last place at which an event has not passed."""
+        return self._core.place_before_event((event.icount, event.cycles), event.ordinal)
 
     def run_to_output(self, text: bytes | re.Pattern[bytes]) -> bool:
         """Goes to where the console prints the end of the first `text` behind here; False, and nowhere, without one."""
         pattern = compile_pattern(text)
-        printed = len(self.console_output)
-        ends = (match.end() for match in pattern.finditer(self.recording.output) if match[0])
-        end = next((end for end in ends if end > printed), None)
-        return end is not None and self._go_to_output(end)
+        here, printed = self._core.place, len(self.console_output)
+        for match in pattern.finditer(self.recording.output):
+            if match[0] and match.end() > printed:
+                place = self._before_output(match.end())
+                # A run does not stop where it begins.
+                if place is not None and place > here:
+                    self._core.go_to(place)
+                    return True
+        return False
 
     def reverse_run_to_output(self, text: bytes | re.Pattern[bytes]) -> bool:
         """Goes back to where the console printed the end of the last `text` before here; False without one."""
         pattern = compile_pattern(text)
         ends = [match.end() for match in pattern.finditer(self.console_output) if match[0]]
-        return bool(ends) and self._go_to_output(ends[-1])
-
-    def _go_to_output(self, length: int) -> bool:
-        """Before the instruction, or the transmitter's turn, that prints the byte which makes it so many."""
-        place = self._core.printed_at(length)
+        place = self._before_output(ends[-1]) if ends else None
         if place is None:
             return False
-        self._core.go_before(place)
+        self._core.go_to(place)
         return True
+
+    def _before_output(self, length: int) -> tuple[int, int] | None:
+        """Before the instruction, or the transmitter's turn, that prints the byte which makes it so many."""
+        found = self._core.printed_at(length)
+        return None if found is None else self._core.place_before_event(*found)
 
     # ---- questions ----
 
@@ -719,11 +732,13 @@ class Timeline:
         """
         address = self.address(addr)
         if before is None:
-            before = self.moment
-        return trace_origin(self, address, before if isinstance(before, Moment) else self.at(before))
-
-    def _moment(self, place: tuple[int, int]) -> Moment:
-        return Moment(self._core, place)
+            place = self._core.place
+        elif isinstance(before, Moment):
+            place = (before.icount, before.cycles)
+        else:
+            whole_number("before", before)
+            place = self._core.place_at(before, None)
+        return Origin.from_rows(self._core.origin(address, place))
 
     def accesses(
         self,

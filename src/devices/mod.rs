@@ -86,6 +86,8 @@ pub struct CpuRegisters {
     pub a: u8,
     pub x: u8,
     pub y: u8,
+    /// Whether A and X hold a result that the device has put there, be it what they held before.
+    pub returned: bool,
 }
 
 /// Direct memory access: RAM and ROM as a device other than the CPU sees them. Other devices' registers are out of reach.

@@ -127,6 +127,7 @@ impl Caller<'_> {
 
     fn returns(&mut self, value: u16) {
         [self.cpu.a, self.cpu.x] = value.to_le_bytes();
+        self.cpu.returned = true;
     }
 }
 

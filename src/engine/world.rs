@@ -606,11 +606,13 @@ impl<G: Guest> World<G> {
     /// gives whether there was one.
     fn take_interrupt(&mut self) -> Result<bool, ReplayError> {
         let here = self.guest.position();
-        if here.icount < self.limits.icount || here.cycles >= self.limits.cycles {
+        if here.icount < self.limits.icount {
             return Ok(false);
         }
+        let may_take_time = here.cycles < self.limits.cycles;
         let (guest, mut outside) = self.split();
-        if !guest.is_interrupted(&mut outside) || !self.logs_interrupt()? {
+        let comes = guest.wakes_here(&mut outside) || may_take_time && guest.is_interrupted(&mut outside);
+        if !comes || !self.logs_interrupt()? {
             return Ok(false);
         }
         let (guest, mut outside) = self.split();

@@ -2,7 +2,7 @@
 //! the next instruction boundary, where whoever watches may look at everything.
 
 use super::profile::Profile;
-use super::tap::{Author, Sighting, Tap};
+use super::tap::{Author, RegistersSet, Sighting, Tap};
 use crate::memory::Watched;
 use crate::units::Position;
 
@@ -174,6 +174,11 @@ impl Hooks {
             self.hooks.iter().filter(|hook| hook.kind == kind && (hook.first..=hook.last).contains(&address));
         self.hits.extend(watching.map(|hook| Hit { hook: hook.id, kind, at, address, value: Some(value) }));
         self.hits.len() != before
+    }
+
+    /// Notes what a device has done to the processor's registers.
+    pub(super) fn registers_set(&mut self, set: RegistersSet) {
+        self.taps.iter_mut().for_each(|tap| tap.registers_set(set));
     }
 
     /// Whether an instruction may matter to somebody.

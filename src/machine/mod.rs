@@ -21,7 +21,7 @@ pub use hooks::{FrameEnd, Hit, HookId, HookKind};
 pub use profile::Profile;
 pub use slots::{Slot, Wire};
 pub use state::{Captured, SectionError};
-pub use tap::{Author, Sighting, Tap, TapSpec};
+pub use tap::{Author, RegistersSet, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
 use crate::cpu::{Cpu, Exit, Halt, Variant};
@@ -153,6 +153,11 @@ impl Machine {
         self.slots.iter()
     }
 
+    /// The device that an access to an address goes to, by its place on the board.
+    pub fn device_at(&self, address: u16, is_write: bool) -> Option<usize> {
+        self.slots.at(address, is_write).map(|(slot, _)| slot)
+    }
+
     /// A machine in the same state that nobody watches.
     pub fn clone_without_hooks(&self) -> Self {
         let mut copy = self.clone();
@@ -242,10 +247,14 @@ impl Machine {
     ) {
         let at = self.cpu.position();
         let mut memory = BusMaster { memory: &mut self.memory, hooks: &mut self.hooks, at, slot };
-        let mut registers = CpuRegisters { a: self.cpu.a, x: self.cpu.x, y: self.cpu.y };
+        let before = CpuRegisters { a: self.cpu.a, x: self.cpu.x, y: self.cpu.y, returned: false };
+        let mut registers = before;
         let boundary = Some((&mut memory as &mut dyn DirectMemory, &mut registers));
         self.slots.with_device(slot, at, self.clock_hz, outside, boundary, body);
         (self.cpu.a, self.cpu.x, self.cpu.y) = (registers.a, registers.x, registers.y);
+        if registers != before {
+            self.hooks.registers_set(RegistersSet { at, slot, before, after: registers });
+        }
         self.slots.refresh(slot);
         self.lines.update(&self.slots);
         self.wake_by_line();
@@ -432,6 +441,10 @@ impl Guest for Machine {
 
     fn is_interrupted(&mut self, outside: &mut dyn Nondet) -> bool {
         !self.suspended && self.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.is_interrupted(bus))
+    }
+
+    fn wakes_here(&mut self, outside: &mut dyn Nondet) -> bool {
+        !self.suspended && self.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.wakes_here(bus))
     }
 
     fn advance_idle(&mut self, cycles: u64) {

@@ -1,6 +1,7 @@
 //! Notes of what a stretch of a run has touched, for whoever searches it: unlike a hook, a tap ends no slice.
 
 use super::hooks::HookKind;
+use crate::devices::CpuRegisters;
 use crate::units::Position;
 use std::collections::VecDeque;
 
@@ -32,6 +33,19 @@ pub struct Sighting {
     pub pc: Option<u16>,
     /// Who did it. Where instructions are not looked at, an interrupt sequence passes for one.
     pub author: Author,
+}
+
+/// Registers that a device has set at an instruction boundary.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RegistersSet {
+    /// The boundary.
+    pub at: Position,
+    /// The device, by its place on the board.
+    pub slot: usize,
+    /// What they held.
+    pub before: CpuRegisters,
+    /// What they hold now.
+    pub after: CpuRegisters,
 }
 
 /// What a tap looks at, and how much of it is kept.
@@ -87,17 +101,23 @@ pub struct Tap {
     dropped: u64,
     /// The instruction that was begun last.
     current: Option<(Position, u16)>,
+    registers: Vec<RegistersSet>,
 }
 
 impl Tap {
     /// A tap that has noted nothing.
     pub fn new(spec: TapSpec) -> Self {
-        Self { spec, seen: VecDeque::new(), dropped: 0, current: None }
+        Self { spec, seen: VecDeque::new(), dropped: 0, current: None, registers: Vec::new() }
     }
 
     /// What was noted, oldest first.
     pub fn seen(&self) -> impl DoubleEndedIterator<Item = &Sighting> {
         self.seen.iter()
+    }
+
+    /// What devices did to the registers, in order: noted where all instructions are.
+    pub fn registers(&self) -> &[RegistersSet] {
+        &self.registers
     }
 
     /// How many sightings were too many to be kept.
@@ -155,6 +175,12 @@ impl Tap {
             }
         }
         self.note(sighting);
+    }
+
+    pub(super) fn registers_set(&mut self, set: RegistersSet) {
+        if self.spec.executes && self.spec.with_pc {
+            self.registers.push(set);
+        }
     }
 
     fn note(&mut self, sighting: Sighting) {

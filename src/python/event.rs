@@ -25,6 +25,12 @@ pub struct PyEvent {
     names: Arc<Names>,
 }
 
+impl PyEvent {
+    pub fn new(event: StampedEvent, names: Arc<Names>) -> Self {
+        Self { event, names }
+    }
+}
+
 #[pymethods]
 impl PyEvent {
     /// Instructions retired since power-on.
@@ -206,7 +212,7 @@ impl PyEventIterator {
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<PyEvent>> {
         match py.detach(|| lock(&self.source).next()) {
-            Some(event) => Ok(Some(PyEvent { event: event.or_raise(py)?, names: Arc::clone(&self.names) })),
+            Some(event) => Ok(Some(PyEvent::new(event.or_raise(py)?, Arc::clone(&self.names)))),
             None => Ok(None),
         }
     }

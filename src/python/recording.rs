@@ -29,7 +29,7 @@ fn event_kind(py: Python<'_>, kind: Option<&str>) -> PyResult<Option<EventKind>>
 #[pyclass(frozen, module = "rreplay._core", name = "RecordingFile")]
 pub struct PyRecordingFile {
     pub recording: Shared<Recording>,
-    names: Arc<Names>,
+    pub names: Arc<Names>,
 }
 
 #[pymethods]

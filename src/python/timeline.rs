@@ -2,6 +2,7 @@
 
 use super::callbacks::Callbacks;
 use super::errors::OrRaise;
+use super::event::{Names, PyEvent};
 use super::recording::PyRecordingFile;
 use super::session::{Image, PySession, digests_dict, fields_dict, images, registers_dict};
 use super::table::PyAccessColumns;
@@ -10,7 +11,8 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::sync::{Arc, Mutex, Shared, lock};
 use crate::timeline::{
-    Access, AccessQuery, Condition, PointId, Timeline, TimelineStop, WORK_BETWEEN_QUESTIONS, Watch,
+    Access, AccessQuery, Condition, OriginNode, PointId, Timeline, TimelineStop, WORK_BETWEEN_QUESTIONS,
+    Watch,
 };
 use crate::units::Position;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -29,10 +31,15 @@ fn place(position: Position) -> Place {
     (position.icount, position.cycles)
 }
 
+/// A node of an origin's graph: kind, icount, cycles, value, words, pc, address, event, and the places of its sources.
+type OriginRow =
+    (&'static str, u64, u64, Option<u8>, String, Option<u16>, Option<u16>, Option<PyEvent>, Vec<usize>);
+
 /// A recording to move in.
 #[pyclass(frozen, module = "rreplay._core", name = "TimelineCore")]
 pub struct PyTimeline {
     timeline: Timeline,
+    names: Arc<Names>,
     callbacks: Arc<Callbacks>,
     /// The conditions of breakpoints and watchpoints, where Python's collector sees them.
     conditions: Arc<Mutex<BTreeMap<u64, Py<PyAny>>>>,
@@ -115,7 +122,8 @@ impl PyTimeline {
         let timeline = py.detach(|| Timeline::new(&recording, &images, budget)).or_raise(py)?;
         let (conditions, next_condition) = (Arc::default(), Mutex::new(0));
         let progress = Mutex::new(None);
-        Ok(Self { timeline, callbacks: Arc::default(), conditions, next_condition, progress })
+        let names = Arc::clone(&file.get().names);
+        Ok(Self { timeline, names, callbacks: Arc::default(), conditions, next_condition, progress })
     }
 
     #[getter]
@@ -150,10 +158,6 @@ impl PyTimeline {
         self.work(py, |timeline, interrupted| timeline.place_at(icount, cycles, interrupted)).map(place)
     }
 
-    fn instruction_place(&self, py: Python<'_>, icount: u64) -> PyResult<Place> {
-        self.work(py, |timeline, interrupted| timeline.instruction_place(icount, interrupted)).map(place)
-    }
-
     fn seek(&self, py: Python<'_>, icount: u64, cycles: Option<u64>) -> PyResult<Place> {
         self.work(py, |timeline, interrupted| timeline.seek(icount, cycles, interrupted)).map(place)
     }
@@ -164,6 +168,13 @@ impl PyTimeline {
 
     fn go_before(&self, py: Python<'_>, access: Place) -> PyResult<Place> {
         self.work(py, |timeline, interrupted| timeline.go_before(position(access), interrupted)).map(place)
+    }
+
+    fn place_before_event(&self, py: Python<'_>, at: Place, ordinal: u64) -> PyResult<Place> {
+        let find = |timeline: &Timeline, interrupted: &mut dyn FnMut() -> bool| {
+            timeline.place_before_event(position(at), ordinal, interrupted)
+        };
+        self.work(py, find).map(place)
     }
 
     fn step(&self, py: Python<'_>, count: u64) -> PyResult<PyStop> {
@@ -238,6 +249,19 @@ impl PyTimeline {
         let found =
             self.work(py, |timeline, interrupted| timeline.last_write(address, before, interrupted))?;
         Ok(found.map(PyAccess::from))
+    }
+
+    /// The graph of where a byte comes from: the byte first, each node before its sources.
+    fn origin(&self, py: Python<'_>, address: u16, before: Place) -> PyResult<Vec<OriginRow>> {
+        let nodes = self.work(py, |timeline, interrupted| {
+            timeline.origin(address, Some(position(before)), interrupted)
+        })?;
+        let row = |node: OriginNode| {
+            let OriginNode { kind, at, value, what, pc, address, event, sources } = node;
+            let event = event.map(|event| PyEvent::new(event, Arc::clone(&self.names)));
+            (kind.name(), at.icount, at.cycles, value, what, pc, address, event, sources)
+        };
+        Ok(nodes.into_iter().map(row).collect())
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a query asks for")]
@@ -351,10 +375,10 @@ impl PyTimeline {
         Ok(PyBytes::new(py, &output))
     }
 
-    /// Where the console printed the byte that made it so many.
-    fn printed_at(&self, py: Python<'_>, length: usize) -> PyResult<Option<Place>> {
+    /// Where the console printed the byte that made it so many, and the event's ordinal.
+    fn printed_at(&self, py: Python<'_>, length: usize) -> PyResult<Option<(Place, u64)>> {
         let found = py.detach(|| self.timeline.printed_at(length)).or_raise(py)?;
-        Ok(found.map(place))
+        Ok(found.map(|(at, ordinal)| (place(at), ordinal)))
     }
 
     fn cut(&self, py: Python<'_>, start: u64, stop: u64, path: PathBuf) -> PyResult<()> {

@@ -17,8 +17,10 @@
 mod any_board;
 mod board_toml;
 mod boards;
+mod course;
 mod cpu_differential;
 mod drive;
+mod flow;
 mod host;
 mod log_reader;
 mod oracle;
@@ -38,6 +40,7 @@ mod written;
 mod wrong_log;
 
 pub use boards::{BoardChoice, CpuChoice};
+pub use flow::{OriginCase, Origins, check_origins};
 pub use host::{AbsentHost, Temper, TestHost};
 pub use oracle::{
     Failure, Report, check_record_replay, check_record_replay_in_chaos, check_replays, record_scenario,

@@ -1,6 +1,7 @@
 //! Time travel against a naive oracle: a recording is replayed once, an instruction at a time, with everything noted; then
 //! a timeline is moved about and asked, and each answer is looked up in the notes.
 
+use super::course::Course;
 use super::oracle::record_scenario;
 use super::scenario::Scenario;
 use super::sink::SmallDisk;
@@ -16,6 +17,7 @@ use crate::timeline::{Access, AccessQuery, MARKS_BUDGET, Timeline, TimelineStop,
 use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest_derive::Arbitrary as Strategy;
+use std::cell::OnceCell;
 
 /// Bytes in which the snapshots of most scenarios find room, and hardly any states beside them.
 const POOR_BUDGET: usize = 150_000;
@@ -90,12 +92,18 @@ pub enum Move {
     First {
         place: u16,
     },
+    Event {
+        number: u16,
+    },
     Fork {
         instructions: u8,
     },
     Cut {
         start: u16,
         stop: u16,
+    },
+    Origin {
+        address: Pick,
     },
 }
 
@@ -208,7 +216,7 @@ fn check(case: &TravelCase) -> Result<(), String> {
     let budget = if case.is_poor { POOR_BUDGET } else { MARKS_BUDGET };
     let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
     let timeline = if case.is_hasty { timeline.with_stretches(4, 64) } else { timeline };
-    let travel = Travel { timeline, notes };
+    let travel = Travel { timeline, notes, recording, course: OnceCell::new() };
     travel.is_at(travel.notes.places[0].at, "at first")?;
     for (number, step) in case.moves.iter().enumerate() {
         travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
@@ -219,6 +227,9 @@ fn check(case: &TravelCase) -> Result<(), String> {
 struct Travel {
     timeline: Timeline,
     notes: Notes,
+    recording: Shared<Recording>,
+    /// The run as origins are compared with it, once one is asked for.
+    course: OnceCell<Course>,
 }
 
 impl Travel {
@@ -280,8 +291,10 @@ impl Travel {
                 self.accesses(range(&self.notes, address, length), reads, start, stop)
             }
             Move::First { place } => self.first(icount(place)),
+            Move::Event { number } => self.event(usize::from(number)),
             Move::Fork { instructions } => self.fork(here, u64::from(instructions)),
             Move::Cut { start, stop } => self.cut(icount(start), icount(stop)),
+            Move::Origin { address } => self.origin(address_of(&self.notes, address)),
         }
     }
 
@@ -494,10 +507,44 @@ impl Travel {
         if found != Some(self.place(icount)) {
             return Err(format!("the first place is {found:?}, and not {}", self.place(icount)));
         }
-        if asked != icount - self.notes.first() + 1 {
-            return Err(format!("{asked} places were asked for"));
+        let behind_waits = self
+            .notes
+            .begun
+            .iter()
+            .filter(|begun| begun.at.icount < icount && begun.at > self.place(begun.at.icount));
+        let places = icount - self.notes.first() + 1 + behind_waits.count() as u64;
+        if asked != places {
+            return Err(format!("{asked} places were asked for, of {places}"));
         }
         self.is_at(here, "after a question")
+    }
+
+    fn origin(&self, address: u16) -> Result<(), String> {
+        if self.course.get().is_none() {
+            let _ = self.course.set(Course::take(&self.recording)?);
+        }
+        let course = self.course.get().ok_or("the run was not gone through")?;
+        course.check_origin(&self.timeline, address).map(|_| ())
+    }
+
+    /// An event has not passed at the place before it, and has at the next place.
+    fn event(&self, number: usize) -> Result<(), String> {
+        let events = self.recording.events(None, None, None).map_err(text)?;
+        let events = events.collect::<Result<Vec<_>, _>>().map_err(text)?;
+        let event = &events[number % events.len()];
+        let ordinal = event.ordinal.0;
+        let place = self.timeline.place_before_event(event.position, ordinal, &mut || false).map_err(text)?;
+        let passed = |at| self.timeline.look(at, &mut || false, |_, events| events).map_err(text);
+        let arrivals = self.notes.places.iter().map(|seen| seen.at);
+        let places = arrivals.chain(self.notes.begun.iter().map(|begun| begun.at));
+        let next = places.filter(|next| *next > place).min();
+        if passed(place)? > ordinal && place != self.notes.places[0].at {
+            return Err(format!("at {place} {event:?} has passed"));
+        }
+        match next {
+            Some(next) if passed(next)? <= ordinal => Err(format!("at {next} {event:?} has not passed")),
+            _ => Ok(()),
+        }
     }
 
     /// A part is a recording that replays, and ends where it was to.

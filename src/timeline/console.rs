@@ -49,9 +49,9 @@ impl Console {
         self.bytes.get(..end).unwrap_or(&self.bytes)
     }
 
-    /// Where the byte was printed that made it so many; `None` when there were never as many.
-    pub fn printed_at(&self, bytes: usize) -> Option<Position> {
+    /// Where the byte was printed that made it so many, and the event's ordinal; `None` when there were never as many.
+    pub fn printed_at(&self, bytes: usize) -> Option<(Position, u64)> {
         let piece = self.ends.partition_point(|piece| piece.end < bytes);
-        self.ends.get(piece).map(|piece| piece.at)
+        self.ends.get(piece).map(|piece| (piece.at, piece.events - 1))
     }
 }

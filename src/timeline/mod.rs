@@ -8,9 +8,13 @@
 
 mod calls;
 mod console;
+mod dataflow;
+mod graph;
 mod helper;
 mod marks;
 mod navigator;
+mod notes;
+mod origin;
 mod queries;
 mod runs;
 mod search;
@@ -18,7 +22,9 @@ mod stored;
 #[expect(clippy::module_inception, reason = "the timeline is what this module is for")]
 mod timeline;
 
+pub use graph::{NodeKind, OriginNode};
 pub use navigator::WORK_BETWEEN_QUESTIONS;
+pub use origin::{NODES_MAX, STEPS_MAX};
 pub use queries::{ACCESSES_MAX, Access, AccessQuery};
 pub use runs::{Condition, PointId, TimelineStop, Watch};
 pub use timeline::Timeline;

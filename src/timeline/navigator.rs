@@ -12,7 +12,7 @@ use crate::sync::Shared;
 use crate::units::Position;
 
 /// Work, in instructions, between two questions whether the user wants to stop.
-pub const WORK_BETWEEN_QUESTIONS: u64 = 1_000_000;
+pub const WORK_BETWEEN_QUESTIONS: u64 = 250_000;
 /// What a stop of the loop costs beside its instructions.
 const STOP_WORK: u64 = 200;
 /// Instructions between the nearest mark that is left on the way to a place, and that place.
@@ -311,6 +311,19 @@ impl Navigator {
     pub fn instruction_place(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<Position, Error> {
         let arrival = self.seek(icount, patience)?;
         if self.waits() && self.go_to_instruction(patience)? { Ok(self.position()) } else { Ok(arrival) }
+    }
+
+    /// Where the instruction begins that ends the wait at a place; `None` where none waits, or does not end.
+    ///
+    /// # Errors
+    /// As for [`seek`](Navigator::seek).
+    pub fn behind_wait(
+        &mut self,
+        place: Position,
+        patience: &mut Patience<'_>,
+    ) -> Result<Option<Position>, Error> {
+        self.go_to(place, patience)?;
+        Ok((self.waits() && self.go_to_instruction(patience)?).then(|| self.position()))
     }
 
     /// Goes on to where the next instruction is about to begin: behind the wait, and the interrupt that ends it.

@@ -64,7 +64,28 @@ impl Navigator {
             return Ok(arrival);
         }
         // The CPU waits: the access was made meanwhile, or by the instruction behind the wait.
-        if self.go_to_instruction(patience)? && self.position().cycles <= at.cycles {
+        if self.go_to_instruction(patience)? && self.position().cycles < at.cycles {
+            return Ok(self.position());
+        }
+        self.go_to(arrival, patience)?;
+        Ok(arrival)
+    }
+
+    /// The last place at which an event of the log has not passed; the first place, when it has passed there.
+    ///
+    /// # Errors
+    /// As for [`place_before`](Navigator::place_before).
+    pub fn place_before_event(
+        &mut self,
+        at: Position,
+        ordinal: u64,
+        patience: &mut Patience<'_>,
+    ) -> Result<Position, Error> {
+        let mut arrival = self.seek(at.icount, patience)?;
+        if self.events_passed() > ordinal {
+            arrival = self.seek(at.icount.saturating_sub(1).max(self.start().icount), patience)?;
+        }
+        if self.waits() && self.go_to_instruction(patience)? && self.events_passed() <= ordinal {
             return Ok(self.position());
         }
         self.go_to(arrival, patience)?;
@@ -105,7 +126,11 @@ impl Navigator {
         };
         let until = Position::new(sighting.at.icount.saturating_add(1), sighting.at.cycles + 1);
         let taps = self.watch(&[spec], Goal::Place(until), patience)?;
-        let same = |other: &&Sighting| other.at == sighting.at && other.kind == sighting.kind;
+        // A device makes many accesses at one place.
+        let same = |other: &&Sighting| {
+            (other.at, other.kind, other.old, other.value)
+                == (sighting.at, sighting.kind, sighting.old, sighting.value)
+        };
         let explained = taps.iter().flat_map(|tap| tap.seen()).rfind(same).copied();
         explained.ok_or_else(|| Error::Engine(format!("the access at {} was not made again", sighting.at)))
     }
@@ -121,6 +146,11 @@ impl Search {
     #[cfg(feature = "testing")]
     pub fn with_stretches(self, stretches: Stretches) -> Self {
         Self { stretches, ..self }
+    }
+
+    /// How much is searched at a time.
+    pub fn stretches(&self) -> Stretches {
+        self.stretches
     }
 
     /// The replay, for whoever has something to do with it.

@@ -1,8 +1,10 @@
 //! A place in a recording, and the ways from it.
 
 use super::console::Console;
+use super::graph::OriginNode;
 use super::helper::Helper;
 use super::navigator::{Navigator, Patience};
+use super::origin;
 use super::queries::{Access, AccessQuery};
 use super::runs::{Points, TimelineStop};
 use super::search::Search;
@@ -187,6 +189,20 @@ impl Timeline {
         Ok(place)
     }
 
+    /// The last place at which an event of the log has not passed, by its position and ordinal.
+    ///
+    /// # Errors
+    /// As for [`place_at`](Timeline::place_at).
+    pub fn place_before_event(
+        &self,
+        at: Position,
+        ordinal: u64,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Position, Error> {
+        self.require_within(at.icount)?;
+        self.search.navigator().place_before_event(at, ordinal, &mut Patience::new(interrupted))
+    }
+
     // ---- steps ----
 
     fn moved(
@@ -216,6 +232,9 @@ impl Timeline {
     /// # Errors
     /// As for [`look`](Timeline::look).
     pub fn step(&self, count: u64, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
+        if count == 0 {
+            return self.stop("budget", self.place(), interrupted);
+        }
         self.moved(interrupted, |search, from, patience| search.navigator().step(from, count, patience))
     }
 
@@ -228,17 +247,11 @@ impl Timeline {
         count: u64,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<TimelineStop, Error> {
-        self.moved(interrupted, |search, from, patience| match count.checked_sub(1) {
-            None => Ok(from),
-            Some(rest) => {
-                let mut navigator = search.navigator();
-                let place = navigator.step_back(from, patience)?;
-                if rest == 0 {
-                    Ok(place)
-                } else {
-                    navigator.seek(place.icount.saturating_sub(rest), patience)
-                }
-            }
+        let Some(rest) = count.checked_sub(1) else { return self.stop("budget", self.place(), interrupted) };
+        self.moved(interrupted, |search, from, patience| {
+            let mut navigator = search.navigator();
+            let place = navigator.step_back(from, patience)?;
+            if rest == 0 { Ok(place) } else { navigator.seek(place.icount.saturating_sub(rest), patience) }
         })
     }
 
@@ -289,11 +302,12 @@ impl Timeline {
         self.with_console(|console| console.before(events).to_vec())
     }
 
-    /// Where the console printed the byte that made it so many; `None` when it never printed as many.
+    /// Where the console printed the byte that made it so many, and the event's ordinal; `None` when it never printed as
+    /// many.
     ///
     /// # Errors
     /// A file that cannot be read, or a console that printed more than fits.
-    pub fn printed_at(&self, bytes: usize) -> Result<Option<Position>, Error> {
+    pub fn printed_at(&self, bytes: usize) -> Result<Option<(Position, u64)>, Error> {
         self.with_console(|console| console.printed_at(bytes))
     }
 
@@ -362,6 +376,22 @@ impl Timeline {
         self.search.last_write(address, before, &mut Patience::new(interrupted))
     }
 
+    /// Where the byte at an address comes from, as it stands at a place, here when not given: a graph without cycles, of
+    /// which the first node is that byte, and each other stands behind those that were made from it.
+    ///
+    /// # Errors
+    /// As for [`look`](Timeline::look).
+    pub fn origin(
+        &self,
+        address: u16,
+        before: Option<Position>,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<OriginNode>, Error> {
+        let before = before.unwrap_or_else(|| self.place());
+        let sources = origin::Run { search: &self.search, recording: &self.recording };
+        origin::trace(sources, address, before, &mut Patience::new(interrupted))
+    }
+
     /// All accesses that a query asks for, in order, handed to `take` one by one.
     ///
     /// # Errors
@@ -408,6 +438,12 @@ impl Timeline {
         loop {
             if predicate(place)? {
                 return Ok(Some(place));
+            }
+            let behind_wait = self.search.navigator().behind_wait(place, patience)?;
+            if let Some(behind) = behind_wait
+                && predicate(behind)?
+            {
+                return Ok(Some(behind));
             }
             if place == self.end {
                 return Ok(None);

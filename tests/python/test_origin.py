@@ -9,7 +9,8 @@ import pytest
 
 import rreplay as rr
 
-HEISENBUG = Path(__file__).parents[2] / "guests/programs/heisenbug.bin"
+PROGRAMS = Path(__file__).parents[2] / "guests/programs"
+HEISENBUG = PROGRAMS / "heisenbug.bin"
 SEED = 61_803
 START, FIRST_BYTE, BYTES = 0x8000, 0x10, 8
 
@@ -27,8 +28,8 @@ def image(program: bytes) -> bytes:
     return code.ljust(0x7FFA, b"\xea") + START.to_bytes(2, "little") * 3
 
 
-def recorded(program: bytes, instructions: int, path: Path) -> rr.Timeline:
-    machine = rr.Machine("breadboard", rom=image(program))
+def recorded(program: bytes, instructions: int, path: Path, cpu: str | None = None) -> rr.Timeline:
+    machine = rr.Machine("breadboard", rom=image(program), cpu=cpu)
     machine.memory[FIRST_BYTE : FIRST_BYTE + BYTES] = bytes(range(BYTES))
     with machine.record(path):
         machine.run(instructions=instructions)
@@ -135,3 +136,46 @@ def test_what_nobody_wrote_is_initial_and_what_an_interrupt_pushed_is_its_own(tm
     assert timeline.origin(0x300).kind == "initial"
     assert timeline.origin(0x9000).kind == "rom"
     assert timeline.origin(0x01FD).kind == "processor"
+
+
+def test_two_registers_and_an_operand_meet_in_undocumented_instructions(tmp_path: Path) -> None:
+    #              LDA #$F0  LDX #$3C  SAX $20  LDA #$FF  LXA #$55  STX $21  ANE #$0F  STA $22
+    program = bytes.fromhex("A9F0 A23C 8720 A9FF AB55 8621 8B0F 8522")
+    timeline = recorded(program, 8, tmp_path / "nmos.rreplay", cpu="6502")
+    leaves = {address: {node.value for node in timeline.origin(address).leaves} for address in (0x20, 0x21, 0x22)}
+    assert leaves == {0x20: {0xF0, 0x3C}, 0x21: {0xFF, 0x55}, 0x22: {0xFF, 0x55, 0x0F}}
+    assert [timeline.origin(address).value for address in (0x20, 0x21, 0x22)] == [0x30, 0x55, 0x05]
+
+
+def test_the_stack_pointer_is_a_value_until_it_moves_by_itself(tmp_path: Path) -> None:
+    #              LDX #$80  TXS  LDX #0  TSX  STX $20  PHP  TSX  STX $21  PLA  STA $22
+    program = bytes.fromhex("A280 9A A200 BA 8620 08 BA 8621 68 8522")
+    timeline = recorded(program, 10, tmp_path / "stack.rreplay")
+    (given,) = timeline.origin(0x20).leaves
+    assert (given.kind, given.value, given.address) == ("constant", 0x80, START + 1)
+    (moved,) = timeline.origin(0x21).leaves
+    assert (moved.kind, moved.value, moved.what) == ("processor", 0x7F, "PHP at $8008")
+    (flags,) = timeline.origin(0x22).leaves
+    assert (flags.kind, flags.address) == ("processor", 0x0180)
+
+
+def test_a_register_that_a_device_has_set_comes_from_the_device(tmp_path: Path) -> None:
+    machine = rr.Machine("sim65", rom=PROGRAMS / "sim65_calls.bin", arguments=["calls", "one"])
+    with machine.record(tmp_path / "calls.rreplay"):
+        machine.run()
+    timeline = rr.open(tmp_path / "calls.rreplay").timeline(symbols=PROGRAMS / "sim65_calls.lbl")
+    stored = timeline.accesses("count", "w")[0]
+    origin = timeline.origin("count", before=stored.icount + 1)
+    assert (origin.kind, origin.value) == ("store", 2)
+    (source,) = origin.sources
+    assert (source.kind, source.value, source.what) == ("device", 2, "A set by host")
+    assert timeline.at(source.icount).registers["a"] == 2
+    pointer = timeline.accesses("arguments", "w")[0]
+    assert (pointer.by, timeline.origin("arguments", before=pointer.icount).kind) == ("host", "device")
+
+
+def test_a_long_way_is_cut_off_and_shown_without_recursion(tmp_path: Path) -> None:
+    timeline = recorded(b"\xa2\x00" + b"\xe8" * 1000 + b"\x86\x20", 1002, tmp_path / "long.rreplay")
+    origin = timeline.origin(0x20)
+    assert [node.kind for node in origin.leaves] == ["limit"]
+    assert str(origin).count("INX") == len(list(origin.walk())) - 2

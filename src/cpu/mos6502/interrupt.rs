@@ -39,6 +39,8 @@ enum Look {
 
 /// [`Cpu::run`] for one chip.
 pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
+    // Whoever has found the CPU waiting may want to end the run before the instruction behind the wait.
+    let began_waiting = cpu.halt == Halt::Waiting;
     loop {
         match cpu.halt {
             Halt::Running => {
@@ -58,10 +60,14 @@ pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit 
                 if !bus.irq_held() && !bus.nmi_at(cpu.cycles) {
                     return Exit::Waiting;
                 }
-                if cpu.cycles >= bus.deadline() || !wake::<B, CMOS>(cpu, bus) {
+                if cpu.cycles >= bus.deadline() {
                     return Exit::Deadline;
                 }
-                continue;
+                match wake::<B, CMOS>(cpu, bus) {
+                    None => return Exit::Deadline,
+                    Some(Interrupt::Wake) if began_waiting => return Exit::Deadline,
+                    Some(_) => continue,
+                }
             }
             Halt::Stopped => return Exit::Stopped,
             Halt::Jammed => return Exit::Jammed,
@@ -149,11 +155,18 @@ fn waking<B: Bus>(cpu: &Cpu, bus: &mut B) -> (u64, Interrupt) {
     (resumed, interrupt)
 }
 
-/// Ends a wait whose line is active; `false` when the log that is played does not have it here.
-fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> bool {
+/// Whether a wait ends here and now with no interrupt sequence, so that the next instruction comes at this very cycle.
+pub(super) fn wakes_here<B: Bus>(cpu: &Cpu, bus: &mut B) -> bool {
+    cpu.halt == Halt::Waiting
+        && (bus.irq_held() || bus.nmi_at(cpu.cycles))
+        && waking(cpu, bus) == (cpu.cycles, Interrupt::Wake)
+}
+
+/// Ends a wait whose line is active, and says with what; `None` when the log that is played does not have it here.
+fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Option<Interrupt> {
     let (resumed, interrupt) = waking(cpu, bus);
     if !bus.accept(interrupt, Position::new(cpu.icount, resumed)) {
-        return false;
+        return None;
     }
     cpu.halt = Halt::Running;
     cpu.cycles = resumed;
@@ -161,7 +174,7 @@ fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> bool {
     if interrupt != Interrupt::Wake {
         sequence::<B, CMOS>(cpu, bus, interrupt);
     }
-    true
+    Some(interrupt)
 }
 
 /// The seven cycles of an IRQ or NMI.

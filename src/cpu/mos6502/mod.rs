@@ -235,6 +235,12 @@ impl Cpu {
         interrupt::is_interrupted(self, bus)
     }
 
+    /// Whether a WAI ends here and now without an interrupt sequence, which takes no time: [`Cpu::run`] then comes back before
+    /// the instruction, if it was called in the wait.
+    pub fn wakes_here<B: Bus>(&self, bus: &mut B) -> bool {
+        interrupt::wakes_here(self, bus)
+    }
+
     /// The reset sequence, from whatever state: seven bus cycles, all of them reads, in which S is lowered by 3; I is
     /// set, the W65C02S clears D; then PC is loaded from FFFC. `cycles` advances by 7, `icount` does not.
     ///

@@ -209,7 +209,7 @@ impl Bench {
             device,
             host: Host::default(),
             ram: Ram::default(),
-            cpu: CpuRegisters { a: 1, x: 2, y: 3 },
+            cpu: CpuRegisters { a: 1, x: 2, y: 3, returned: false },
             clock_hz: 1_000_000,
         }
     }

@@ -1,0 +1,183 @@
+//! A stretch of the run with everything noted that values go through, to be walked back over.
+
+use super::dataflow::{Flows, Register};
+use super::navigator::{Goal, Navigator, Patience};
+use crate::cpu::disassemble::Mode;
+use crate::error::Error;
+use crate::machine::{Author, BusCycle, HookKind, RegistersSet, Sighting, TapSpec};
+use crate::units::Position;
+
+/// An instruction that was executed.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Where it began.
+    pub at: Position,
+    /// Its address.
+    pub pc: u16,
+    /// Its bytes as they were fetched; those behind its length are 0.
+    pub bytes: [u8; 3],
+}
+
+/// What has given a register its value.
+#[derive(Clone, Copy, Debug)]
+pub enum Setting {
+    /// An instruction.
+    Step(Step),
+    /// A device, at an instruction boundary.
+    Device(RegistersSet),
+    /// The processor on its way into a handler, or a reset.
+    Interrupt(Position),
+}
+
+/// All of a stretch of the run.
+pub struct Notes {
+    /// Where it begins: what was done by then is not in it.
+    pub base: Position,
+    until: Position,
+    /// Whether there is nothing before it in the recording.
+    pub is_first: bool,
+    steps: Vec<Step>,
+    accesses: Vec<Sighting>,
+    registers: Vec<RegistersSet>,
+}
+
+const EVERYTHING: TapSpec =
+    TapSpec { executes: true, reads: true, with_pc: true, ..TapSpec::writes_to(0, u16::MAX) };
+
+impl Notes {
+    /// The notes of the last `length` instructions before a place.
+    ///
+    /// # Errors
+    /// A divergence, a file that cannot be read, a user who wants to stop.
+    pub fn take(
+        navigator: &mut Navigator,
+        flows: &Flows,
+        until: Position,
+        length: u64,
+        patience: &mut Patience<'_>,
+    ) -> Result<Self, Error> {
+        let first = until.icount.saturating_sub(length);
+        let is_first = first <= navigator.start().icount;
+        if is_first {
+            // From before what is done on the way to the first place.
+            navigator.rewind(Position::default())?;
+        } else {
+            navigator.seek(first, patience)?;
+        }
+        let base = navigator.position();
+        // The bytes of instructions stand in the trace: memory may have changed since, and a device may have given them.
+        navigator.session().world().guest.start_trace();
+        let taps = navigator.watch(&[EVERYTHING], Goal::Place(until), patience);
+        let trace = navigator.session().world().guest.take_trace();
+        let taps = taps?;
+        let (mut steps, mut accesses): (Vec<Step>, Vec<Sighting>) = Default::default();
+        for sighting in taps.iter().flat_map(|tap| tap.seen()) {
+            if sighting.kind == HookKind::Execute {
+                let bytes = fetched(&trace, flows, sighting.at).ok_or_else(|| {
+                    Error::Engine(format!("the instruction at {} was not traced", sighting.at))
+                })?;
+                steps.push(Step { at: sighting.at, pc: sighting.address, bytes });
+                continue;
+            }
+            let mut sighting = *sighting;
+            let jammed = steps.last().is_some_and(|step| flows.of(step.bytes[0]).jams);
+            if jammed && sighting.author == Author::Instruction {
+                // A jammed processor does nothing but its reset, which counts no instruction.
+                sighting.author = Author::Interrupt;
+            }
+            accesses.push(sighting);
+        }
+        let registers = taps.iter().flat_map(|tap| tap.registers()).copied().collect();
+        Ok(Self { base, until: navigator.position(), is_first, steps, accesses, registers })
+    }
+
+    /// Whether what was done last before a place, or at it, may be in it.
+    pub fn reaches(&self, place: Position) -> bool {
+        (self.base < place || self.is_first) && place <= self.until
+    }
+
+    /// What has given a register the value that it has at a place.
+    pub fn setting(&self, register: Register, place: Position, flows: &Flows) -> Option<Setting> {
+        let begun = self.steps.partition_point(|step| step.at.cycles < place.cycles);
+        let step = self.steps[..begun].iter().rfind(|step| flows.of(step.bytes[0]).made(register).is_some());
+        let set = self.registers.iter().rfind(|set| set.at.cycles <= place.cycles && sets(set, register));
+        let interrupt = self.accesses_before(place).iter().rfind(|access| {
+            register == Register::Sp && access.author == Author::Interrupt && access.at.cycles < place.cycles
+        });
+        // At one position a device comes before the instruction.
+        let step = step.map(|step| (step.at, 1, Setting::Step(*step)));
+        let set = set.map(|set| (set.at, 0, Setting::Device(*set)));
+        let interrupt = interrupt.map(|access| (access.at, 2, Setting::Interrupt(access.at)));
+        let all = [step, set, interrupt].into_iter().flatten();
+        all.max_by_key(|(at, rank, _)| (*at, *rank)).map(|(.., setting)| setting)
+    }
+
+    /// The last of the writes to an address that were made when the machine stood at a place.
+    pub fn last_write(
+        &self,
+        address: u16,
+        place: Position,
+        counts: impl Fn(Author) -> bool,
+    ) -> Option<Sighting> {
+        let is_it = |access: &&Sighting| {
+            access.kind == HookKind::Write && access.address == address && counts(access.author)
+        };
+        self.accesses_before(place).iter().rfind(is_it).copied()
+    }
+
+    fn accesses_before(&self, place: Position) -> &[Sighting] {
+        &self.accesses[..self.accesses.partition_point(|access| access.at.cycles <= place.cycles)]
+    }
+
+    /// The instruction that has made an access, or who else; `None` when the access is not here.
+    pub fn author(&self, access: &Sighting) -> Option<Result<Step, Author>> {
+        let same = |other: &&Sighting| {
+            (other.at, other.kind, other.address) == (access.at, access.kind, access.address)
+        };
+        let author = self.accesses.iter().rfind(same)?.author;
+        if author != Author::Instruction {
+            return Some(Err(author));
+        }
+        let begun = self.steps.partition_point(|step| step.at.cycles <= access.at.cycles);
+        self.steps[..begun].last().map(|step| Ok(*step))
+    }
+
+    /// What an instruction has read last of data: its operand, behind the pointers to it.
+    pub fn operand(&self, step: &Step) -> Option<Sighting> {
+        let first = self.accesses.partition_point(|access| access.at.cycles <= step.at.cycles);
+        let own = self.accesses[first..].iter().take_while(|access| access.at.icount == step.at.icount);
+        own.filter(|access| access.kind == HookKind::Read && access.author == Author::Instruction)
+            .last()
+            .copied()
+    }
+}
+
+fn sets(set: &RegistersSet, register: Register) -> bool {
+    match register {
+        Register::A => set.after.returned || set.before.a != set.after.a,
+        Register::X => set.after.returned || set.before.x != set.after.x,
+        Register::Y => set.before.y != set.after.y,
+        Register::Sp => false,
+    }
+}
+
+/// The bytes of the instruction that began at a position.
+fn fetched(trace: &[BusCycle], flows: &Flows, at: Position) -> Option<[u8; 3]> {
+    let first = trace.partition_point(|cycle| cycle.cycle < at.cycles);
+    let cycles = trace.get(first..)?;
+    let opcode = cycles.first().filter(|cycle| cycle.cycle == at.cycles)?.value;
+    let byte = |cycle: usize| cycles.get(cycle).map_or(0, |cycle| cycle.value);
+    let mode = flows.of(opcode).mode;
+    let second = if mode.length() > 1 { byte(1) } else { 0 };
+    let third = match mode {
+        // Behind the zero-page byte, which is read twice.
+        Mode::ZeroPageRelative => byte(4),
+        // Behind the pushes.
+        Mode::Absolute if opcode == JSR => byte(5),
+        mode if mode.length() > 2 => byte(2),
+        _ => 0,
+    };
+    Some([opcode, second, third])
+}
+
+const JSR: u8 = 0x20;
