@@ -160,6 +160,11 @@ class Moment:
         return self._place[1]
 
     @property
+    def ordinal(self) -> int:
+        """The ordinal of the log's next event: how many have passed."""
+        return self._core.events_passed(self._place)
+
+    @property
     def registers(self) -> dict[str, int]:
         """The processor's registers by name."""
         return self._core.registers(self._place)

@@ -319,7 +319,9 @@ impl Guest for Machine {
             let here = self.cpu.position();
             let timer = self.slots.next_timer().unwrap_or(u64::MAX);
             let until = budget.cycles.min(timer);
-            if here >= budget.stop || here.cycles >= until || outside.wants_break() {
+            // A wait that ends here takes no time, and may be the last that happens before the stop.
+            let is_over = here >= budget.stop && !self.wakes_here(outside);
+            if is_over || here.cycles >= until || outside.wants_break() {
                 return GuestExit::Budget;
             }
             if self.hooks.has_hits() {
@@ -331,7 +333,8 @@ impl Guest for Machine {
             }
             // The CPU counts down cycles only. A deadline that so many of the shortest instructions would just reach is
             // never passed by more than that number of any, so a few ever shorter stretches end exactly there.
-            let room = (budget.stop.icount - here.icount).saturating_mul(self.shortest_instruction()).max(1);
+            let left = budget.stop.icount.saturating_sub(here.icount);
+            let room = left.saturating_mul(self.shortest_instruction()).max(1);
             let exit = self.run_cpu(until.min(here.cycles.saturating_add(room)), outside);
             if let Some(exit) = self.noticed(exit) {
                 return exit;

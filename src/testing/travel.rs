@@ -536,7 +536,7 @@ impl Travel {
         let place = self.timeline.place_before_event(event.position, ordinal, &mut || false).map_err(text)?;
         let passed = |at| self.timeline.look(at, &mut || false, |_, events| events).map_err(text);
         let arrivals = self.notes.places.iter().map(|seen| seen.at);
-        let places = arrivals.chain(self.notes.begun.iter().map(|begun| begun.at));
+        let places = arrivals.chain(self.notes.begun.iter().map(|begun| begun.at)).chain([self.notes.end]);
         let next = places.filter(|next| *next > place).min();
         if passed(place)? > ordinal && place != self.notes.places[0].at {
             return Err(format!("at {place} {event:?} has passed"));

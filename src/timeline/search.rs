@@ -85,7 +85,16 @@ impl Navigator {
         if self.events_passed() > ordinal {
             arrival = self.seek(at.icount.saturating_sub(1).max(self.start().icount), patience)?;
         }
-        if self.waits() && self.go_to_instruction(patience)? && self.events_passed() <= ordinal {
+        let waits = self.waits();
+        if self.end().icount == arrival.icount {
+            // A wait, or a jam, may last to the end, which is a place too.
+            let end = self.run_to_end(arrival, patience)?;
+            if self.events_passed() <= ordinal {
+                return Ok(end);
+            }
+            self.go_to(arrival, patience)?;
+        }
+        if waits && self.go_to_instruction(patience)? && self.events_passed() <= ordinal {
             return Ok(self.position());
         }
         self.go_to(arrival, patience)?;

@@ -107,8 +107,8 @@ impl Timeline {
         )))
     }
 
-    /// The place where `icount` instructions have just retired. Where the CPU waits there, `cycles` goes on to the first
-    /// place at or behind that cycle, but no further than to the instruction behind the wait.
+    /// The place where `icount` instructions have just retired. Where the CPU waits there, or jams, `cycles` goes on to the
+    /// first place at or behind that cycle, but no further than to the instruction behind the wait.
     ///
     /// # Errors
     /// As for [`look`](Timeline::look), or [`Error::Argument`] for an icount that is not in the recording.
@@ -123,7 +123,7 @@ impl Timeline {
         let mut navigator = self.search.navigator();
         let arrival = navigator.seek(icount, patience)?;
         match cycles {
-            Some(cycles) if cycles > arrival.cycles && navigator.waits() => {
+            Some(cycles) if cycles > arrival.cycles => {
                 navigator.run_on_to(Position::new(icount, cycles.min(self.end.cycles)), patience)?;
                 if navigator.position().icount > icount {
                     return navigator.instruction_place(icount, patience);

@@ -296,16 +296,7 @@ class Traveller:
         self.tmp_path = tmp_path
         self.structured = structured
         self.recording = naive.recording
-        woken = [event for event in naive.events if event.payload.get("interrupt") == "wake"]
-        self.wakes = {(event.icount, event.cycles) for event in woken}
-        """Where the processor is woken: the places before and behind that may have one position."""
-        firsts = {place.at for place in naive.first_places.values()}
-        self.ambiguous = self.wakes | {at for at in naive.positions if at not in firsts}
-        """Positions of events for which there are two places."""
-        at_those = (event for event in naive.events if (event.icount, event.cycles) in self.ambiguous)
-        self.unclear = {str(event.kind) for event in at_those}
         self.asked = list(naive.first_places.values())
-        self.place_cycles = [cycles for _, cycles in naive.positions]
         self.windows = device_windows(tomllib.loads(self.recording.board.to_toml()))
         self.symbols = {"first": naive.places[0].registers["pc"], "zero": 0}
         self.timeline = self.recording.timeline(symbols=self.symbols, memory_budget=budget)
@@ -354,7 +345,7 @@ class Traveller:
         for looked in (0, 1, page):
             assert self.timeline.memory[looked * PAGE : looked * PAGE + PAGE] == place.pages[looked], looked
         assert len(self.timeline.console_output) == place.printed
-        if self.draw.random() < 0.3 and self.here not in self.wakes:
+        if self.draw.random() < 0.3:
             assert self.timeline.digest() == place.digest
         if self.draw.random() < 0.2:
             assert self.timeline.memory[:] == place.memory
@@ -449,10 +440,8 @@ class Traveller:
     def go_seek_to_an_event(self) -> None:
         event = self.draw.choice(self.naive.events)
         self.told(event)
-        if event.cycles <= self.naive.start[1] or (event.icount, event.cycles) in self.ambiguous:
-            return
         self.timeline.seek(event)
-        self.went_before(event)
+        self.here = self.before_event(event)
 
     def go_seek_to_a_moment(self) -> None:
         if self.moments and self.draw.random() < 0.5:
@@ -468,6 +457,7 @@ class Traveller:
         self.told(count)
         stop = self.timeline.step(count)
         if count == 0:
+            assert stop.reason == "budget"
             return
         icount = self.here[0] + count
         if icount in self.naive.first_places:
@@ -483,6 +473,7 @@ class Traveller:
         self.told(count)
         stop = self.timeline.reverse_step(count)
         if count == 0:
+            assert stop.reason == "budget"
             return
         first = self.naive.first_places[self.here[0]].at
         icount = self.here[0] - count + (self.here > first)
@@ -638,43 +629,44 @@ class Traveller:
 
     # ---- events and output ----
 
-    def before_event(self, event: rr.Event) -> Position:
-        """The last place that is surely before an event."""
-        place = bisect.bisect_left(self.place_cycles, event.cycles) - 1
-        return self.naive.positions[max(place, 0)]
+    def passed(self, at: Position) -> int:
+        """Events that have passed at a place: those before its cycle, and of those at it as many as the replay says."""
+        passed = self.timeline._core.events_passed(at)
+        cycles = [event.cycles for event in self.naive.events]
+        assert bisect.bisect_left(cycles, at[1]) <= passed <= bisect.bisect_right(cycles, at[1])
+        return passed
 
-    def went_before(self, event: rr.Event) -> None:
-        """The timeline stands at the last place before an event: at its own place if that comes first there."""
-        self.here = self.before_event(event)
-        there = self.naive.after(self.here)
-        if there is not None and there[1] == event.cycles and self.timeline.cycles == event.cycles:
-            self.here = there
-        if event.cycles > self.naive.start[1]:
-            assert self.timeline.ordinal <= event.ordinal
+    def before_event(self, event: rr.Event) -> Position:
+        """The last place at which an event has not passed, or the first of all."""
+        places = self.naive.positions
+        behind = bisect.bisect_right(places, event.ordinal, key=self.passed)
+        return places[max(behind - 1, 0)]
 
     def any_kind(self) -> Any:
-        kinds = sorted({str(event.kind) for event in self.naive.events} - self.unclear)
-        return self.draw.choice([*kinds, "audio_in", "clock", *([] if self.unclear else [None])])
+        kinds = sorted({str(event.kind) for event in self.naive.events})
+        return self.draw.choice([*kinds, "audio_in", "clock", None])
 
     def go_to_an_event(self) -> None:
         kind = self.any_kind()
+        passed = self.passed(self.here)
         found = self.timeline.run_to_event(kind)
         self.told((kind, found))
-        wanted = [event for event in self.naive.events if kind in (None, event.kind)]
+        wanted = (event for event in self.naive.events[passed:] if kind in (None, event.kind))
         behind = next((event for event in wanted if self.before_event(event) > self.here), None)
         assert found == behind
         if behind is not None:
-            self.went_before(behind)
+            self.here = self.before_event(behind)
 
     def go_back_to_an_event(self) -> None:
         kind = self.any_kind()
+        passed = self.passed(self.here)
         found = self.timeline.reverse_run_to_event(kind)
         self.told((kind, found))
-        wanted = [event for event in self.naive.events if kind in (None, event.kind)]
-        before = [event for event in wanted if self.before_event(event) < self.here and event.cycles <= self.here[1]]
-        assert found == (before[-1] if before else None)
-        if before:
-            self.went_before(before[-1])
+        wanted = (event for event in reversed(self.naive.events[:passed]) if kind in (None, event.kind))
+        before = next((event for event in wanted if self.before_event(event) < self.here), None)
+        assert found == before
+        if before is not None:
+            self.here = self.before_event(before)
 
     def any_text(self) -> bytes | re.Pattern[bytes]:
         output = self.naive.output
@@ -690,7 +682,9 @@ class Traveller:
         printed = self.printed()
         pattern = re.compile(re.escape(text)) if isinstance(text, bytes) else text
         ends = [match.end() for match in pattern.finditer(self.naive.output)]
-        end = next((end for end in ends if end > printed and end > self.naive.places[0].printed), None)
+        ends = [end for end in ends if end > printed and end > self.naive.places[0].printed]
+        # A run does not stop where it begins.
+        end = next((end for end in ends if self.printing(end) > self.here), None)
         assert self.timeline.run_to_output(text) is (end is not None)
         if end is not None:
             self.here = self.printing(end)
@@ -812,10 +806,10 @@ class Traveller:
         self.is_first(found, lambda place: place.byte(address) == value)
 
     def is_first(self, found: rr.Moment | None, wanted: Callable[[Place], bool]) -> None:
-        """It is the first place of all that is wanted, or the first one that is not behind a wait."""
+        """It is the first place of all that is wanted, behind a wait too."""
         assert found is not None
-        firsts = [next(place.at for place in places if wanted(place)) for places in (self.naive.places, self.asked)]
-        assert (found.icount, found.cycles) in firsts
+        first = next(place.at for place in self.naive.places if wanted(place))
+        assert (found.icount, found.cycles) == first
 
     def ask_profile(self) -> None:
         start, stop = sorted((self.any_icount(), self.any_icount()))
