@@ -382,7 +382,7 @@ impl EventSink for SmallSink {
         self.memory.append(position, event)
     }
 
-    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<u64, LogError> {
+    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<(u64, usize), LogError> {
         self.room = self.room.checked_sub(1).ok_or_else(no_room)?;
         self.memory.append_snapshot(position, container)
     }

@@ -212,6 +212,11 @@ impl LogWriter {
         Ok((number, ordinal))
     }
 
+    /// Bytes in the file of the last events or snapshot frame.
+    pub fn last_frame_bytes(&self) -> usize {
+        self.chunks.last().map_or(0, |chunk| chunk.length as usize)
+    }
+
     /// Ends the current chunk and hands it to the operating system, so that killing this process cannot lose it.
     pub fn flush(&mut self) -> Result<(), LogError> {
         match self.phase {

@@ -125,21 +125,23 @@ impl Replay {
             Action::Log => {
                 self.snapshot_requested = false;
                 let container = container(self.save());
-                self.next_snapshot = self.snapshots.next(self.position.icount, container.len());
-                self.log_snapshot(&container)
+                let logged = self.log_snapshot(&container);
+                let bytes = logged.as_ref().map_or(container.len(), |bytes| *bytes);
+                self.next_snapshot = self.snapshots.next(self.position.icount, bytes);
+                logged.map(|_| ())
             }
             Action::PassIfNext => self.consume().map(|_| ()),
             _ => Ok(()),
         }
     }
 
-    fn log_snapshot(&mut self, container: &[u8]) -> Result<(), ReplayError> {
-        if let Some(sink) = &mut self.sink {
-            let number = sink.append_snapshot(self.position, container)?;
-            self.chain.add_container(container);
-            self.passed(self.position, &Event::Snapshot { number });
-        }
-        Ok(())
+    /// Gives the bytes that it takes in the log.
+    fn log_snapshot(&mut self, container: &[u8]) -> Result<usize, ReplayError> {
+        let Some(sink) = &mut self.sink else { return Ok(0) };
+        let (number, bytes) = sink.append_snapshot(self.position, container)?;
+        self.chain.add_container(container);
+        self.passed(self.position, &Event::Snapshot { number });
+        Ok(bytes)
     }
 
     /// The state that the run starts from. In record what `save` gives is put into the log, to be called at the start;
@@ -149,7 +151,7 @@ impl Replay {
     /// When the log cannot be written or read; in play a divergence when it does not start with such a state.
     pub fn vmstate_init(&mut self, save: impl FnOnce() -> Vec<u8>) -> Result<Option<Vec<u8>>, ReplayError> {
         match self.action(Function::Snapshot) {
-            Action::Log => self.log_snapshot(&save()).map(|()| None),
+            Action::Log => self.log_snapshot(&save()).map(|_| None),
             Action::PassIfNext => {
                 let here = self.position;
                 let number = match self.peek()? {

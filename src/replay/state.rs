@@ -60,7 +60,7 @@ impl Snapshots {
 }
 
 /// Instructions between automatic snapshots, at least: what replays in some 10 ms.
-const AUTOMATIC_SNAPSHOTS_MIN: u64 = 4_000_000;
+const AUTOMATIC_SNAPSHOTS_MIN: u64 = 2_500_000;
 
 /// Instructions that pay for a byte of an automatic snapshot: 0.005 bytes an instruction at the most.
 const INSTRUCTIONS_PER_SNAPSHOT_BYTE: u64 = 200;

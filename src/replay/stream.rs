@@ -19,11 +19,11 @@ pub trait EventSink: Send {
     /// When it cannot be kept (a full disk); what was appended before stays whole.
     fn append(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError>;
 
-    /// Appends a snapshot and the event that refers to it, and gives the snapshot's number.
+    /// Appends a snapshot and the event that refers to it; gives the snapshot's number, and the bytes that it takes.
     ///
     /// # Errors
     /// As for [`append`](EventSink::append).
-    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<u64, LogError>;
+    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<(u64, usize), LogError>;
 
     /// Makes everything appended so far survive the end of this process.
     ///
@@ -106,14 +106,14 @@ impl EventSink for MemorySink {
         Ok(ordinal)
     }
 
-    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<u64, LogError> {
+    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<(u64, usize), LogError> {
         let number = {
             let snapshots = &mut lock(&self.log).snapshots;
             snapshots.push(container.to_vec());
             snapshots.len() as u64 - 1
         };
         self.append(position, &Event::Snapshot { number })?;
-        Ok(number)
+        Ok((number, container.len()))
     }
 
     fn flush(&mut self) -> Result<(), LogError> {
@@ -176,8 +176,9 @@ impl EventSink for LogWriter {
         LogWriter::append(self, position, event)
     }
 
-    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<u64, LogError> {
-        LogWriter::append_snapshot(self, position, container).map(|(number, _)| number)
+    fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<(u64, usize), LogError> {
+        let (number, _) = LogWriter::append_snapshot(self, position, container)?;
+        Ok((number, self.last_frame_bytes()))
     }
 
     fn flush(&mut self) -> Result<(), LogError> {
