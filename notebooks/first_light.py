@@ -94,5 +94,31 @@ assert there[0].snapshot() == there[1].snapshot()
 print(there[0].registers)
 print(there[0].memory[0x100:0x110].hex(" "))
 
+# %% [markdown]
+# ## Go back, and ask
+#
+# A timeline moves both ways. Here it goes to the end, and looks for the line that was typed, as it stands in memory;
+# asks who wrote its first letter, and where that letter came from: back through the monitor's stack and its input ring,
+# to the moment at which the serial chip was read.
+
+# %%
+timeline = recording.timeline()
+timeline.run()
+typed = timeline.memory[:0x4000].index(b"uptime")
+print(timeline.last_write(typed))
+print(timeline.origin(typed))
+
+# %% [markdown]
+# From a moment of the past a machine can go another way: here from just before the line came in. The recording stays as
+# it is.
+
+# %%
+timeline.seek(next(recording.events(kind="char_read")))
+other = timeline.moment.fork()
+other.console.send(b"ver\r")
+other.run(seconds=0.5)
+print(other.console.output.decode())
+assert recording.verify().ok
+
 # %%
 folder.cleanup()
