@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
-from brute_force import Naive, Traveller
+from brute_force import Traveller
+from naive_replay import Naive
 
 GUESTS = Path(__file__).parents[2] / "guests"
 LENGTH = int(os.environ.get("RREPLAY_BRUTE_FORCE", "1"))
