@@ -6,7 +6,9 @@ use log_support::{
     any_run, append_all, cases, events_of, forge, header, record, sample_events, small_chunks,
 };
 use proptest::prelude::*;
-use rreplay::log::{Damage, DamageReason, Event, IndexState, LogError, LogReader, LogWriter, Options};
+use rreplay::log::{
+    Damage, DamageReason, Event, IndexState, LogError, LogReader, LogWriter, Options, limits,
+};
 use rreplay::units::Position;
 
 /// What a damaged file gives: nothing (no header), or a prefix with what is said of it.
@@ -271,9 +273,10 @@ fn versions() {
     let reader = version(1, 1).unwrap();
     assert_eq!((events_of(&reader), reader.format_version()), (vec![(header().start, Event::End)], 1));
     assert_eq!(version(9, 1).unwrap().format_version(), 9);
-    assert_eq!(version(9, 2).unwrap().format_version(), 9);
-    let error = version(9, 3).unwrap_err();
-    assert_eq!(error, LogError::NewerVersion { path: "<memory>".into(), version: 9, needs: 3 });
+    assert_eq!(version(9, limits::FORMAT_VERSION).unwrap().format_version(), 9);
+    let needs = limits::FORMAT_VERSION + 1;
+    let error = version(9, needs).unwrap_err();
+    assert_eq!(error, LogError::NewerVersion { path: "<memory>".into(), version: 9, needs });
     assert!(error.to_string().contains("install a newer rreplay"));
     assert!(matches!(version(0, 0), Err(LogError::HeaderDamaged { .. })));
     assert!(matches!(version(0, 1), Err(LogError::HeaderDamaged { .. })));
