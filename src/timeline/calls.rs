@@ -71,7 +71,8 @@ impl Navigator {
 
     fn is_return(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<bool, Error> {
         self.go_to(place, patience)?;
-        Ok(matches!(self.frame().opcode, RTS | RTI))
+        // Where the CPU waits, the instruction behind the wait is another one's business.
+        Ok(!self.waits() && matches!(self.frame().opcode, RTS | RTI))
     }
 }
 

@@ -172,7 +172,13 @@ impl Navigator {
         self.approach(icount, patience)?;
         self.run(Limits { icount, cycles: u64::MAX }, patience)?;
         self.keep_distant_mark(from, true);
+        self.take_the_end(patience)?;
         Ok(self.position())
+    }
+
+    /// At the recording's end all that the log has there is done, however one has come there.
+    fn take_the_end(&mut self, patience: &mut Patience<'_>) -> Result<(), Error> {
+        if self.position() == self.end { self.run(Limits::NONE, patience) } else { Ok(()) }
     }
 
     /// Goes to a place where it was before.
@@ -182,7 +188,7 @@ impl Navigator {
     pub fn go_to(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<(), Error> {
         let here = self.position();
         if here == place && self.settled && !self.lost {
-            return Ok(());
+            return self.take_the_end(patience);
         }
         let base = latest(self.stored.before(place), self.marks.before(place));
         let from = self.start_from(base, place)?;
@@ -194,7 +200,7 @@ impl Navigator {
             return Err(Error::Engine(format!("a replay that was to go to {place} came to {here}")));
         }
         self.keep_distant_mark(from, false);
-        Ok(())
+        self.take_the_end(patience)
     }
 
     /// Where the shortest way to a place begins: at the mark, or here.

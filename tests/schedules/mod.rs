@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 /// Preemptions that the PCT schedules place: most faults of threads need one or two.
 const PCT_DEPTH: usize = 3;
 /// The main thread and the others run on stacks of this size.
-const STACK_BYTES: usize = 1 << 20;
+const STACK_BYTES: usize = 4 << 20;
 /// Decisions in one schedule: far above what any takes, so that one which never ends is a failure.
 const STEPS_MAX: usize = 2_000_000;
 /// More schedules than usual: `SHUTTLE_SCHEDULES=20` runs twenty times as many.
