@@ -97,6 +97,36 @@ def test_back_over_a_subroutine_in_which_an_interrupt_came_behind_pha(tmp_path: 
     assert checked
 
 
+def test_back_over_nothing_from_behind_a_wait(tmp_path: Path) -> None:
+    # SEI; JSR to the WAI, behind which RTS comes next
+    wait = START + 0x20
+    program = f"78 20{wait & 0xFF:02X}80".ljust(12) + "EA" * (0x20 - 0x16) + "CB 60"
+    timeline = recorded(tmp_path, program).timeline()
+    timeline.add_breakpoint(wait + 1)
+    assert timeline.run().reason == "breakpoint"
+    icount, cycles = timeline.icount, timeline.cycles
+    assert timeline.disassemble()[0].mnemonic == "RTS"
+    timeline.reverse_step_over()
+    assert (timeline.icount, timeline.pc) == (icount, wait + 1)
+    assert timeline.cycles < cycles
+    timeline.reverse_step_over()
+    assert timeline.pc == wait
+
+
+def test_the_end_is_the_same_however_one_comes_there(tmp_path: Path) -> None:
+    recording = recorded(tmp_path, WAIT_OPEN, cycles=430)
+    events = sum(1 for _ in recording.events())
+    timeline = recording.timeline()
+    timeline.run()
+    end, passed = timeline.moment, timeline.ordinal
+    assert events - 1 <= passed <= events
+    timeline.seek(3)
+    timeline.seek(end)
+    assert timeline.ordinal == end.ordinal == passed
+    assert timeline.reverse_run_to_event("shutdown") is not None
+    assert timeline.run_to_event("end") is not None or timeline.moment == end
+
+
 def test_steps_by_none_end_nothing(tmp_path: Path) -> None:
     timeline = recorded(tmp_path, WAIT_OPEN).timeline()
     timeline.seek(4)
