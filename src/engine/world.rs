@@ -575,7 +575,12 @@ impl<G: Guest> World<G> {
     }
 
     fn slice(&mut self) -> Result<Next, ReplayError> {
-        let budget = self.budget()?;
+        let mut budget = self.budget()?;
+        let here = self.guest.position();
+        if here >= budget.stop && self.wake_is_next()? {
+            // It takes no time, and may be the last that happens before the stop.
+            budget.stop = Position::new(here.icount, here.cycles + 1);
+        }
         let (guest, mut outside) = self.split();
         let exit = guest.run(budget, &mut outside);
         self.check()?;
@@ -628,6 +633,12 @@ impl<G: Guest> World<G> {
         };
         // A player refuses an interrupt that the log does not have here.
         Ok(self.guest.position() != here)
+    }
+
+    /// Player: whether the CPU's wait ends here without taking time, and the log has that next.
+    fn wake_is_next(&mut self) -> Result<bool, ReplayError> {
+        let (guest, mut outside) = self.split();
+        Ok(guest.wakes_here(&mut outside) && self.logs_interrupt()?)
     }
 
     /// Player: whether the log has an interrupt next, at this boundary. True in the other modes.

@@ -319,9 +319,7 @@ impl Guest for Machine {
             let here = self.cpu.position();
             let timer = self.slots.next_timer().unwrap_or(u64::MAX);
             let until = budget.cycles.min(timer);
-            // A wait that ends here takes no time, and may be the last that happens before the stop.
-            let is_over = here >= budget.stop && !self.wakes_here(outside);
-            if is_over || here.cycles >= until || outside.wants_break() {
+            if here >= budget.stop || here.cycles >= until || outside.wants_break() {
                 return GuestExit::Budget;
             }
             if self.hooks.has_hits() {
