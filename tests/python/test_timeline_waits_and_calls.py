@@ -212,3 +212,14 @@ def test_a_recording_that_ends_with_a_wake_that_takes_no_time_replays(tmp_path: 
         replay = again.replay(scheduler)
         replay.run()
         assert replay.digest() == machine.digest()
+
+
+def test_a_recording_that_ends_before_such_a_wake_replays(tmp_path: Path) -> None:
+    whole = recorded(tmp_path, "78 A230 CAD0FD CB EA EA 80FB", cycles=700)
+    wake = next(whole.events("interrupt"))
+    machine = whole.timeline().at(0).fork()
+    with machine.record(tmp_path / "again.rreplay") as again:
+        machine.run(cycles=wake.cycles - machine.cycles)
+    assert machine.cycles == wake.cycles
+    for scheduler in ("inline", "threads"):
+        assert again.verify(scheduler=scheduler).ok
