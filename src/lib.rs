@@ -33,6 +33,7 @@
 pub mod persist;
 pub mod bus;
 pub mod events;
+pub mod files;
 pub mod guest;
 pub mod nondet;
 pub mod planted;

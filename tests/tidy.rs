@@ -82,7 +82,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Nothing above is imported here, and everybody may import these.
-const GROUND_FLOOR: &[&str] = &["units", "sync", "bus", "events", "guest", "nondet", "persist", "planted"];
+const GROUND_FLOOR: &[&str] =
+    &["units", "sync", "files", "bus", "events", "guest", "nondet", "persist", "planted"];
 
 /// Words that only these files may hold.
 const ONLY_IN: &[(&str, &[&str])] = &[
@@ -94,7 +95,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("Instant", &["host/", "sync.rs"]),
     ("SystemTime", &["host/"]),
     ("getrandom", &["host/"]),
-    ("std::fs", &["host/", "log/", "python/", "testing/targets.rs"]),
+    ("std::fs", &["files/", "host/", "log/", "python/", "testing/targets.rs"]),
     ("std::net", &["host/"]),
     ("pyo3", &["python/", "lib.rs"]),
     ("HashMap", &[]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ._core import Board
+from ._files import read_ordinary
 from .errors import BoardError, RomError
 
 BoardSource: TypeAlias = str | os.PathLike[str] | Board | Mapping[str, Any]
@@ -47,8 +48,7 @@ def resolve_board(source: BoardSource) -> Board:
         return Board.preset(source)
     path = Path(source)
     try:
-        with path.open("rb") as file:
-            content = file.read(BOARD_BYTES_MAX + 1)
+        content = read_ordinary(path, BOARD_BYTES_MAX)
     except OSError as error:
         raise BoardError(
             f"cannot read the board file {path}: {error.strerror}; "
@@ -107,8 +107,7 @@ def _read_image(source: ImageSource) -> tuple[str, bytes]:
         return "the given bytes", bytes(source)
     try:
         path = Path(source)
-        with path.open("rb") as file:
-            content = file.read(IMAGE_BYTES_MAX + 1)
+        content = read_ordinary(path, IMAGE_BYTES_MAX)
     except TypeError:
         raise RomError(f"a ROM is given as a path or as bytes, not as {type(source).__name__}") from None
     except (OSError, ValueError) as error:

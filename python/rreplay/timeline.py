@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from . import _core
+from ._files import read_ordinary
 from .console import compile_pattern
 from .errors import ArgumentError, StateError, UnknownDevice
 from .machine import Machine, address_range, required_number, whole_number
@@ -28,6 +29,9 @@ __all__ = ["Accesses", "Breakpoint", "Moment", "Profile", "Routine", "Symbols", 
 
 MEMORY_BUDGET = 256 << 20
 """Bytes of states that a timeline keeps in memory unless told otherwise."""
+
+LABEL_BYTES_MAX = 16 << 20
+"""No label file of an address space of 64 KiB is longer; a larger file is not read."""
 
 Symbols: TypeAlias = "Mapping[str, int] | str | os.PathLike[str]"
 """Names of addresses: a mapping, or a VICE label file, as `ld65 -Ln` writes it."""
@@ -51,9 +55,12 @@ def read_symbols(symbols: Symbols | None) -> dict[str, int]:
         raise ArgumentError(f"symbols are a mapping of names to addresses or a label file, and {symbols!r} is neither")
     path = Path(symbols)
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        content = read_ordinary(path, LABEL_BYTES_MAX)
     except OSError as error:
         raise ArgumentError(f"{path}: the label file cannot be read: {error.strerror}") from None
+    if len(content) > LABEL_BYTES_MAX:
+        raise ArgumentError(f"{path} is over {LABEL_BYTES_MAX} bytes; is it a label file?")
+    lines = content.decode("utf-8", errors="replace").splitlines()
     found = (_LABEL.match(line) for line in lines)
     labels = {match[2]: int(match[1], 16) & 0xFFFF for match in found if match}
     if not labels:

@@ -4,6 +4,7 @@
 //! through one lock, which nobody holds while waiting: hosts never block.
 
 use crate::events::AsyncEvent;
+use crate::files::Process;
 use crate::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharRequest, CharWritten, NetId, Owner};
 use std::collections::BTreeMap;
 
@@ -15,8 +16,18 @@ pub trait CharHost: Send {
     /// Bytes that have come for the guest since the last call, at most a few KiB.
     fn poll(&mut self) -> Vec<u8>;
 
-    /// Whether more may come by itself.
+    /// Whether more may come by itself: else a program that reads is told that this was the end.
     fn is_open(&self) -> bool;
+
+    /// Whether a machine that waits for input goes on waiting because of this host.
+    fn is_waited_for(&self) -> bool {
+        self.is_open()
+    }
+
+    /// The process whose files or sockets it has; `None` for a host that has none.
+    fn process(&self) -> Option<Process> {
+        None
+    }
 }
 
 /// What answers the questions of a device that must be answered at once: files, or a device that the user wrote.
@@ -31,12 +42,22 @@ pub trait RequestHost: Send {
     fn has_failed(&mut self) -> bool {
         false
     }
+
+    /// As for [`CharHost::process`].
+    fn process(&self) -> Option<Process> {
+        None
+    }
 }
 
 /// The host side of a disk.
 pub trait DiskHost: Send {
     /// Carries out a request. Errors are negative errnos in the result.
     fn request(&mut self, request: &BlockRequest) -> BlockResult;
+
+    /// As for [`CharHost::process`].
+    fn process(&self) -> Option<Process> {
+        None
+    }
 }
 
 /// Where entropy comes from instead of the operating system.
@@ -63,6 +84,11 @@ pub trait NetHost: Send {
 
     /// A run has ended: what is kept back should be where a user can look at it.
     fn run_ends(&mut self) {}
+
+    /// As for [`CharHost::process`].
+    fn process(&self) -> Option<Process> {
+        None
+    }
 }
 
 /// The host side of a sound device: 16 bits, one channel.
@@ -75,6 +101,11 @@ pub trait SoundHost: Send {
 
     /// A run has ended: what is kept back should be where a user can look at it.
     fn run_ends(&mut self) {}
+
+    /// As for [`CharHost::process`].
+    fn process(&self) -> Option<Process> {
+        None
+    }
 }
 
 /// All hosts of a machine.
@@ -130,8 +161,19 @@ impl Attachments {
         }
     }
 
+    /// Whether any of them has what another process has opened: both would read, write and move about in it.
+    pub fn is_of_other_process(&self) -> bool {
+        let chars = self.chars.values().map(|host| host.process());
+        let requests = self.requests.values().map(|host| host.process());
+        let disks = self.disks.values().map(|host| host.process());
+        let nets = self.nets.values().map(|host| host.process());
+        let sounds = [&self.sound_out, &self.sound_in].into_iter().flatten().map(|host| host.process());
+        let mut all = chars.chain(requests).chain(disks).chain(nets).chain(sounds);
+        all.any(|process| process.is_some_and(|process| !process.is_this()))
+    }
+
     /// Whether any of them may bring more by itself.
     pub fn is_open(&self) -> bool {
-        self.chars.values().any(|host| host.is_open()) || self.nets.values().any(|host| host.is_open())
+        self.chars.values().any(|host| host.is_waited_for()) || self.nets.values().any(|host| host.is_open())
     }
 }

@@ -3,6 +3,7 @@
 use super::attach::RequestHost;
 use super::error::HostError;
 use super::link::errno;
+use crate::files::Process;
 use crate::nondet::CharRequest;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions};
@@ -38,6 +39,7 @@ mod flags {
 pub struct Directory {
     root: Dir,
     files: BTreeMap<u16, File>,
+    process: Process,
 }
 
 impl Directory {
@@ -48,7 +50,7 @@ impl Directory {
     pub fn open(path: &Path) -> Result<Self, HostError> {
         let root = Dir::open_ambient_dir(path, ambient_authority())
             .map_err(|source| HostError::io("open the directory", path, source))?;
-        Ok(Self { root, files: BTreeMap::new() })
+        Ok(Self { root, files: BTreeMap::new(), process: Process::this() })
     }
 
     fn open_file(&mut self, name: &[u8], bits: u16) -> Result<u16, i32> {
@@ -67,6 +69,7 @@ impl Directory {
             .truncate(bits & flags::TRUNCATE != 0 && bits & flags::WRITE != 0)
             .create(bits & flags::CREATE != 0 && bits & flags::WRITE != 0)
             .create_new(bits & flags::CREATE != 0 && bits & flags::EXCLUSIVE != 0);
+        without_waiting(&mut options);
         let file = self.root.open_with(PathBuf::from(name), &options).map_err(|error| refusal(&error))?;
         self.files.insert(descriptor, file);
         Ok(descriptor)
@@ -95,6 +98,18 @@ impl Directory {
             _ => Err(-EINVAL),
         }
     }
+}
+
+/// What a guest opens may be a FIFO or a terminal: it is told that there is nothing yet (EAGAIN), and does not wait.
+fn without_waiting(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    {
+        use cap_std::fs::OpenOptionsExt;
+        use rustix::fs::OFlags;
+        options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    }
+    #[cfg(not(unix))]
+    let _ = options;
 }
 
 /// Until it is not a signal that came in between.
@@ -133,5 +148,9 @@ impl RequestHost for Directory {
             Ok(count) => count as i32,
             Err(error) => error,
         }
+    }
+
+    fn process(&self) -> Option<Process> {
+        Some(self.process)
     }
 }

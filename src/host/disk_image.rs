@@ -3,11 +3,15 @@
 use super::attach::DiskHost;
 use super::error::HostError;
 use super::link::errno;
+use crate::files::{OwnFile, Process, Wanted};
 use crate::nondet::{BlockRequest, BlockResult};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+
+/// What a disk needs, for those who name something else.
+const NEEDED: &str = "a disk image is an ordinary file of whole sectors: copy it to one first";
 
 /// Bytes of a sector.
 const SECTOR: usize = 512;
@@ -18,7 +22,7 @@ const REQUEST_SECTORS_MAX: u64 = 2048;
 
 /// A disk image. What a guest writes stays in memory, unless the image was opened to be written.
 pub struct DiskImage {
-    file: File,
+    file: OwnFile,
     sectors: u64,
     writes_through: bool,
     /// Sectors that were written and that the file does not have.
@@ -29,16 +33,21 @@ impl DiskImage {
     /// Opens an image; `writable` lets the guest change the file.
     ///
     /// # Errors
-    /// A file that cannot be opened, is no ordinary file, is empty or holds no whole number of sectors.
+    /// A file that cannot be opened, is no ordinary file, is empty or holds no whole number of sectors; one that is being
+    /// recorded into and is to be written.
     pub fn open(path: &Path, writable: bool) -> Result<Self, HostError> {
         let what = if writable { "write" } else { "read" };
-        let opened = OpenOptions::new().read(true).write(writable).open(path);
-        let file = opened.map_err(|source| HostError::io(what, path, source))?;
-        let about = file.metadata().map_err(|source| HostError::io(what, path, source))?;
-        if !about.is_file() || about.len() == 0 || !about.len().is_multiple_of(SECTOR as u64) {
-            return Err(HostError::Sectors { path: path.to_owned(), bytes: about.len() });
+        let opened = if writable {
+            OwnFile::open(path, OpenOptions::new().read(true).write(true), Wanted::File)
+        } else {
+            OwnFile::open_to_read(path, Wanted::File)
+        };
+        let (file, _) = opened.map_err(|error| HostError::file(what, path, NEEDED, error))?;
+        let bytes = file.length().map_err(|source| HostError::io(what, path, source))?.unwrap_or(0);
+        if bytes == 0 || !bytes.is_multiple_of(SECTOR as u64) {
+            return Err(HostError::Sectors { path: path.to_owned(), bytes });
         }
-        let sectors = about.len() / SECTOR as u64;
+        let sectors = bytes / SECTOR as u64;
         Ok(Self { file, sectors, writes_through: writable, written: BTreeMap::new() })
     }
 
@@ -85,7 +94,7 @@ impl DiskImage {
             }
             BlockRequest::Flush => {
                 if self.writes_through {
-                    self.file.sync_data()?;
+                    self.file.sync()?;
                 }
                 done(Vec::new(), 0)
             }
@@ -98,5 +107,9 @@ impl DiskHost for DiskImage {
     fn request(&mut self, request: &BlockRequest) -> BlockResult {
         self.carry_out(request)
             .unwrap_or_else(|error| BlockResult { result: errno(&error), data: Vec::new() })
+    }
+
+    fn process(&self) -> Option<Process> {
+        Some(self.file.process())
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with a host that somebody attaches.
 
+use crate::files::{FileError, Kind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,39 @@ pub enum HostError {
         path: PathBuf,
         /// The operating system's answer.
         source: std::io::Error,
+    },
+    /// A path that leads to something else than is needed.
+    #[error("cannot {what} {}: it is {found}, and {needed}", path.display())]
+    Kind {
+        /// What was tried.
+        what: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// What it leads to.
+        found: Kind,
+        /// What the host needs.
+        needed: &'static str,
+    },
+    /// A file that somebody writes.
+    #[error(
+        "cannot {what} {}: it is being recorded into, or written by a host of a machine; finish the recording, or choose \
+         another path", path.display()
+    )]
+    Busy {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory that is not there.
+    #[error("cannot {what} {}: there is no directory {}; create it first", path.display(), parent.display())]
+    NoParent {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The directory.
+        parent: PathBuf,
     },
     /// An address that the operating system refuses.
     #[error("cannot {what} {address}: {source}; choose another port, or end the program that has this one")]
@@ -70,6 +104,21 @@ pub enum HostError {
 impl HostError {
     pub(super) fn io(what: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
+    }
+
+    /// Classes the reason for which a file cannot be had; `needed` says what would have done.
+    pub(super) fn file(what: &'static str, path: &Path, needed: &'static str, error: FileError) -> Self {
+        let path = path.to_owned();
+        match error {
+            FileError::Kind(found) => Self::Kind { what, path, found, needed },
+            FileError::Busy => Self::Busy { what, path },
+            FileError::NoParent(parent) => Self::NoParent { what, path, parent },
+            FileError::WriteProtected => {
+                let source = std::io::Error::new(std::io::ErrorKind::PermissionDenied, error.to_string());
+                Self::Io { what, path, source }
+            }
+            FileError::Io { source, .. } => Self::Io { what, path, source },
+        }
     }
 
     pub(super) fn format(path: &Path, what: &'static str, problem: &dyn std::error::Error) -> Self {

@@ -30,3 +30,15 @@ pub use pty::PtyHost;
 pub use tcp::{TcpClient, TcpHost, address};
 pub use udp::UdpHost;
 pub use wav::{WavInput, WavOutput};
+
+use crate::files::write_whole;
+use std::path::Path;
+
+/// Writes a whole file, in the place of an earlier one once all is written: a picture, for one.
+///
+/// # Errors
+/// A file that cannot be made, that is no ordinary file, or that is being recorded into; what was there is as it was.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
+    write_whole(path, bytes)
+        .map_err(|error| HostError::file("write", path, "an ordinary file is needed", error))
+}

@@ -3,10 +3,13 @@
 use super::attach::NetHost;
 use super::clock::since_epoch;
 use super::error::HostError;
+use crate::files::{Claim, OwnFile, Process, Wanted};
 use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+
+/// What captures need, for those who name something else.
+const NEEDED: &str = "a capture is an ordinary file";
 
 /// Packets that come in at once.
 const PACKETS_MAX: usize = 16;
@@ -14,27 +17,37 @@ const PACKETS_MAX: usize = 16;
 /// Two capture files in the classic pcap format.
 pub struct PcapHost {
     /// Not buffered: a packet that has been sent is in the file.
-    output: Option<PcapWriter<File>>,
-    input: Option<PcapReader<BufReader<File>>>,
+    output: Option<PcapWriter<OwnFile>>,
+    input: Option<PcapReader<BufReader<OwnFile>>>,
+    process: Process,
 }
 
 impl PcapHost {
     /// Makes the output file and opens the input file.
     ///
     /// # Errors
-    /// A file that cannot be opened or made; an input that is no capture.
+    /// A file that cannot be opened or made, or that is no ordinary file; an input that is no capture; an output that is
+    /// being recorded into.
     pub fn open(output: Option<&Path>, input: Option<&Path>) -> Result<Self, HostError> {
-        let output = output.map(|path| {
-            let file = File::create(path).map_err(|source| HostError::io("write", path, source))?;
-            PcapWriter::new(file).map_err(|error| HostError::format(path, "be written", &error))
-        });
+        // The input first: when it is no capture, the output keeps what it holds.
         let input = input.map(|path| {
-            let file = File::open(path).map_err(|source| HostError::io("read", path, source))?;
+            let opened = OwnFile::open_to_read(path, Wanted::File);
+            let (file, _) = opened.map_err(|error| HostError::file("read", path, NEEDED, error))?;
             PcapReader::new(BufReader::new(file))
                 .map_err(|error| HostError::format(path, "be read as a pcap capture", &error))
         });
-        Ok(Self { output: output.transpose()?, input: input.transpose()? })
+        let input = input.transpose()?;
+        let output = output.map(create).transpose()?;
+        Ok(Self { output, input, process: Process::this() })
     }
+}
+
+/// A file of its own, in the place of what was there: whoever has that open goes on with that.
+fn create(path: &Path) -> Result<PcapWriter<OwnFile>, HostError> {
+    let failed = |error| HostError::file("write", path, NEEDED, error);
+    let mut file = OwnFile::beside(path, Claim::Host).map_err(failed)?;
+    file.put_in_place().map_err(failed)?;
+    PcapWriter::new(file).map_err(|error| HostError::format(path, "be written", &error))
 }
 
 impl NetHost for PcapHost {
@@ -61,5 +74,9 @@ impl NetHost for PcapHost {
 
     fn is_open(&self) -> bool {
         self.input.is_some()
+    }
+
+    fn process(&self) -> Option<Process> {
+        Some(self.process)
     }
 }

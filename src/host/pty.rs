@@ -3,8 +3,10 @@
 use super::attach::CharHost;
 use super::error::HostError;
 use super::link::{Condition, Outgoing, receive};
+use crate::files::Process;
 use crate::nondet::CharWritten;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use std::fs::File;
@@ -19,6 +21,7 @@ pub struct PtyHost {
     path: String,
     outgoing: Outgoing,
     gone: bool,
+    process: Process,
 }
 
 impl PtyHost {
@@ -39,6 +42,8 @@ impl PtyHost {
         let mut settings = tcgetattr(&terminal)?;
         settings.make_raw();
         tcsetattr(&terminal, OptionalActions::Now, &settings)?;
+        // Else each program that is started has it too, and nobody at the other side is told that this one has gone.
+        fcntl_setfd(&controller, FdFlags::CLOEXEC)?;
         let flags = fcntl_getfl(&controller)?;
         fcntl_setfl(&controller, flags | OFlags::NONBLOCK)?;
         Ok(Self {
@@ -47,6 +52,7 @@ impl PtyHost {
             path: path.to_string_lossy().into_owned(),
             outgoing: Outgoing::default(),
             gone: false,
+            process: Process::this(),
         })
     }
 
@@ -78,5 +84,9 @@ impl CharHost for PtyHost {
 
     fn is_open(&self) -> bool {
         !self.gone
+    }
+
+    fn process(&self) -> Option<Process> {
+        Some(self.process)
     }
 }

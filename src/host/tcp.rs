@@ -6,11 +6,16 @@
 use super::attach::CharHost;
 use super::error::HostError;
 use super::link::{Condition, Outgoing, receive};
+use crate::files::Process;
 use crate::nondet::CharWritten;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 /// errno ENOTCONN: there is nobody to send to.
 const ENOTCONN: i32 = 107;
+
+/// How long somebody who is connected to may take to answer: one who does not accept any more never does.
+pub const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// A numeric address and a port. A name is no address: to look it up would ask other machines.
 ///
@@ -28,6 +33,7 @@ pub struct TcpHost {
     listener: TcpListener,
     connection: Option<TcpStream>,
     outgoing: Outgoing,
+    process: Process,
 }
 
 impl TcpHost {
@@ -42,7 +48,7 @@ impl TcpHost {
             Ok(listener)
         });
         let listener = opened.map_err(|source| HostError::Address { what: "listen", address, source })?;
-        Ok(Self { listener, connection: None, outgoing: Outgoing::default() })
+        Ok(Self { listener, connection: None, outgoing: Outgoing::default(), process: Process::this() })
     }
 
     /// Where it listens.
@@ -106,6 +112,10 @@ impl CharHost for TcpHost {
     fn is_open(&self) -> bool {
         true
     }
+
+    fn process(&self) -> Option<Process> {
+        Some(self.process)
+    }
 }
 
 /// A connection that the machine makes.
@@ -113,22 +123,24 @@ impl CharHost for TcpHost {
 pub struct TcpClient {
     connection: Option<TcpStream>,
     outgoing: Outgoing,
+    process: Process,
 }
 
 impl TcpClient {
-    /// Connects to `address`, waiting for it once.
+    /// Connects to `address`, waiting for it once, [`CONNECT_MAX`] at most.
     ///
     /// # Errors
-    /// An address that is no loopback address, unless `allow_remote`; nobody who listens there.
+    /// An address that is no loopback address, unless `allow_remote`; nobody who listens there, or
+    /// who answers.
     pub fn connect(address: SocketAddr, allow_remote: bool) -> Result<Self, HostError> {
         HostError::check_loopback(address, allow_remote)?;
-        let opened = TcpStream::connect(address).and_then(|stream| {
+        let opened = TcpStream::connect_timeout(&address, CONNECT_MAX).and_then(|stream| {
             stream.set_nonblocking(true)?;
             stream.set_nodelay(true)?;
             Ok(stream)
         });
         let stream = opened.map_err(|source| HostError::Address { what: "connect to", address, source })?;
-        Ok(Self { connection: Some(stream), outgoing: Outgoing::default() })
+        Ok(Self { connection: Some(stream), outgoing: Outgoing::default(), process: Process::this() })
     }
 
     fn with(&mut self, act: impl FnOnce(&mut TcpStream, &mut Outgoing) -> Condition) {
@@ -166,5 +178,9 @@ impl CharHost for TcpClient {
 
     fn is_open(&self) -> bool {
         self.connection.is_some()
+    }
+
+    fn process(&self) -> Option<Process> {
+        Some(self.process)
     }
 }

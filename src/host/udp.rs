@@ -2,6 +2,7 @@
 
 use super::attach::NetHost;
 use super::error::HostError;
+use crate::files::Process;
 use std::net::{SocketAddr, UdpSocket};
 
 /// The longest packet that is taken.
@@ -12,6 +13,7 @@ const PACKETS_MAX: usize = 64;
 /// A port that talks to one other port.
 pub struct UdpHost {
     socket: UdpSocket,
+    process: Process,
 }
 
 impl UdpHost {
@@ -27,7 +29,7 @@ impl UdpHost {
         let socket = bound.map_err(|source| HostError::Address { what: "take", address: local, source })?;
         let connected = socket.connect(peer).and_then(|()| socket.set_nonblocking(true));
         connected.map_err(|source| HostError::Address { what: "talk to", address: peer, source })?;
-        Ok(Self { socket })
+        Ok(Self { socket, process: Process::this() })
     }
 
     /// The port that it has.
@@ -58,5 +60,9 @@ impl NetHost for UdpHost {
 
     fn is_open(&self) -> bool {
         true
+    }
+
+    fn process(&self) -> Option<Process> {
+        Some(self.process)
     }
 }
