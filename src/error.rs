@@ -73,6 +73,7 @@ impl Error {
                 LogError::Damaged { .. } | LogError::HeaderDamaged { .. } | LogError::Chunk { .. },
             ) => "DamagedLog",
             Error::Log(LogError::NewerVersion { .. }) | Error::Mismatch(_) => "MismatchError",
+            Error::Log(LogError::OtherProcess { .. }) => "StateError",
             Error::Log(_) => "LogError",
             Error::Divergence(_) => "Divergence",
             Error::State(_) => "StateError",

@@ -4,7 +4,7 @@ use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::foreign::machine_name;
 use crate::log::{
-    Damage, Event, EventCursor, EventKind, Header, LogInfo, LogReader, RecordingId, StampedEvent,
+    Damage, Event, EventCursor, EventKind, Header, LogInfo, LogReader, RecordingId, StampedEvent, WrittenFile,
 };
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
@@ -66,6 +66,14 @@ impl Recording {
     /// A file that is missing, no recording, of a later version, or (without `salvage`) damaged.
     pub fn open(path: &Path, salvage: bool) -> Result<Recording, Error> {
         Self::from_reader(if salvage { LogReader::open_salvage(path)? } else { LogReader::open(path)? })
+    }
+
+    /// As [`open`](Recording::open), for what was just recorded: from its own file, whatever its path leads to by now.
+    ///
+    /// # Errors
+    /// As for [`open`](Recording::open).
+    pub fn open_written(written: &WrittenFile) -> Result<Recording, Error> {
+        Self::from_reader(LogReader::open_written(written)?)
     }
 
     /// As [`open`](Recording::open), for a recording in memory.

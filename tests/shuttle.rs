@@ -10,6 +10,7 @@ mod schedules;
 
 use arbitrary::{Arbitrary, Unstructured};
 use rreplay::engine::Scheduler;
+use rreplay::error::Error;
 use rreplay::log::{LogWriter, Options};
 use rreplay::machine::board::Board;
 use rreplay::persist::Digest;
@@ -27,12 +28,14 @@ const DIGEST_EVERY: u64 = 400;
 fn recorded() -> (Shared<Session>, SmallDisk) {
     let session = Session::new(Board::preset("breadboard").unwrap(), vec![]).unwrap();
     let disk = SmallDisk::default();
+    record(&session, &disk).unwrap();
+    (Shared::new(session), disk)
+}
+
+fn record(session: &Session, disk: &SmallDisk) -> Result<(), Error> {
     let options = RecordOptions { digest_every: Some(DIGEST_EVERY), ..RecordOptions::default() };
     let sink = Box::new(disk.clone());
-    session
-        .record_with(options, |header| LogWriter::with_sink(sink, "<memory>", header, Options::default()))
-        .unwrap();
-    (Shared::new(session), disk)
+    session.record_with(options, |header| LogWriter::with_sink(sink, "<memory>", header, Options::default()))
 }
 
 /// All that must agree.
@@ -187,6 +190,49 @@ fn a_machine_that_halts_while_somebody_types_ends_both_threads() {
         assert_eq!(reason, "halted");
         replays(&session, &disk)
     });
+}
+
+/// What a user's other threads do to a machine that is about to be recorded: before it, or refused.
+#[test]
+fn the_monitor_changed_while_its_recording_starts_replays() {
+    explore(
+        "the monitor is changed while its recording starts",
+        Amount { schedules: 400, distinct_at_least: 100 },
+        || {
+            let session = Session::new(Board::preset("breadboard").unwrap(), vec![]).unwrap();
+            let (session, disk) = (Shared::new(session), SmallDisk::default());
+            let changing = [0, 1].map(|number| {
+                let session = session.clone();
+                let change = move || {
+                    for turn in 0..3u8 {
+                        // Each of them may come too late.
+                        let _recorded = session.set_register("x", u32::from(turn) + 1);
+                        let _recorded = session.write_memory(0x0300, &[turn, number]);
+                        let _recorded = session.restore(&session.snapshot());
+                        let _full = session.send(b"v");
+                        let _busy = session.reset();
+                        yield_now();
+                    }
+                };
+                spawn("changer", change).unwrap()
+            });
+            // Somebody may be in a reset just now.
+            while let Err(refused) = record(&session, &disk) {
+                assert_eq!(refused.class(), "StateError", "{refused}");
+                yield_now();
+            }
+            let request = || RunRequest {
+                cycles: Some(3_000),
+                scheduler: Some(Scheduler::Threads),
+                ..RunRequest::default()
+            };
+            while session.run(request(), &mut || false).is_err() {
+                yield_now();
+            }
+            changing.map(|changing| changing.join().unwrap());
+            replays(&session, &disk)
+        },
+    );
 }
 
 /// The net itself: one schedule gives one recording, so that one which fails can be looked at.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _core
@@ -111,10 +110,16 @@ class Image:
         return {"version": 3, "shape": (self.height, self.width, 4), "typestr": "|u1", "data": self.rgba}
 
     def to_png(self, path: PathLike | None = None) -> bytes:
-        """The bytes of a PNG file, also written to `path` if one is given."""
+        """The bytes of a PNG file, also written to `path` if one is given.
+
+        What is at `path` is replaced once all is written.
+
+        Raises:
+            HostError: The file cannot be written, is no ordinary file, or is being recorded into.
+        """
         encoded = _core.encode_png(self.width, self.height, self.rgba)
         if path is not None:
-            Path(path).write_bytes(encoded)
+            _core.write_file(os.fspath(path), encoded)
         return encoded
 
     def _repr_png_(self) -> bytes:

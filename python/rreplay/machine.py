@@ -390,7 +390,7 @@ class Machine:
         """Records everything from here on, until the `with` block ends or `finish()` is called.
 
         Args:
-            path: The file to write; one that is there already is replaced.
+            path: The file to write; one that is there already is replaced, and its permissions are kept.
             snapshot_every: Instructions between two snapshots inside the file, from which a replay can start; None for
                 none but those that `snapshot()` of the result puts there. Each takes some kilobytes.
             digest_every: Instructions between two digests, which replays compare; None for the usual distance.
@@ -401,8 +401,8 @@ class Machine:
             embed_roms: Whether the ROMs go into the file, which makes it self-contained, or only their hashes.
 
         Raises:
-            LogError: The file cannot be written.
-            StateError: The machine is recording or playing already.
+            LogError: The file cannot be written, or is being recorded into.
+            StateError: The machine is recording or playing already, or runs.
         """
         from .recording import LiveRecording
 
@@ -410,14 +410,14 @@ class Machine:
         whole_number("digest_every", digest_every, least=1)
         whole_number("chaos", chaos)
 
-        self._session.record(
+        recorded = self._session.record(
             os.fspath(path),
             digest_every=digest_every,
             snapshot_every=snapshot_every,
             embed_roms=embed_roms,
             chaos=chaos,
         )
-        return LiveRecording(self._session, path)
+        return LiveRecording(self._session, recorded)
 
 
 def whole_number(name: str, value: object, *, least: int = 0, most: int = (1 << 64) - 1) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._sources import RomSource, resolve_images
-from .errors import ArgumentError, StateError
+from .errors import ArgumentError, LogError, StateError
 from .machine import Machine, required_number, whole_number
 from .timeline import MEMORY_BUDGET, Timeline
 
@@ -56,6 +56,12 @@ class Recording:
 
     def __init__(self, path: str | os.PathLike[str], *, salvage: bool = False) -> None:
         self._opened: _core.RecordingFile | None = _core.RecordingFile(os.fspath(path), salvage)
+
+    @classmethod
+    def _of(cls, opened: _core.RecordingFile) -> Recording:
+        recording = Recording.__new__(Recording)
+        recording._opened = opened
+        return recording
 
     @property
     def _file(self) -> _core.RecordingFile:
@@ -212,14 +218,15 @@ class Recording:
         Raises:
             ArgumentError: The part is empty or not in the recording, a request of the machine waits at `a`, or the path
                 is the recording's own.
-            LogError: The file cannot be written.
+            LogError: The file cannot be written, or is being recorded into.
+
+        What is at `path` is replaced when the part is whole, and stays when that fails or is stopped.
         """
         required_number("a", a)
         required_number("b", b)
-        if Path(path).exists() and Path(path).samefile(self.path):
+        if _are_same(Path(path), self.path):
             raise ArgumentError(f"{self.path} is what is cut from: give the part another path")
-        self._timeline_core(rom, MEMORY_BUDGET).cut(a, b, os.fspath(path))
-        part = Recording(path)
+        part = Recording._of(self._timeline_core(rom, MEMORY_BUDGET).cut(a, b, os.fspath(path)))
         part.verify(rom=rom)
         return part
 
@@ -256,6 +263,14 @@ class Recording:
         return self._file.verify(jobs, scheduler, resolve_images(rom), report)
 
 
+def _are_same(path: Path, other: Path) -> bool:
+    """Whether both names lead to one file; a name that leads nowhere does not."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
 def _check_events(kind: object, start: object, stop: object) -> None:
     if kind is not None and not isinstance(kind, str):
         raise ArgumentError(f"a kind of event is a name such as 'interrupt', and {kind!r} is not")
@@ -264,19 +279,23 @@ def _check_events(kind: object, start: object, stop: object) -> None:
 
 
 class LiveRecording(Recording):
-    """What `Machine.record` gives: a context manager while it is being made, a `Recording` once it is finished."""
+    """What `Machine.record` returns: a context manager while it is being made, a `Recording` once it is finished.
 
-    def __init__(self, session: _core.Session, path: str | os.PathLike[str]) -> None:
+    It is the file that was written, whatever its path leads to by now. Only the process that began it writes it: in a
+    forked child `finish` and `snapshot` raise `StateError`, and nothing is written when it is left or collected there.
+    """
+
+    def __init__(self, session: _core.Session, recorded: _core.Recorded) -> None:
         self._session = session
-        # Absolute, so that it is still found when the program has gone to another directory.
-        self._path = Path(path).absolute()
+        self._recorded = recorded
+        self._process = os.getpid()
         self._finished = False
         self._opened = None
 
     @property
     def path(self) -> Path:
-        """The file, also while it is being written."""
-        return self._path
+        """The file's absolute path, also while it is being written."""
+        return self._recorded.path
 
     @property
     def finished(self) -> bool:
@@ -286,22 +305,29 @@ class LiveRecording(Recording):
     @property
     def _file(self) -> _core.RecordingFile:
         if not self._finished:
-            raise StateError(f"{self._path} is still being recorded: leave the with block, or call finish(), first")
+            raise StateError(f"{self.path} is still being recorded: leave the with block, or call finish(), first")
         if self._opened is None:
-            self._opened = _core.RecordingFile(os.fspath(self._path), False)
+            self._opened = self._recorded.open()
         return self._opened
 
     def __repr__(self) -> str:
-        return super().__repr__() if self._finished else f"<LiveRecording {self._path}: in progress>"
+        return super().__repr__() if self._finished else f"<LiveRecording {self.path}: in progress>"
 
     def finish(self) -> Recording:
         """Ends the recording and closes its file; a second time does nothing.
 
         Raises:
-            LogError: The end could not be written, for example on a full disk.
+            LogError: The end could not be written, for example on a full disk, or something had ended the recording
+                before. Or the file was renamed, replaced or removed meanwhile: the error says where the recording is;
+                it is whole, and can be read here.
+            StateError: The machine is running, or this is a process that was forked from the one that records.
         """
         if not self._finished:
-            self._session.finish()
+            try:
+                self._session.finish(self._recorded)
+            except LogError:
+                self._finished = True
+                raise
             self._finished = True
         return self
 
@@ -309,14 +335,18 @@ class LiveRecording(Recording):
         """Puts a snapshot into the recording, here, for replays to start from.
 
         Raises:
-            StateError: The recording is finished, or the machine is running.
+            StateError: The recording is finished, the machine is running, or this is a process that was forked from the
+                one that records.
             LogError: It could not be written.
         """
+        if self._finished:
+            raise StateError(f"the recording {self.path} is finished, and takes no more snapshots")
         self._session.request_snapshot()
 
     def open(self) -> Recording:
-        """The finished recording, opened anew from its file."""
-        return Recording(self._file.path)
+        """The finished recording, opened anew."""
+        self._file  # noqa: B018 (raises while it is being recorded)
+        return Recording._of(self._recorded.open())
 
     def __enter__(self) -> Self:
         return self
@@ -324,7 +354,15 @@ class LiveRecording(Recording):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.finish()
+        if error is not None and os.getpid() != self._process:
+            # A forked child on its way out: the recording is none of its business, and the error is.
+            return
+        try:
+            self.finish()
+        except LogError:
+            # What has ended the recording is on its way already.
+            if not isinstance(error, LogError):
+                raise
 
 
 def open(path: str | os.PathLike[str], *, salvage: bool = False) -> Recording:

@@ -7,9 +7,11 @@
 //! The protected value moves into the guard and back. Code without the guard has nothing to touch, and there is no
 //! unsafe code to argue about.
 
+use crate::files::Process;
 use crate::planted::{Bug, is_planted};
 use crate::sync::{
-    Condvar, Mutex, MutexGuard, ThreadId, current_thread, into_inner, lock, wait, wait_at_most,
+    Condvar, Mutex, MutexGuard, ThreadId, current_thread, into_inner, lock, try_lock, wait, wait_at_most,
+    yield_now,
 };
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
@@ -27,6 +29,8 @@ struct Counter<T> {
     abandoned: BTreeSet<u64>,
     /// Absent while a guard holds it.
     value: Option<Box<T>>,
+    /// Where the tickets were drawn.
+    process: Process,
 }
 
 impl<T> Counter<T> {
@@ -37,6 +41,15 @@ impl<T> Counter<T> {
     fn hand_over(&mut self, role: &'static str) -> Box<T> {
         self.holder = Some((current_thread(), role));
         self.value.take().expect("the replay lock serves one ticket at a time")
+    }
+
+    /// A forked child has the tickets of its parent's threads, and none of the threads.
+    fn forget_other_process(&mut self) {
+        if self.value.is_some() && !self.process.is_this() {
+            self.now_serving = self.next_ticket;
+            self.abandoned.clear();
+            self.process = Process::this();
+        }
     }
 
     fn pass_over_abandoned(&mut self) {
@@ -69,6 +82,7 @@ impl<T> ReplayLock<T> {
                 holder: None,
                 abandoned: BTreeSet::new(),
                 value: Some(Box::new(value)),
+                process: Process::this(),
             }),
             served: Condvar::new(),
         }
@@ -116,6 +130,7 @@ impl<T> ReplayLock<T> {
     /// As [`take`](ReplayLock::take), but `None` at once when anybody holds the lock or waits for it.
     pub fn try_take(&self, role: &'static str) -> Option<Box<T>> {
         let mut counter = lock(&self.counter);
+        counter.forget_other_process();
         let is_free = counter.holder.is_none() && counter.now_serving == counter.next_ticket;
         is_free.then(|| {
             counter.next_ticket += 1;
@@ -135,6 +150,7 @@ impl<T> ReplayLock<T> {
 
     fn draw_ticket(&self, role: &'static str) -> (MutexGuard<'_, Counter<T>>, u64) {
         let mut counter = lock(&self.counter);
+        counter.forget_other_process();
         if let Some((holder, held_as)) = &counter.holder {
             assert!(
                 *holder != current_thread(),
@@ -159,6 +175,15 @@ impl<T> ReplayLock<T> {
         lock(&self.counter).holder.map(|(_, role)| role)
     }
 
+    /// Whether the value is in the hands of a thread that this process, a forked child, does not have: it will never be
+    /// put back.
+    pub fn is_lost(&self) -> bool {
+        // Somebody may have been about to take it or to give it back: then it is not let go of, ever.
+        let Some(counter) = try_lock_patiently(&self.counter) else { return true };
+        let holds = counter.holder.as_ref().is_some_and(|(holder, _)| *holder == current_thread());
+        counter.value.is_none() && !counter.process.is_this() && !holds
+    }
+
     /// How many have drawn a ticket and wait: for reports and tests, it may have changed by the time it is read.
     pub fn waiters(&self) -> u64 {
         let counter = lock(&self.counter);
@@ -171,6 +196,18 @@ impl<T> ReplayLock<T> {
         let counter = into_inner(self.counter);
         *counter.value.expect("no guard outlives the lock it borrows")
     }
+}
+
+/// The guard of a mutex that is held for a few instructions at a time, or for ever by a thread that is not there.
+fn try_lock_patiently<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    const ATTEMPTS: u32 = 10_000;
+    (0..ATTEMPTS).find_map(|_| {
+        let guard = try_lock(mutex);
+        if guard.is_none() {
+            yield_now();
+        }
+        guard
+    })
 }
 
 impl<T> Drop for ReplayGuard<'_, T> {

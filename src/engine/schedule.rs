@@ -162,6 +162,11 @@ impl<G: Guest + 'static> Engine<G> {
         self.shared.lock.lock(role)
     }
 
+    /// Whether the world is in the hands of a thread that this process, a forked child, does not have.
+    pub fn is_lost(&self) -> bool {
+        self.shared.lock.is_lost()
+    }
+
     /// Runs until something ends the run. Prepare it with [`World::begin_run`].
     ///
     /// # Errors

@@ -15,13 +15,17 @@ pub use state::{Part, State};
 use crate::engine::Transcripts;
 use crate::error::Error;
 use crate::events::Delivery;
-use crate::log::{EventCursor, Header, LogReader, LogWriter, Options};
+use crate::files::Process;
+use crate::log::{EventCursor, Header, LogError, LogReader, LogWriter, Options};
 use crate::nondet::{CharId, NetId, ShutdownCause};
 use crate::persist::Digest;
-use crate::replay::{FlushSteps, OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay, ReplayMode, Snapshots};
+use crate::replay::{
+    EventSink, FlushSteps, MemorySink, OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay, ReplayMode,
+    Snapshots,
+};
 use crate::sync::Shared;
 use crate::units::Position;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The key of a header's board text that holds the name of a machine that is not ours.
 pub const MACHINE_KEY: &str = "machine";
@@ -54,8 +58,10 @@ pub struct Foreign {
     /// Binds snapshots to the machine.
     identity: Digest,
     clock_hz: u64,
-    /// Recorder: the file is begun anew, with all devices in its header, when the first event comes.
+    /// Recorder: what is not settled before the first event comes.
     setup: Option<Setup>,
+    /// Recorder: whose file it is.
+    owner: Option<Process>,
     /// Player: the recording.
     reader: Option<Shared<LogReader>>,
     nets: Vec<String>,
@@ -67,10 +73,23 @@ pub struct Foreign {
     idle: (Position, u64, u32),
 }
 
+/// A recorder until its first event: what is registered meanwhile goes into the header, for which the file is begun anew.
 struct Setup {
-    path: PathBuf,
+    writer: LogWriter,
     header: Header,
     blockers: Vec<String>,
+}
+
+impl Setup {
+    /// Begins the file anew with these devices in its header, if there are any.
+    fn settle(&mut self, chars: &[String]) -> Result<(), LogError> {
+        if self.header.chars != chars {
+            let header = Header { chars: chars.to_vec(), ..self.header.clone() };
+            self.writer.restart(&header)?;
+            self.header = header;
+        }
+        Ok(())
+    }
 }
 
 /// The name of the machine in the board text of a recording, when it was not made on a board of ours.
@@ -100,6 +119,7 @@ impl Foreign {
             subsystems,
             clock_hz: 0,
             setup: None,
+            owner: None,
             reader: None,
             nets: Vec::new(),
             transcripts: Transcripts::default(),
@@ -113,7 +133,8 @@ impl Foreign {
     /// Records into a file, which is replaced if it exists.
     ///
     /// # Errors
-    /// A name or number that makes no sense, or a file that cannot be made; nothing is left behind then.
+    /// A name or number that makes no sense, a file that cannot be made, or one that is being recorded into; nothing is
+    /// left behind then.
     pub fn record(path: &Path, config: ForeignConfig) -> Result<Self, Error> {
         config.check()?;
         let header = Header {
@@ -126,10 +147,13 @@ impl Foreign {
             snapshot_every: config.snapshot_every,
             ..Header::default()
         };
-        let replay = recorder(path, &header)?;
+        let writer = LogWriter::create(path, &header, Options::default())?;
+        // Devices register with it, and nothing is logged to it.
+        let replay = recorder(Box::new(MemorySink::default()), &header);
         let mut foreign = Self::new(replay, config.machine, config.subsystems);
         foreign.clock_hz = config.clock_hz;
-        foreign.setup = Some(Setup { path: path.to_owned(), header, blockers: Vec::new() });
+        foreign.owner = Some(Process::this());
+        foreign.setup = Some(Setup { writer, header, blockers: Vec::new() });
         Ok(foreign)
     }
 
@@ -196,15 +220,28 @@ impl Foreign {
     /// The state machine, to ask or tell it something. What a recorder writes first ends the registration of devices.
     ///
     /// # Errors
-    /// When the file's header cannot be written.
+    /// When the file's header cannot be written; in a process that was forked from the one that records.
     pub fn replay(&mut self) -> Result<&mut Replay, Error> {
-        if let Some(setup) = &self.setup {
-            if let Some(begun) = self.begun_anew(setup)? {
-                self.replay = begun;
-            }
-            self.setup = None;
+        self.require_owner()?;
+        if let Some(setup) = &mut self.setup {
+            // What fails is tried again, and fails again: nothing is ever logged beside the file.
+            setup.settle(self.replay.chars())?;
+        }
+        if let Some(setup) = self.setup.take() {
+            self.replay = self.begun(setup)?;
         }
         Ok(&mut self.replay)
+    }
+
+    fn require_owner(&self) -> Result<(), Error> {
+        match self.owner.filter(|owner| !owner.is_this()) {
+            None => Ok(()),
+            Some(owner) => Err(Error::State(format!(
+                "the machine is recorded by {owner}, and this is {}, forked from it: only {owner} goes on with it and \
+                 writes the recording",
+                Process::this()
+            ))),
+        }
     }
 
     /// The state machine, to look at.
@@ -217,15 +254,11 @@ impl Foreign {
         self.replay.position()
     }
 
-    /// The recorder with the devices in its header, if any were registered.
-    fn begun_anew(&self, setup: &Setup) -> Result<Option<Replay>, Error> {
-        let chars = self.replay.chars().to_vec();
-        if chars.is_empty() {
-            return Ok(None);
-        }
-        let header = Header { chars: chars.clone(), ..setup.header.clone() };
-        let mut replay = recorder(&setup.path, &header)?;
-        for name in &chars {
+    /// The recorder on its file, with what was registered.
+    fn begun(&self, setup: Setup) -> Result<Replay, Error> {
+        let Setup { writer, header, blockers } = setup;
+        let mut replay = recorder(Box::new(writer), &header);
+        for name in self.replay.chars() {
             replay.register_char(name)?;
         }
         for (number, name) in self.nets.iter().enumerate() {
@@ -234,8 +267,8 @@ impl Foreign {
                 replay.unregister_net(device)?;
             }
         }
-        setup.blockers.iter().for_each(|reason| replay.add_blocker(reason));
-        Ok(Some(replay))
+        blockers.iter().for_each(|reason| replay.add_blocker(reason));
+        Ok(replay)
     }
 
     // ---- devices, start and finish ----
@@ -424,8 +457,7 @@ fn check_name(what: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn recorder(path: &Path, header: &Header) -> Result<Replay, Error> {
-    let writer = LogWriter::create(path, header, Options::default())?;
+fn recorder(sink: Box<dyn EventSink>, header: &Header) -> Replay {
     let of_machine = header.subsystems.len() - OWN_SUBSYSTEMS.len();
     let config = RecordConfig {
         start: header.start,
@@ -433,5 +465,5 @@ fn recorder(path: &Path, header: &Header) -> Result<Replay, Error> {
         digest_every: header.digest_every,
         snapshots: header.snapshot_every.map_or(Snapshots::OnRequest, Snapshots::Every),
     };
-    Ok(Replay::record(Box::new(writer), config))
+    Replay::record(sink, config)
 }

@@ -7,6 +7,7 @@ use super::event::EventKind;
 use super::names::UnknownName;
 use super::salvage::Damage;
 use super::varint::CodecError;
+use crate::files::{FileError, Kind, Process, Whereabouts};
 use crate::units::Position;
 
 /// An error of the recording file.
@@ -18,8 +19,8 @@ pub enum LogError {
         /// The path.
         path: PathBuf,
     },
-    /// The path is a pipe, a socket or, for reading, a device.
-    #[error("{path} is a pipe, a socket or a device: a recording is an ordinary file")]
+    /// The path is a pipe, a socket, a terminal, a block device or, for reading, any device.
+    #[error("{path} is a pipe, a socket, a terminal or a device: a recording is an ordinary file")]
     NotAFile {
         /// The path.
         path: PathBuf,
@@ -31,6 +32,34 @@ pub enum LogError {
         path: PathBuf,
         /// The directory that is missing.
         parent: PathBuf,
+    },
+    /// Somebody records into the file, or a host writes it.
+    #[error(
+        "{path} is being written: by a recording that is not finished, or by a host that is attached to a machine; \
+         finish that recording (`finish()`, or the end of its `with` block), or choose another path"
+    )]
+    Busy {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The recording is another process's.
+    #[error(
+        "{path} is recorded by {owner}, and this is a process that was forked from it: only {owner} writes to it; \
+         take a copy of the machine, which is free, and record that to another path"
+    )]
+    OtherProcess {
+        /// The recording.
+        path: PathBuf,
+        /// Whose it is.
+        owner: Process,
+    },
+    /// The path leads elsewhere by the end of its recording.
+    #[error("{path} was renamed, replaced or removed while it was recorded into: {}", where_now(.now))]
+    Displaced {
+        /// The path.
+        path: PathBuf,
+        /// Where the recording is.
+        now: Whereabouts,
     },
     /// There is no such file.
     #[error("there is no file {path}: check the name and the current directory")]
@@ -206,6 +235,22 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// Classes the reason for which a file cannot be had.
+    pub(super) fn from_file(path: &Path, error: FileError) -> Self {
+        match error {
+            FileError::Kind(Kind::Directory) => LogError::IsDirectory { path: path.to_owned() },
+            FileError::Kind(_) => LogError::NotAFile { path: path.to_owned() },
+            FileError::Busy => LogError::Busy { path: path.to_owned() },
+            FileError::NoParent(parent) => LogError::NoParent { path: path.to_owned(), parent },
+            FileError::WriteProtected => LogError::Permission {
+                path: path.to_owned(),
+                operation: "overwrite",
+                message: error.to_string(),
+            },
+            FileError::Io { operation, source } => LogError::from_io(path, operation, &source),
+        }
+    }
+
     /// Classes an error of the operating system; `operation` completes "cannot ...".
     pub(crate) fn from_io(path: &Path, operation: &'static str, error: &io::Error) -> Self {
         use io::ErrorKind::{IsADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
@@ -218,6 +263,18 @@ impl LogError {
                 LogError::Permission { path, operation, message: error.to_string() }
             }
             kind => LogError::Io { path, operation, kind, message: error.to_string() },
+        }
+    }
+}
+
+/// Where a recording is whose path leads elsewhere.
+fn where_now(now: &Whereabouts) -> String {
+    match now {
+        Whereabouts::Moved(name) => format!("the whole recording is in {}", name.display()),
+        Whereabouts::Elsewhere => "the whole recording has another name now, which is not known".to_owned(),
+        Whereabouts::InPlace | Whereabouts::Removed => {
+            "no name leads to the recording any more, and it is lost with what `record` returned; record again"
+                .to_owned()
         }
     }
 }

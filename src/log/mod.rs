@@ -45,6 +45,6 @@ pub use index::{ChunkInfo, KindTotal, Totals};
 pub use names::UnknownName;
 pub use reader::{LogInfo, LogReader};
 pub use salvage::{Damage, DamageReason, IndexState};
-pub use sink::{MemorySink, Sink};
+pub use sink::{LogFile, MemorySink, Sink, WrittenFile};
 pub use varint::CodecError;
 pub use writer::{LogWriter, Options};

@@ -13,6 +13,7 @@ use super::header::{Header, RecordingId};
 use super::index::{ChunkInfo, KindTotal, Totals, decode_index};
 use super::limits::{FORMAT_VERSION, FULL_DIGESTS_VERSION};
 use super::salvage::{self, Damage, DamageReason, IndexState, Surroundings};
+use super::sink::WrittenFile;
 use super::source::{Source, looks_like};
 use super::varint::CodecError;
 use crate::units::{EventOrdinal, Position};
@@ -80,6 +81,14 @@ impl LogReader {
     pub fn open_salvage(path: impl AsRef<Path>) -> Result<Self, LogError> {
         let path = path.as_ref();
         Self::start(Source::open(path)?, path)?.check_all()
+    }
+
+    /// As [`LogReader::open`], for what was just written: from its own file, whatever its path leads to by now.
+    ///
+    /// # Errors
+    /// As for [`LogReader::open`].
+    pub fn open_written(written: &WrittenFile) -> Result<Self, LogError> {
+        Self::start(Source::of_written(written)?, written.path())?.check_all()?.refuse_damage()
     }
 
     /// Opens a recording by its index, without looking at the chunks: they are checked as they are read. A file without

@@ -1,10 +1,11 @@
 //! Where a log is written to: a file, memory, or something a test makes up.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::LogError;
+use crate::files::{Claim, OwnFile, Whereabouts};
 
 /// A place to write a log to.
 pub trait Sink: Write + Send {
@@ -13,6 +14,14 @@ pub trait Sink: Write + Send {
 
     /// Waits until what was written is safe.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Nothing more will be written.
+    ///
+    /// # Errors
+    /// When the log is not found where it belongs.
+    fn end(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
 
     /// The bytes written, for a sink that keeps them in memory; they are moved out.
     fn take_bytes(&mut self) -> Option<Vec<u8>> {
@@ -52,122 +61,129 @@ impl Sink for MemorySink {
     }
 }
 
+/// A file that a log is to be written to, and that is not there yet: what is in its place stays until the log's header
+/// is written, or, for one that is [kept back](LogFile::kept_back), until the log is whole.
+#[derive(Debug)]
+pub struct LogFile {
+    file: OwnFile,
+    path: PathBuf,
+    keeps_back: bool,
+}
+
+/// The file of a log, whatever leads to it: what was written is read again by this, also when another file has taken its
+/// path.
+#[derive(Debug)]
+pub struct WrittenFile {
+    pub(super) file: Option<File>,
+    pub(super) path: PathBuf,
+}
+
+impl WrittenFile {
+    /// The path at which it was put.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl LogFile {
+    /// Makes ready for a recording at `path`. Neither this nor what follows waits for anybody.
+    ///
+    /// # Errors
+    /// A directory, a missing parent, a missing permission, what is no file, and a file that is being recorded into;
+    /// nothing is left behind then.
+    pub fn beside(path: &Path) -> Result<Self, LogError> {
+        let file =
+            OwnFile::beside(path, Claim::Recorder).map_err(|error| LogError::from_file(path, error))?;
+        Ok(Self { file, path: path.to_owned(), keeps_back: false })
+    }
+
+    /// It is put in its place when all is written, and not before.
+    #[must_use]
+    pub fn kept_back(self) -> Self {
+        Self { keeps_back: true, ..self }
+    }
+
+    /// To read what will have been written.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn written(&self) -> Result<WrittenFile, LogError> {
+        let failed = |error| LogError::from_io(&self.path, "open", &error);
+        let file = self.file.reader().map_err(failed)?;
+        // The program may go to another directory meanwhile.
+        Ok(WrittenFile { file, path: std::path::absolute(&self.path).map_err(failed)? })
+    }
+
+    /// Writes the log's first bytes, and puts the file in its place unless it is kept back.
+    pub(super) fn start(self, start: &[u8]) -> Result<(Box<dyn Sink>, PathBuf), LogError> {
+        let Self { file, path, keeps_back } = self;
+        let mut sink = FileSink { file, path: path.clone(), length: 0 };
+        sink.write_all(start).map_err(|error| LogError::from_io(&path, "create", &error))?;
+        if !keeps_back {
+            sink.put_in_place()?;
+        }
+        Ok((Box::new(sink), path))
+    }
+}
+
 /// A log in a file.
 #[derive(Debug)]
-struct FileSink(File);
+struct FileSink {
+    file: OwnFile,
+    path: PathBuf,
+    /// What was written, and must be there when more is.
+    length: u64,
+}
+
+impl FileSink {
+    fn put_in_place(&mut self) -> Result<(), LogError> {
+        self.file.put_in_place().map_err(|error| LogError::from_file(&self.path, error))
+    }
+
+    /// Somebody else may have emptied the file: what is written behind a gap is lost, and nobody would be told.
+    fn require_length(&self) -> io::Result<()> {
+        match self.file.length()? {
+            Some(found) if found != self.length => Err(io::Error::other(format!(
+                "another program has changed it while it was recorded into: it has {found} bytes where {} were written",
+                self.length
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
 
 impl Write for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.require_length()?;
+        let count = self.file.write(bytes)?;
+        self.length += count as u64;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }
 
 impl Sink for FileSink {
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        use io::{Seek, SeekFrom};
-        self.0.set_len(length)?;
-        self.0.seek(SeekFrom::Start(length)).map(|_| ())
+        self.file.truncate(length)?;
+        self.length = self.length.min(length);
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        use io::ErrorKind::{InvalidInput, Unsupported};
-        match self.0.sync_all() {
-            // Pipes and devices have nothing to sync.
-            Err(error) if matches!(error.kind(), InvalidInput | Unsupported) => Ok(()),
-            result => result,
+        self.require_length()?;
+        self.file.sync()
+    }
+
+    fn end(&mut self) -> Result<(), LogError> {
+        self.put_in_place()?;
+        let whereabouts = self.file.whereabouts();
+        self.file.give_up_claim();
+        match whereabouts.map_err(|error| LogError::from_io(&self.path, "find", &error))? {
+            Whereabouts::InPlace => Ok(()),
+            now => Err(LogError::Displaced { path: self.path.clone(), now }),
         }
-    }
-}
-
-/// Creates the file of a recording with `start`, its first bytes, in it.
-///
-/// An earlier recording of that name is replaced only once `start` is written, by a rename: when anything fails the
-/// earlier one is as it was, nothing new is left behind, and whoever is reading the earlier one goes on reading it.
-pub(super) fn create_file(path: &Path, start: &[u8]) -> Result<Box<dyn Sink>, LogError> {
-    let target = match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return Err(LogError::IsDirectory { path: path.to_owned() }),
-        Ok(metadata) if metadata.is_file() => {
-            if metadata.permissions().readonly() {
-                let message = "the file is write-protected".to_owned();
-                return Err(LogError::Permission { path: path.to_owned(), operation: "overwrite", message });
-            }
-            fs::canonicalize(path).map_err(|error| LogError::from_io(path, "overwrite", &error))?
-        }
-        // A device or a pipe is written to as it is, and never renamed over or removed.
-        Ok(_) => return write_special(path, start),
-        Err(_) => path.to_owned(),
-    };
-    check_parent(path, &target)?;
-    let (partial, file) =
-        create_partial(&target).map_err(|error| LogError::from_io(path, "create", &error))?;
-    let mut sink = FileSink(file);
-    let written = sink.write_all(start).and_then(|()| fs::rename(&partial, &target));
-    if let Err(error) = written {
-        // Best effort: the first error is the one to report.
-        let _ = fs::remove_file(&partial);
-        return Err(LogError::from_io(path, "create", &error));
-    }
-    Ok(Box::new(sink))
-}
-
-fn write_special(path: &Path, start: &[u8]) -> Result<Box<dyn Sink>, LogError> {
-    if would_block(path) {
-        return Err(LogError::NotAFile { path: path.to_owned() });
-    }
-    let file = OpenOptions::new().write(true).open(path);
-    let mut sink = FileSink(file.map_err(|error| LogError::from_io(path, "open", &error))?);
-    sink.write_all(start).map_err(|error| LogError::from_io(path, "write to", &error))?;
-    Ok(Box::new(sink))
-}
-
-fn parent_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-fn check_parent(path: &Path, target: &Path) -> Result<(), LogError> {
-    let parent = parent_of(target);
-    match fs::metadata(&parent) {
-        Ok(metadata) if metadata.is_dir() => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Err(LogError::from_io(path, "create", &error))
-        }
-        _ => Err(LogError::NoParent { path: path.to_owned(), parent }),
-    }
-}
-
-/// Opens a file of an unused name beside the target.
-fn create_partial(target: &Path) -> io::Result<(PathBuf, File)> {
-    const ATTEMPTS: u32 = 1000;
-    let parent = parent_of(target);
-    for attempt in 0..ATTEMPTS {
-        let partial = parent.join(format!(".rreplay-{}-{attempt}.partial", std::process::id()));
-        match OpenOptions::new().write(true).create_new(true).open(&partial) {
-            Ok(file) => return Ok((partial, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many unfinished recordings lie in the directory"))
-}
-
-/// Whether opening the path could wait for somebody at the other end.
-fn would_block(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        fs::metadata(path)
-            .is_ok_and(|metadata| metadata.file_type().is_fifo() || metadata.file_type().is_socket())
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        false
     }
 }

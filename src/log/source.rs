@@ -1,12 +1,14 @@
 //! Where a log is read from. Reads name their place, so that any number of cursors can share a reader.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
 use super::error::LogError;
 use super::frame::MAGIC;
+use super::sink::WrittenFile;
+use crate::files::{Wanted, open};
 
 /// A file or bytes in memory, of a length looked at once.
 pub(super) enum Source {
@@ -24,17 +26,22 @@ impl fmt::Debug for Source {
 
 impl Source {
     pub fn open(path: &Path) -> Result<Self, LogError> {
-        let wrap = |error: io::Error| LogError::from_io(path, "open", &error);
-        let metadata = std::fs::metadata(path).map_err(wrap)?;
-        if metadata.is_dir() {
-            return Err(LogError::IsDirectory { path: path.to_owned() });
-        }
-        if !metadata.is_file() {
-            return Err(LogError::NotAFile { path: path.to_owned() });
-        }
-        let file = File::open(path).map_err(wrap)?;
-        let length = file.metadata().map_err(wrap)?.len();
-        Ok(Source::File { file, length })
+        let opened = open(path, OpenOptions::new().read(true), Wanted::File);
+        let (file, _) = opened.map_err(|error| LogError::from_file(path, error))?;
+        Self::of_file(file, path)
+    }
+
+    /// What was written, from its own file: its path may lead to another by now.
+    pub fn of_written(written: &WrittenFile) -> Result<Self, LogError> {
+        let path = written.path();
+        let Some(file) = &written.file else { return Err(LogError::NotAFile { path: path.to_owned() }) };
+        let second = file.try_clone().map_err(|error| LogError::from_io(path, "open", &error))?;
+        Self::of_file(second, path)
+    }
+
+    fn of_file(file: File, path: &Path) -> Result<Self, LogError> {
+        let about = file.metadata().map_err(|error| LogError::from_io(path, "open", &error))?;
+        Ok(Source::File { file, length: about.len() })
     }
 
     pub fn length(&self) -> u64 {

@@ -14,7 +14,8 @@ use super::limits::{
     FORMAT_VERSION, MAX_CHUNK_RAW, MAX_CHUNKS, MAX_EVENT_BYTES, MAX_FRAME_RAW, MAX_SUBSYSTEMS,
     MIN_READER_VERSION,
 };
-use super::sink::{MemorySink, Sink, create_file};
+use super::sink::{LogFile, MemorySink, Sink};
+use crate::files::Process;
 use crate::units::{EventOrdinal, Position};
 
 /// How a recording is written.
@@ -54,6 +55,8 @@ enum Phase {
 pub struct LogWriter {
     sink: Box<dyn Sink>,
     path: PathBuf,
+    /// Who may write: a forked child has the same file.
+    owner: Process,
     id: RecordingId,
     options: Options,
     /// The header frame's CRC, which those of all other frames go on from.
@@ -80,13 +83,20 @@ impl LogWriter {
     /// Creates the file `path` with its header.
     ///
     /// An existing recording is replaced, once the header of the new one is written. Neither path nor header is
-    /// trusted: the errors are those of a directory, a missing parent, a missing permission, a full disk, and
-    /// [`LogError::Header`]; after each of them the directory is as it was.
+    /// trusted: the errors are those of a directory, a missing parent, a missing permission, a full disk, a file that is
+    /// being recorded into, and [`LogError::Header`]; after each of them the directory is as it was.
     pub fn create(path: impl AsRef<Path>, header: &Header, options: Options) -> Result<Self, LogError> {
-        let path = path.as_ref();
+        Self::in_file(LogFile::beside(path.as_ref())?, header, options)
+    }
+
+    /// As [`create`](LogWriter::create), in a file that was made ready before.
+    ///
+    /// # Errors
+    /// As for [`create`](LogWriter::create).
+    pub fn in_file(file: LogFile, header: &Header, options: Options) -> Result<Self, LogError> {
         let start = FileStart::new(header, options)?;
-        let sink = create_file(path, &start.bytes)?;
-        Ok(Self::begin(sink, path, header, options, &start))
+        let (sink, path) = file.start(&start.bytes)?;
+        Ok(Self::begin(sink, &path, header, options, &start))
     }
 
     /// Writes to any sink; `name` stands for the path in errors.
@@ -112,6 +122,7 @@ impl LogWriter {
         Self {
             sink,
             path: path.to_owned(),
+            owner: Process::this(),
             id: start.id,
             options,
             seed: start.seed,
@@ -129,6 +140,38 @@ impl LogWriter {
             phase: Phase::Writing,
             scratch: Vec::new(),
         }
+    }
+
+    /// Begins the file anew with another header, before anything is logged.
+    ///
+    /// # Errors
+    /// [`LogError::Ended`] when something is logged, [`LogError::Header`], or the disk's.
+    pub fn restart(&mut self, header: &Header) -> Result<(), LogError> {
+        if self.phase != Phase::Writing || self.next_ordinal > 0 {
+            return Err(self.refusal());
+        }
+        self.require_owner()?;
+        let start = FileStart::new(header, self.options)?;
+        let rewritten = self.sink.truncate(0).and_then(|()| self.sink.write_all(&start.bytes));
+        self.length = 0;
+        rewritten.map_err(|error| self.fail(&error))?;
+        self.id = start.id;
+        self.seed = start.seed;
+        self.subsystems = header.subsystems.len();
+        self.totals = Totals::starting_at(header.start);
+        self.written_totals.clone_from(&self.totals);
+        self.frames_start = start.bytes.len() as u64;
+        self.length = self.frames_start;
+        self.last = header.start;
+        Ok(())
+    }
+
+    /// A forked child that wrote, or wrote only on its way out, would write into the middle of what its parent writes.
+    fn require_owner(&self) -> Result<(), LogError> {
+        if self.owner.is_this() {
+            return Ok(());
+        }
+        Err(LogError::OtherProcess { path: self.path.clone(), owner: self.owner })
     }
 
     /// Adds an event at `position`, which is not before that of the event before.
@@ -229,6 +272,9 @@ impl LogWriter {
     /// Writes what is left, the index and the footer, and waits until all is on the disk. A second call does nothing.
     ///
     /// The `end` event is the caller's to append before; without it the file counts as unfinished.
+    ///
+    /// # Errors
+    /// The disk's, and [`LogError::Displaced`] for a recording that is whole and not where it should be.
     pub fn finish(&mut self) -> Result<(), LogError> {
         match self.phase {
             Phase::Failed(_) => return Err(self.refusal()),
@@ -249,7 +295,7 @@ impl LogWriter {
         let synced = self.sink.flush().and_then(|()| self.sink.sync());
         synced.map_err(|error| self.fail(&error))?;
         self.phase = Phase::Finished;
-        Ok(())
+        self.sink.end()
     }
 
     /// The file's bytes, when the sink keeps them: finish first.
@@ -337,6 +383,7 @@ impl LogWriter {
     }
 
     fn write_scratch(&mut self) -> Result<(), LogError> {
+        self.require_owner()?;
         // `write_all` goes on after a short or an interrupted write.
         let written = self.sink.write_all(&self.scratch);
         written.map_err(|error| self.fail(&error))?;
@@ -406,7 +453,7 @@ impl FileStart {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        // The error cannot be reported from here; whoever cares calls finish.
+        // The error cannot be reported from here; whoever cares calls finish. A forked child is refused.
         let _ = self.flush();
     }
 }

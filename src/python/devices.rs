@@ -3,11 +3,13 @@
 use super::errors::{OrRaise, named};
 use super::event::PyEvent;
 use super::session::PySession;
+use crate::error::Error;
 use crate::events::{AsyncEvent, InputEvent};
 use crate::host::PACKET_MAX;
 use crate::log::Event;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::path::PathBuf;
 
 /// The keys of a keyboard: name and code.
 #[pyfunction]
@@ -105,4 +107,10 @@ pub fn encode_png<'py>(
     });
     let bytes = encoded.map_err(|error| named(py, "ArgumentError", &format!("no picture: {error}")))?;
     Ok(PyBytes::new(py, &bytes))
+}
+
+/// Writes a whole file, in the place of an earlier one.
+#[pyfunction]
+pub fn write_file(py: Python<'_>, path: PathBuf, data: &[u8]) -> PyResult<()> {
+    py.detach(|| crate::host::write_file(&path, data)).map_err(Error::from).or_raise(py)
 }

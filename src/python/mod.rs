@@ -32,11 +32,13 @@ mod _core {
     #[pymodule_export]
     use super::board::{PyBoard, boards};
     #[pymodule_export]
-    use super::devices::{device_frame, encode_png, inject_packet, keys, repeat_event, send_input};
+    use super::devices::{
+        device_frame, encode_png, inject_packet, keys, repeat_event, send_input, write_file,
+    };
     #[pymodule_export]
     use super::event::{PyEvent, PyEventIterator};
     #[pymodule_export]
-    use super::recording::PyRecordingFile;
+    use super::recording::{PyRecorded, PyRecordingFile};
     #[pymodule_export]
     use super::replay::PyReplayCore;
     #[pymodule_export]

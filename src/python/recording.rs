@@ -8,8 +8,10 @@ use super::session::{Image, PySession, images, scheduler};
 use super::table::PyEventColumns;
 use super::values::PyVerification;
 use crate::engine::Scheduler;
-use crate::log::EventKind;
+use crate::error::Error;
+use crate::log::{EventKind, WrittenFile};
 use crate::recording::Recording;
+use crate::session::Recorded;
 use crate::sync::{Arc, Shared};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -32,14 +34,54 @@ pub struct PyRecordingFile {
     pub names: Arc<Names>,
 }
 
+impl PyRecordingFile {
+    fn new(recording: Recording) -> Self {
+        let header = recording.header();
+        let names = Names { char_devices: header.chars.clone(), subsystems: header.subsystems.clone() };
+        Self { recording: Shared::new(recording), names: Arc::new(names) }
+    }
+
+    /// What was just written, whatever its path leads to by now.
+    pub fn of_written(written: &WrittenFile) -> Result<Self, Error> {
+        Recording::open_written(written).map(Self::new)
+    }
+}
+
+/// A recording that a machine has begun.
+#[pyclass(frozen, module = "rreplay._core", name = "Recorded")]
+pub struct PyRecorded {
+    recorded: Recorded,
+}
+
+impl PyRecorded {
+    pub fn new(recorded: Recorded) -> Self {
+        Self { recorded }
+    }
+
+    pub fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+}
+
+#[pymethods]
+impl PyRecorded {
+    /// The file's absolute path.
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.recorded.file().path().to_owned()
+    }
+
+    /// What was written, whatever the path leads to by now.
+    fn open(&self, py: Python<'_>) -> PyResult<PyRecordingFile> {
+        py.detach(|| PyRecordingFile::of_written(self.recorded.file())).or_raise(py)
+    }
+}
+
 #[pymethods]
 impl PyRecordingFile {
     #[new]
     fn open(py: Python<'_>, path: PathBuf, salvage: bool) -> PyResult<Self> {
-        let recording = py.detach(|| Recording::open(&path, salvage)).or_raise(py)?;
-        let header = recording.header();
-        let names = Names { char_devices: header.chars.clone(), subsystems: header.subsystems.clone() };
-        Ok(Self { recording: Shared::new(recording), names: Arc::new(names) })
+        py.detach(|| Recording::open(&path, salvage)).or_raise(py).map(Self::new)
     }
 
     #[getter]

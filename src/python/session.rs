@@ -3,15 +3,17 @@
 use super::board::PyBoard;
 use super::callbacks::Callbacks;
 use super::errors::{OrRaise, named};
+use super::recording::PyRecorded;
 use super::values::{PyBusCycle, PyInstruction, PySnapshot, PyStop};
 use crate::engine::Scheduler;
+use crate::error::Error;
 use crate::host::InputGate;
 use crate::machine::board::{ImageInput, Target};
 use crate::machine::rom::Format;
 use crate::machine::{HookId, HookKind};
 use crate::nondet::ShutdownCause;
 use crate::persist::{Digest, Value};
-use crate::session::{RecordOptions, Registers, RunRequest, Session};
+use crate::session::{RecordOptions, Registers, RunRequest, Running, Session};
 use crate::sync::{Arc, Mutex, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -78,12 +80,34 @@ impl PySession {
                            answer from what they are given, and leave the machine alone";
             return Err(named(py, "StateError", message));
         }
+        self.session.require_whole().or_raise(py)?;
         Ok(py.detach(|| question(&self.session)))
     }
 
     /// Where the functions are kept that the engine calls.
     pub(super) fn callbacks(&self) -> &Arc<Callbacks> {
         &self.callbacks
+    }
+
+    /// Runs the machine in some way, detached from the interpreter; what its callbacks raised is raised. Whoever is refused
+    /// because another thread runs it leaves that run what was raised in it, and its order to stop.
+    fn run_by<T: Send>(
+        &self,
+        py: Python<'_>,
+        run: impl FnOnce(&Running<'_>) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let ran = self.ask(py, |session| {
+            session.start_running().map(|running| {
+                self.callbacks.begin();
+                *lock(&self.stop) = false;
+                let result = run(&running);
+                // Taken before another thread may begin.
+                (result, self.callbacks.outcome())
+            })
+        })?;
+        let (result, raised) = ran.or_raise(py)?;
+        raised?;
+        result.or_raise(py)
     }
 
     /// Whether the run in progress should end early.
@@ -188,11 +212,9 @@ impl PySession {
     }
 
     fn trace_bus(&self, py: Python<'_>, instructions: u64) -> PyResult<Vec<PyBusCycle>> {
-        self.callbacks.begin();
-        *lock(&self.stop) = false;
-        let cycles = self.ask(py, |session| session.trace_bus(instructions, &mut || self.interrupted()))?;
-        self.callbacks.outcome()?;
-        Ok(cycles.or_raise(py)?.into_iter().map(PyBusCycle::from).collect())
+        let cycles =
+            self.run_by(py, |running| running.trace_bus(instructions, &mut || self.interrupted()))?;
+        Ok(cycles.into_iter().map(PyBusCycle::from).collect())
     }
 
     fn read_memory<'py>(&self, py: Python<'py>, start: u16, length: usize) -> PyResult<Bound<'py, PyBytes>> {
@@ -232,8 +254,6 @@ impl PySession {
         sleep: bool,
         wait_for_input: bool,
     ) -> PyResult<PyStop> {
-        self.callbacks.begin();
-        *lock(&self.stop) = false;
         let start = match output_start {
             Some(start) => start,
             None => self.ask(py, Session::output_length)?,
@@ -242,9 +262,7 @@ impl PySession {
         let scheduler = self::scheduler(py, scheduler)?;
         let request =
             RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
-        let stop = self.ask(py, |session| session.run(request, &mut || self.interrupted()))?;
-        self.callbacks.outcome()?;
-        stop.or_raise(py).map(PyStop::from)
+        self.run_by(py, |running| running.run(request, &mut || self.interrupted())).map(PyStop::from)
     }
 
     fn stop(&self) {
@@ -317,13 +335,14 @@ impl PySession {
         snapshot_every: Option<u64>,
         embed_roms: bool,
         chaos: Option<u64>,
-    ) -> PyResult<()> {
+    ) -> PyResult<PyRecorded> {
         let options = RecordOptions { digest_every, snapshot_every, embed_roms, chaos };
-        self.ask(py, |session| session.record(&path, options))?.or_raise(py)
+        self.ask(py, |session| session.record(&path, options))?.or_raise(py).map(PyRecorded::new)
     }
 
-    fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        self.ask(py, Session::finish)?.or_raise(py)
+    fn finish(&self, py: Python<'_>, recorded: &Bound<'_, PyRecorded>) -> PyResult<()> {
+        let recorded = recorded.get().recorded();
+        self.ask(py, |session| session.finish_recording(recorded))?.or_raise(py)
     }
 
     fn add_hook(

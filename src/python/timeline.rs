@@ -381,8 +381,11 @@ impl PyTimeline {
         Ok(found.map(|(at, ordinal)| (place(at), ordinal)))
     }
 
-    fn cut(&self, py: Python<'_>, start: u64, stop: u64, path: PathBuf) -> PyResult<()> {
-        self.work(py, |timeline, interrupted| timeline.cut(start, stop, &path, interrupted))
+    /// The part that was cut out, from its own file.
+    fn cut(&self, py: Python<'_>, start: u64, stop: u64, path: PathBuf) -> PyResult<PyRecordingFile> {
+        self.work(py, |timeline, interrupted| {
+            PyRecordingFile::of_written(&timeline.cut(start, stop, &path, interrupted)?)
+        })
     }
 
     fn fork(&self, py: Python<'_>, at: Place) -> PyResult<PySession> {

@@ -64,6 +64,11 @@ impl Replay {
         Ok(())
     }
 
+    /// Player: nothing comes of the copy. What its sink has is given up.
+    pub fn abandon_copy(&mut self) {
+        self.copy = None;
+    }
+
     /// Player: ends the copy here.
     ///
     /// # Errors

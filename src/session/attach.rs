@@ -95,15 +95,20 @@ impl Session {
     pub fn attach(&self, device: &str, host: Host) -> Result<(), Error> {
         let place = self.check_attachable(device, host.sort())?;
         let mut attached = lock(&self.attached);
-        match host {
-            Host::Char(host) => attached.chars.extend(place.char_id.map(|id| (id, host))),
-            Host::Request(host) => attached.requests.extend(place.char_id.map(|id| (id, host))),
-            Host::Net(host) => attached.nets.extend(place.net_id.map(|id| (id, host))),
-            Host::Disk(host) => drop(attached.disks.insert(place.owner, host)),
-            Host::Entropy(host) => attached.entropy = Some(host),
-            Host::SoundOut(host) => attached.sound_out = Some(host),
-            Host::SoundIn(host) => attached.sound_in = Some(host),
-        }
+        let before = match host {
+            Host::Char(host) => place.char_id.and_then(|id| attached.chars.insert(id, host)).map(Host::Char),
+            Host::Request(host) => {
+                place.char_id.and_then(|id| attached.requests.insert(id, host)).map(Host::Request)
+            }
+            Host::Net(host) => place.net_id.and_then(|id| attached.nets.insert(id, host)).map(Host::Net),
+            Host::Disk(host) => attached.disks.insert(place.owner, host).map(Host::Disk),
+            Host::Entropy(host) => attached.entropy.replace(host).map(Host::Entropy),
+            Host::SoundOut(host) => attached.sound_out.replace(host).map(Host::SoundOut),
+            Host::SoundIn(host) => attached.sound_in.replace(host).map(Host::SoundIn),
+        };
+        // Its end may write to a file, or call a function of the user's: not while the machine's hosts are held.
+        drop(attached);
+        drop(before);
         Ok(())
     }
 
@@ -149,21 +154,25 @@ impl Session {
     pub fn detach(&self, device: &str) -> Result<(), Error> {
         let (kind, place) = self.place_of(device)?;
         let mut attached = lock(&self.attached);
+        let mut before: Vec<Option<Host>> = Vec::new();
         if let Some(id) = place.char_id {
-            attached.chars.remove(&id);
-            attached.requests.remove(&id);
+            before.push(attached.chars.remove(&id).map(Host::Char));
+            before.push(attached.requests.remove(&id).map(Host::Request));
         }
         if let Some(id) = place.net_id {
-            attached.nets.remove(&id);
+            before.push(attached.nets.remove(&id).map(Host::Net));
         }
-        attached.disks.remove(&place.owner);
+        before.push(attached.disks.remove(&place.owner).map(Host::Disk));
         if kind == "random_port" {
-            attached.entropy = None;
+            before.push(attached.entropy.take().map(Host::Entropy));
         }
         if kind == "sound" {
-            attached.sound_out = None;
-            attached.sound_in = None;
+            before.push(attached.sound_out.take().map(Host::SoundOut));
+            before.push(attached.sound_in.take().map(Host::SoundIn));
         }
+        // As in `attach`.
+        drop(attached);
+        drop(before);
         Ok(())
     }
 

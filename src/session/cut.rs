@@ -2,6 +2,7 @@
 
 use super::{RecordOptions, Session};
 use crate::error::Error;
+use crate::guest::Guest;
 use crate::log::{Header, Lineage, LogError, LogWriter};
 use crate::replay::ReplayMode;
 
@@ -19,31 +20,30 @@ impl Session {
         let Some(origin) = &self.origin else {
             return Err(Error::State("only a replay can be cut".into()));
         };
-        {
-            let world = self.world();
-            if world.replay.mode() != ReplayMode::Play || !world.replay.can_snapshot() {
-                return Err(Error::Argument(format!(
-                    "at {} something waits that the machine has asked for: start the cut some instructions later",
-                    world.replay.position()
-                )));
-            }
-            if !world.replay.hashes_events() {
-                return Err(Error::State(
-                    "a recording of the first format cannot be cut: replay it, fork it, and record that"
-                        .into(),
-                ));
-            }
+        let mut world = self.world();
+        if world.replay.mode() != ReplayMode::Play || !world.replay.can_snapshot() {
+            return Err(Error::Argument(format!(
+                "at {} something waits that the machine has asked for: start the cut some instructions later",
+                world.replay.position()
+            )));
+        }
+        if !world.replay.hashes_events() {
+            return Err(Error::State(
+                "a recording of the first format cannot be cut: replay it, fork it, and record that".into(),
+            ));
         }
         let parent = origin.reader.header();
         let options = RecordOptions { digest_every: Some(parent.digest_every), ..RecordOptions::default() };
-        let header = Header {
-            lineage: Some(Lineage { parent: origin.reader.id(), position: self.position() }),
-            ..self.header(options)
-        };
+        let lineage = Lineage { parent: origin.reader.id(), position: world.guest.position() };
+        let header = Header { lineage: Some(lineage), ..self.header(&mut world, options) };
         let writer = create(&header)?;
-        let mut world = self.world();
         let digests = world.digests();
         Ok(world.replay.start_copy(Box::new(writer), digests)?)
+    }
+
+    /// Player: nothing comes of the cut.
+    pub(crate) fn abandon_cut(&self) {
+        self.world().replay.abandon_copy();
     }
 
     /// Player: the cut ends here.

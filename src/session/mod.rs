@@ -9,6 +9,7 @@ mod compare;
 mod cut;
 pub(crate) mod intervention;
 mod narrow;
+mod owner;
 mod pair;
 mod record;
 mod run;
@@ -16,14 +17,16 @@ pub(crate) mod twin;
 
 pub use attach::{Host, HostSort, KEYS};
 pub use build::{Images, default_rom};
+pub use owner::Recorded;
 pub(crate) use record::CHAOS;
 pub use record::RecordOptions;
-pub use run::{HookCallback, HookEvent, RunRequest, Stop};
+pub use run::{HookCallback, HookEvent, RunRequest, Running, Stop};
 
 use crate::cpu::{Instruction, disassemble};
 use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, Transcripts, World};
 use crate::error::Error;
 use crate::events::AsyncEvent;
+use crate::files::Process;
 use crate::host::{Attachments, HostInput, InputGate, Interval, SystemHost};
 use crate::log::{Lineage, LogReader};
 use crate::machine::board::{Board, ImageInput, Region, RegionKind};
@@ -32,9 +35,10 @@ use crate::nondet::{CharId, ShutdownCause};
 use crate::persist::{Digest, Value};
 use crate::replay::{Divergence, Replay, ReplayMode};
 use crate::snapshot::Snapshot;
-use crate::sync::{Arc, Kick, Mutex, Shared, lock};
+use crate::sync::{Arc, Kick, Mutex, Shared};
 use crate::units::Position;
 use intervention::Interventions;
+use owner::{Recorder, Runner};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -65,16 +69,18 @@ pub(crate) struct Origin {
 /// A machine that can be run, looked into, recorded and replayed.
 pub struct Session {
     board: Shared<Board>,
-    /// Hash of board and ROM: what a snapshot must have been taken from. Changes when somebody writes into ROM.
-    identity: Mutex<Digest>,
     engine: Engine<Machine>,
     input: Arc<HostInput>,
     attached: Arc<Mutex<Attachments>>,
     chars: Vec<String>,
     nets: Vec<String>,
     console: Option<CharId>,
-    /// Held by the thread that runs the machine.
-    running: Mutex<bool>,
+    /// Who runs the machine.
+    running: Mutex<Option<Runner>>,
+    /// The recording that is made of it, or was made last.
+    recorder: Mutex<Recorder>,
+    /// The process in which it was made; see [`require_own_process`](Session::require_own_process).
+    process: Process,
     hooks: Mutex<BTreeMap<HookId, Shared<Mutex<HookCallback>>>>,
     /// When the recording is next handed to the operating system.
     log_flush: Mutex<Interval>,
@@ -104,17 +110,19 @@ impl Session {
         let input = Arc::new(HostInput::new(main.clone()));
         let attached = Arc::<Mutex<Attachments>>::default();
         let host = SystemHost::new(attached.clone(), input.clone());
-        let world = World::new(machine, replay, Box::new(host));
+        let mut world = World::new(machine, replay, Box::new(host));
+        world.identity = identity;
         let session = Self {
             board,
-            identity: Mutex::new(identity),
             engine: Engine::with_kick(world, main),
             input,
             attached,
             chars,
             nets,
             console,
-            running: Mutex::new(false),
+            running: Mutex::default(),
+            recorder: Mutex::default(),
+            process: Process::this(),
             hooks: Mutex::new(BTreeMap::new()),
             log_flush: Mutex::new(Interval::new(LOG_FLUSH_INTERVAL)),
             origin: None,
@@ -134,7 +142,7 @@ impl Session {
 
     #[cfg(feature = "testing")]
     pub(crate) fn interventions(&self) -> crate::sync::MutexGuard<'_, Interventions> {
-        lock(&self.interventions)
+        crate::sync::lock(&self.interventions)
     }
 
     pub(crate) fn world(&self) -> ReplayGuard<'_, World<Machine>> {
@@ -243,13 +251,9 @@ impl Session {
             usize::from(region.start) <= last && start <= region.end && region.kind == RegionKind::Rom
         };
         if self.board.regions.iter().any(writes_into) {
-            *lock(&self.identity) = build::identity(&self.board, &world.guest);
+            world.identity = build::identity(&self.board, &world.guest);
         }
         Ok(())
-    }
-
-    fn identity(&self) -> Digest {
-        *lock(&self.identity)
     }
 
     /// The devices' names and kinds, in board order.
@@ -308,7 +312,9 @@ impl Session {
     pub fn send(&self, bytes: &[u8]) -> Result<(), Error> {
         let console = self.console_id()?;
         self.require_input()?;
-        let waiting = self.input_pending();
+        // Held until the bytes wait with the others: of several who type each counts what the others have typed.
+        let world = self.world();
+        let waiting = self.waiting_input(&world);
         if waiting + bytes.len() > INPUT_PENDING_MAX {
             return Err(Error::Argument(format!(
                 "{waiting} bytes that were typed wait already, and {INPUT_PENDING_MAX} is the most: run the machine \
@@ -337,7 +343,10 @@ impl Session {
 
     /// Bytes typed that the guest has not read yet.
     pub fn input_pending(&self) -> usize {
-        let world = self.world();
+        self.waiting_input(&self.world())
+    }
+
+    fn waiting_input(&self, world: &World<Machine>) -> usize {
         let in_devices: usize = world.guest.devices().map(|slot| slot.device.pending_input()).sum();
         self.input.waiting() + world.undelivered_bytes() + in_devices
     }
@@ -352,10 +361,7 @@ impl Session {
 
     /// The machine's state now.
     pub fn snapshot(&self) -> Snapshot {
-        use crate::guest::Guest;
-        let mut world = self.world();
-        let sections = world.guest.save_sections();
-        Snapshot::new(self.identity(), world.guest.position(), sections)
+        snapshot_of(&mut self.world())
     }
 
     /// Makes the machine what it was when the snapshot was taken. What a disk was asked for since, or before, is not
@@ -364,8 +370,8 @@ impl Session {
     /// # Errors
     /// A snapshot of another board or ROM, or a machine that is recorded or replayed.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.require_own(snapshot)?;
         let mut world = self.world();
+        require_own(&world, snapshot)?;
         require_free(&world, "the whole state")?;
         // What a recording's snapshot holds of its log has no meaning here.
         let of_machine = snapshot.sections().iter().filter(|(name, _)| name != REPLAY_SECTION);
@@ -377,50 +383,42 @@ impl Session {
         Ok(())
     }
 
-    fn require_own(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        if snapshot.identity() == self.identity() {
-            return Ok(());
-        }
-        Err(Error::Mismatch(format!(
-            "the snapshot was taken on another board or ROM (identity {}) than this machine's ({}): restore it \
-             on a machine made from the same board and images",
-            snapshot.identity(),
-            self.identity()
-        )))
-    }
-
     /// A second machine in the same state, free to go its own way. What was typed and has not arrived stays here, and so
     /// do requests to a disk.
     pub fn copy(&self) -> Session {
-        let (machine, transcripts) = {
+        self.copy_at().0
+    }
+
+    /// A copy, and where the machine was when it was taken.
+    fn copy_at(&self) -> (Session, Position) {
+        use crate::guest::Guest;
+        let (machine, transcripts, identity) = {
             let world = self.world();
-            (world.guest.clone_without_hooks(), world.transcripts.clone())
+            (world.guest.clone_without_hooks(), world.transcripts.clone(), world.identity)
         };
-        let copy = Self::assemble(self.board.clone(), self.identity(), machine, Replay::none());
+        let position = machine.position();
+        let copy = Self::assemble(self.board.clone(), identity, machine, Replay::none());
         copy.world().transcripts = transcripts;
-        copy
+        (copy, position)
     }
 
     /// A machine in the state of this replay, free to go its own way: with what its console had printed until here.
     pub(crate) fn fork(&self, printed: &[u8]) -> Session {
-        let mut fork = self.copy();
+        let (mut fork, position) = self.copy_at();
         if let Some(console) = fork.console {
             let mut transcripts = Transcripts::default();
             transcripts.append(console, printed);
             fork.world().transcripts = transcripts;
         }
-        fork.lineage = self
-            .origin
-            .as_ref()
-            .map(|origin| Lineage { parent: origin.reader.id(), position: self.position() });
+        fork.lineage = self.origin.as_ref().map(|origin| Lineage { parent: origin.reader.id(), position });
         fork
     }
 
     /// The hash of the whole machine: its state, its board and its ROM.
     pub fn digest(&self) -> Digest {
-        let identity = *lock(&self.identity);
-        let parts = self.digests().into_iter().flat_map(|(_, digest)| digest.0);
-        Digest::of(&identity.0.into_iter().chain(parts).collect::<Vec<u8>>())
+        let mut world = self.world();
+        let parts = world.guest.digest_sections().into_iter().flat_map(|digest| digest.0);
+        Digest::of(&world.identity.0.into_iter().chain(parts).collect::<Vec<u8>>())
     }
 
     /// The hash of each subsystem, by name.
@@ -492,11 +490,7 @@ impl Session {
         instructions: u64,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<BusCycle>, Error> {
-        self.world().guest.start_trace();
-        let request = RunRequest { instructions: Some(instructions), ..RunRequest::default() };
-        let result = self.run(request, interrupted);
-        let trace = self.world().guest.take_trace();
-        result.map(|_| trace)
+        self.start_running()?.trace_bus(instructions, interrupted)
     }
 }
 
@@ -506,6 +500,25 @@ impl Drop for Session {
         // Nobody is left to hear of an error; the log's prefix stays usable.
         let _ = self.finish();
     }
+}
+
+/// The state of a machine.
+fn snapshot_of(world: &mut World<Machine>) -> Snapshot {
+    use crate::guest::Guest;
+    let sections = world.guest.save_sections();
+    Snapshot::new(world.identity, world.guest.position(), sections)
+}
+
+fn require_own(world: &World<Machine>, snapshot: &Snapshot) -> Result<(), Error> {
+    if snapshot.identity() == world.identity {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!(
+        "the snapshot was taken on another board or ROM (identity {}) than this machine's ({}): restore it \
+         on a machine made from the same board and images",
+        snapshot.identity(),
+        world.identity
+    )))
 }
 
 /// Changes from outside would not be in the log.

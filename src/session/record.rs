@@ -1,11 +1,15 @@
 //! Recording a session, and replaying a recording in one.
 
 use super::build::{build_machine, identity, rom_contents};
-use super::{Origin, Session};
-use crate::engine::TIMERS;
+use super::owner::Recorded;
+use super::run::Running;
+use super::{Origin, Session, require_own, snapshot_of};
+use crate::engine::{TIMERS, World};
 use crate::error::Error;
 use crate::guest::Guest;
-use crate::log::{EventCursor, Header, LogReader, LogWriter, Options, RomRecord, RomTarget};
+use crate::log::{
+    EventCursor, Header, LogError, LogFile, LogReader, LogWriter, Options, RomRecord, RomTarget,
+};
 use crate::machine::Machine;
 use crate::machine::board::{Board, ImageInput, MemoryImage};
 use crate::replay::{
@@ -45,63 +49,84 @@ impl Default for RecordOptions {
 }
 
 impl Session {
-    /// Starts recording into a file, which is replaced if it exists.
+    /// Starts recording into a file, which is replaced if it exists. What other threads set is in the recording's
+    /// beginning, or refused.
     ///
     /// # Errors
-    /// A machine that is recorded or replayed already, or a file that cannot be made; nothing is left behind then.
-    pub fn record(&self, path: &Path, options: RecordOptions) -> Result<(), Error> {
-        self.record_with(options, |header| LogWriter::create(path, header, Options::default()))
+    /// A machine that is recorded or replayed already, a file that cannot be made, or one that is being recorded into;
+    /// nothing is left behind then.
+    pub fn record(&self, path: &Path, options: RecordOptions) -> Result<Recorded, Error> {
+        let _running = self.ready_to_record(options)?;
+        // Whatever could wait for the file system is done before the machine is held.
+        let file = LogFile::beside(path)?;
+        let written = file.written()?;
+        let create = |header: &Header| LogWriter::in_file(file, header, Options::default());
+        let number = self.begin_recording(options, create)?;
+        Ok(Recorded::new(number, written))
     }
 
-    /// Starts recording with a writer of the caller's: into memory, for tests and fuzzing.
+    /// Starts recording with a writer of the caller's: into memory, for tests and fuzzing. The machine is held while
+    /// `create` runs, which must leave it alone.
     ///
     /// # Errors
     /// As for [`record`](Session::record).
     pub fn record_with(
         &self,
         options: RecordOptions,
-        create: impl FnOnce(&Header) -> Result<LogWriter, crate::log::LogError>,
+        create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
     ) -> Result<(), Error> {
-        let _running = self.start_running()?;
-        match self.mode() {
-            ReplayMode::None => {}
-            ReplayMode::Record => {
-                return Err(Error::State("the machine is being recorded already: finish that first".into()));
-            }
-            ReplayMode::Play => {
-                return Err(Error::State(
-                    "a replay cannot be recorded: take a copy of the machine first".into(),
-                ));
-            }
-        }
+        let _running = self.ready_to_record(options)?;
+        self.begin_recording(options, create).map(|_| ())
+    }
+
+    /// What is due here is done, so that nothing is left over from before the recording.
+    fn ready_to_record(&self, options: RecordOptions) -> Result<Running<'_>, Error> {
+        let running = self.start_running()?;
+        require_recordable(&self.world())?;
         if options.digest_every == Some(0) || options.snapshot_every == Some(0) {
             return Err(Error::Argument(
                 "digest_every and snapshot_every are instructions, from 1 on".into(),
             ));
         }
         self.settle()?;
-        let header = self.header(options);
-        let writer = create(&header)?;
+        Ok(running)
+    }
+
+    /// One step, as other threads see it: the state that the header holds is the state in which recording begins.
+    fn begin_recording(
+        &self,
+        options: RecordOptions,
+        create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
+    ) -> Result<u64, Error> {
         let mut world = self.world();
+        require_recordable(&world)?;
+        if !world.watch.given_back.is_empty() {
+            return Err(Error::State(
+                "what the machine was told before its recording has not arrived yet: a hook or a host has stopped it; \
+                 run an instruction, then record"
+                    .into(),
+            ));
+        }
+        let header = self.header(&mut world, options);
         let config = RecordConfig {
-            start: world.guest.position(),
+            start: header.start,
             subsystems: world.subsystems(),
             digest_every: header.digest_every,
             snapshots: header.snapshot_every.map_or(Snapshots::Automatic, Snapshots::Every),
         };
+        let writer = create(&header)?;
         let mut replay = self.registered(Replay::record(Box::new(writer), config))?;
         replay.take_over_requests(&world.replay);
         replay.start()?;
         // What is read between the two is of the start-up, and not of the run.
         replay.checkpoint(Checkpoint::Init)?;
         replay.checkpoint(Checkpoint::Reset)?;
-        world.identity = self.identity();
         world.replay = replay;
         world.guest.begin_changes();
         if let Some(seed) = options.chaos {
             world.start_chaos(seed);
         }
-        Ok(())
+        Ok(lock(&self.recorder).begin())
     }
 
     /// Puts a snapshot into the recording: here, or, while something waits for the next top of the loop, there.
@@ -125,21 +150,8 @@ impl Session {
         Ok(replay)
     }
 
-    /// The machine, and its block requests that are on their way.
-    fn initial_state(&self) -> Snapshot {
-        let machine = self.snapshot();
-        let requests = self.world().replay.requests();
-        if requests.is_empty() {
-            return machine;
-        }
-        let mut sections = machine.sections().clone();
-        sections.push((REQUESTS_SECTION.to_owned(), requests));
-        Snapshot::new(machine.identity(), machine.position(), sections)
-    }
-
-    pub(super) fn header(&self, options: RecordOptions) -> Header {
-        let initial_state = self.initial_state();
-        let world = self.world();
+    pub(super) fn header(&self, world: &mut World<Machine>, options: RecordOptions) -> Header {
+        let initial_state = initial_state(world);
         let roms = rom_contents(&self.board, &world.guest).into_iter().map(|(region, bytes)| {
             RomRecord::new(region.clone(), RomTarget::Region(region), &bytes, options.embed_roms)
         });
@@ -167,14 +179,17 @@ impl Session {
     /// Ends the recording here. Does nothing when nothing is recorded.
     ///
     /// # Errors
-    /// When the rest of the log cannot be written; what is in the file stays usable.
+    /// When the rest of the log cannot be written, and what is in the file stays usable; when the file was renamed,
+    /// replaced or removed meanwhile; in a process that was forked from the one that records.
     pub fn finish(&self) -> Result<(), Error> {
         let _running = self.start_running()?;
-        if self.mode() != ReplayMode::Record {
+        let mut world = self.world();
+        if world.replay.mode() != ReplayMode::Record {
             return Ok(());
         }
-        self.world().finish()?;
-        Ok(())
+        let finished = world.finish();
+        lock(&self.recorder).end(None);
+        Ok(finished?)
     }
 
     /// A machine that replays a recording, at its start. `images` stand in for ROM that the file holds only by hash.
@@ -229,8 +244,8 @@ impl Session {
     /// # Errors
     /// A snapshot of another recording, board or ROM.
     pub(crate) fn resume(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.require_own(snapshot)?;
         let mut world = self.world();
+        require_own(&world, snapshot)?;
         world.resume(snapshot).map_err(|problem| {
             Error::Mismatch(format!("the snapshot at {} cannot be restored: {problem}", snapshot.position()))
         })?;
@@ -244,7 +259,6 @@ impl Session {
         let mut world = self.world();
         let played = std::mem::replace(&mut world.replay, Replay::none());
         world.replay = self.registered(played)?;
-        world.identity = self.identity();
         world.replay.start()?;
         // The first recordings had no checkpoint between start-up and run.
         let both = [Checkpoint::Init, Checkpoint::Reset];
@@ -257,6 +271,30 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn require_recordable(world: &World<Machine>) -> Result<(), Error> {
+    match world.replay.mode() {
+        ReplayMode::None => Ok(()),
+        ReplayMode::Record => {
+            Err(Error::State("the machine is being recorded already: finish that first".into()))
+        }
+        ReplayMode::Play => {
+            Err(Error::State("a replay cannot be recorded: take a copy of the machine first".into()))
+        }
+    }
+}
+
+/// The machine, and its block requests that are on their way.
+fn initial_state(world: &mut World<Machine>) -> Snapshot {
+    let machine = snapshot_of(world);
+    let requests = world.replay.requests();
+    if requests.is_empty() {
+        return machine;
+    }
+    let mut sections = machine.sections().clone();
+    sections.push((REQUESTS_SECTION.to_owned(), requests));
+    Snapshot::new(machine.identity(), machine.position(), sections)
 }
 
 /// The hashes that the digests of a recording of this machine have: today's, and those of the first recordings.

@@ -1,11 +1,12 @@
 //! Running: limits, stop conditions, hooks.
 
 use super::Session;
+use super::owner::Runner;
 use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::host::{HostInput, SessionInlet};
-use crate::machine::{Fault, Hit, HookId, HookKind};
+use crate::machine::{BusCycle, Fault, Hit, HookId, HookKind};
 use crate::nondet::CharId;
 use crate::replay::{Replay, ReplayMode};
 use crate::sync::{Mutex, Shared, lock};
@@ -62,24 +63,57 @@ pub struct HookEvent {
 /// `false` ends the run. The machine may be looked at, not run.
 pub type HookCallback = Box<dyn FnMut(HookEvent) -> bool + Send>;
 
-/// Clears the mark that the session runs.
-pub(super) struct Running<'a>(&'a Mutex<bool>);
+/// A machine that a thread has claimed: until this is dropped no other runs it.
+pub struct Running<'a>(&'a Session);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        *lock(self.0) = false;
+        *lock(&self.0.running) = None;
+    }
+}
+
+impl Running<'_> {
+    /// As [`Session::run`].
+    ///
+    /// # Errors
+    /// As for [`Session::run`].
+    pub fn run(&self, request: RunRequest, interrupted: &mut dyn FnMut() -> bool) -> Result<Stop, Error> {
+        self.0.go_on(request, interrupted)
+    }
+
+    /// As [`Session::trace_bus`].
+    ///
+    /// # Errors
+    /// As for [`Session::run`].
+    pub fn trace_bus(
+        &self,
+        instructions: u64,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<BusCycle>, Error> {
+        self.0.world().guest.start_trace();
+        let request = RunRequest { instructions: Some(instructions), ..RunRequest::default() };
+        let result = self.run(request, interrupted);
+        let trace = self.0.world().guest.take_trace();
+        result.map(|_| trace)
     }
 }
 
 impl Session {
-    pub(super) fn start_running(&self) -> Result<Running<'_>, Error> {
+    /// Claims the machine for the calling thread. What is to be prepared for a run is prepared behind it: whoever is
+    /// refused must not touch what belongs to the run that goes on.
+    ///
+    /// # Errors
+    /// While another thread has claimed it, or this one; in a forked child that may not go on with it.
+    pub fn start_running(&self) -> Result<Running<'_>, Error> {
+        self.require_own_process()?;
         let mut running = lock(&self.running);
-        if std::mem::replace(&mut *running, true) {
+        if running.is_some() {
             return Err(Error::State(
                 "the machine is running already: one run at a time, and none from inside a hook".into(),
             ));
         }
-        Ok(Running(&self.running))
+        *running = Some(Runner::this());
+        Ok(Running(self))
     }
 
     /// Runs the machine. `interrupted` is asked about every 10 ms, on this thread, whether the user wants to stop.
@@ -88,7 +122,10 @@ impl Session {
     /// A divergence in play, a log that cannot be written in record (the recording then ends with what it has), a
     /// request that makes no sense, a machine that runs already, a guest that does what its board forbids.
     pub fn run(&self, request: RunRequest, interrupted: &mut dyn FnMut() -> bool) -> Result<Stop, Error> {
-        let _running = self.start_running()?;
+        self.start_running()?.run(request, interrupted)
+    }
+
+    fn go_on(&self, request: RunRequest, interrupted: &mut dyn FnMut() -> bool) -> Result<Stop, Error> {
         self.require_on_course()?;
         let scheduler = request.scheduler.unwrap_or_default();
         let limits = self.limits(&request)?;
@@ -236,7 +273,10 @@ impl Session {
     /// A log that cannot be written any more ends the recording: what is in the file stays usable.
     fn give_up_recording(&self, error: &Error) {
         let mut world = self.world();
-        if matches!(error, Error::Log(_)) && world.replay.mode() == ReplayMode::Record {
+        if let Error::Log(failure) = error
+            && world.replay.mode() == ReplayMode::Record
+        {
+            lock(&self.recorder).end(Some(failure.clone()));
             // Nothing of the log is left to register with.
             world.replay = self.registered(Replay::none()).unwrap_or_else(|_| Replay::none());
             // Without a log nothing can fail in it.

@@ -264,8 +264,14 @@ impl Navigator {
         let run =
             if stop >= self.end.icount { Limits::NONE } else { Limits { icount: stop, cycles: u64::MAX } };
         let outcome = self.run(run, patience);
-        // A cut that failed has no end, and its file counts as unfinished.
-        if outcome.is_ok() { self.session.finish_cut() } else { outcome }
+        match outcome {
+            Ok(()) => self.session.finish_cut(),
+            failed => {
+                // What is replayed from here on is no part of it.
+                self.session.abandon_cut();
+                failed
+            }
+        }
     }
 
     /// The place `count` instructions behind another, or the end.

@@ -11,7 +11,7 @@ use super::search::Search;
 #[cfg(feature = "testing")]
 use super::search::Stretches;
 use crate::error::Error;
-use crate::log::{Header, LogError, LogWriter, Options};
+use crate::log::{Header, LogError, LogFile, LogWriter, Options, WrittenFile};
 use crate::machine::Profile;
 use crate::machine::board::ImageInput;
 use crate::recording::Recording;
@@ -323,15 +323,21 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`place_at`](Timeline::place_at), an empty part, a start at which something waits that the machine has asked
-    /// for, or a file that cannot be written.
+    /// for, a file that cannot be written, or one that is being recorded into. What is at `path` is replaced when the part
+    /// is whole, and stays when that fails or is stopped.
     pub fn cut(
         &self,
         start: u64,
         stop: u64,
         path: &Path,
         interrupted: &mut dyn FnMut() -> bool,
-    ) -> Result<(), Error> {
-        self.cut_with(start, stop, |header| LogWriter::create(path, header, Options::default()), interrupted)
+    ) -> Result<WrittenFile, Error> {
+        self.require_part(start, stop)?;
+        let file = LogFile::beside(path)?.kept_back();
+        let written = file.written()?;
+        let create = |header: &Header| LogWriter::in_file(file, header, Options::default());
+        self.cut_with(start, stop, create, interrupted)?;
+        Ok(written)
     }
 
     /// As [`cut`](Timeline::cut), with a writer of the caller's.
@@ -345,12 +351,17 @@ impl Timeline {
         create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<(), Error> {
+        self.require_part(start, stop)?;
+        self.search.navigator().cut(start, stop, create, &mut Patience::new(interrupted))
+    }
+
+    fn require_part(&self, start: u64, stop: u64) -> Result<(), Error> {
         self.require_within(start)?;
         self.require_within(stop)?;
         if start >= stop {
             return Err(Error::Argument(format!("from icount {start} to {stop} there is nothing to cut")));
         }
-        self.search.navigator().cut(start, stop, create, &mut Patience::new(interrupted))
+        Ok(())
     }
 
     /// A machine in the state of a place, free to go its own way.

@@ -50,6 +50,11 @@ impl Holding {
 
     /// Takes the lock, with the interpreter free for others while it waits. Signal handlers get their turn.
     pub fn take(&self, py: Python<'_>) -> PyResult<()> {
+        if self.lock.is_lost() {
+            let message = "another thread had the replay lock when this process was forked, and is not here to give it \
+                           back: go on in the process that made this Replay";
+            return Err(named(py, "StateError", message));
+        }
         let mut raised = None;
         let mut signalled = || match Python::try_attach(|py| py.check_signals()) {
             Some(Ok(())) => false,
