@@ -88,6 +88,11 @@ fn a_file_that_appears_meanwhile_is_not_replaced() {
     fs::rename(directory.path().join("other"), &path).unwrap();
     assert!(LogWriter::in_file(ready, &header(), Options::default()).is_err());
     assert_eq!(fs::read(&path).unwrap(), b"more precious");
+    // One that is taken away leaves its place.
+    let ready = LogFile::beside(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    finish(&mut LogWriter::in_file(ready, &header(), Options::default()).unwrap()).unwrap();
+    assert!(is_whole(&path));
     assert_eq!(names(directory.path()), ["run.rreplay"]);
 }
 
@@ -246,9 +251,11 @@ fn hosts_share_a_file_with_each_other_and_not_with_a_recorder() {
     let path = directory.path().join("output");
     let mut hosts = [0, 1].map(|_| OwnFile::beside(&path, Claim::Host).unwrap());
     hosts[0].put_in_place().unwrap();
-    assert!(hosts[1].put_in_place().is_err(), "the file has just appeared");
-    let [mut first, quicker] = hosts;
-    drop(quicker);
+    // It has just appeared: of several hosts the last one has its file there.
+    hosts[1].put_in_place().unwrap();
+    assert_eq!(hosts[0].whereabouts().unwrap(), Whereabouts::Removed);
+    assert_eq!(hosts[1].whereabouts().unwrap(), Whereabouts::InPlace);
+    let [_, mut first] = hosts;
     let second = OwnFile::beside(&path, Claim::Host).unwrap();
     assert_eq!(create(&path).map(drop), Err(LogError::Busy { path: path.clone() }));
     first.give_up_claim();

@@ -9,15 +9,17 @@ use rreplay::machine::board::{Board, Target};
 use rreplay::recording::Recording;
 use rreplay::replay::ReplayMode;
 use rreplay::session::{RecordOptions, Session};
+use rreplay::sync::{Arc, JoinHandle, spawn, yield_now};
 use rreplay::testing::SmallDisk;
 use session_support::*;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+
+/// What another thread does, over and over; it is told how often it has.
+type Change = fn(&Session, u64);
 
 /// Changes of a machine that other threads make, each at any time.
-const CHANGES: [(&str, fn(&Session, u64)); 8] = [
+const CHANGES: [(&str, Change); 8] = [
     ("registers", |session, turn| {
         let _recorded = session.set_register("x", (turn & 0xFF) as u32);
         let _recorded = session.set_register("pc", 0x0400);
@@ -51,16 +53,17 @@ const CHANGES: [(&str, fn(&Session, u64)); 8] = [
 /// Makes the change over and over on a thread of its own, until told to stop. Gives how often.
 fn keep_changing(
     session: &Arc<Session>,
-    change: fn(&Session, u64),
+    change: Change,
     stop: &Arc<AtomicBool>,
     turns: &Arc<AtomicU64>,
-) -> thread::JoinHandle<()> {
+) -> JoinHandle<()> {
     let (session, stop, turns) = (session.clone(), stop.clone(), turns.clone());
-    thread::spawn(move || {
+    let changing = spawn("changer", move || {
         while !stop.load(Ordering::Relaxed) {
             change(&session, turns.fetch_add(1, Ordering::Relaxed));
         }
-    })
+    });
+    changing.unwrap()
 }
 
 /// Another thread may be in a reset or a request of its own just now.
@@ -68,7 +71,7 @@ fn unless_busy<T>(mut attempt: impl FnMut() -> Result<T, Error>) -> T {
     loop {
         match attempt() {
             Ok(done) => return done,
-            Err(Error::State(why)) if why.contains("running already") => thread::yield_now(),
+            Err(Error::State(why)) if why.contains("running already") => yield_now(),
             Err(error) => panic!("{error}"),
         }
     }
@@ -94,7 +97,7 @@ fn what_other_threads_change_while_a_recording_starts_is_in_it_or_refused() {
         let changing = keep_changing(&session, change, &stop, &turns);
         // The machine is changed from now on, however long the other thread takes to start.
         while turns.load(Ordering::Relaxed) == 0 {
-            thread::yield_now();
+            yield_now();
         }
         for number in 0..RECORDINGS {
             let disk = SmallDisk::default();
@@ -116,7 +119,7 @@ fn one_of_several_who_record_at_once_does_and_the_others_are_told() {
         let directory = tempfile::tempdir().unwrap();
         let starting = [0, 1, 2].map(|number| {
             let (session, path) = (session.clone(), directory.path().join(format!("{number}.rreplay")));
-            thread::spawn(move || session.record(&path, RecordOptions::default()).map(|_| path))
+            spawn("recorder", move || session.record(&path, RecordOptions::default()).map(|_| path)).unwrap()
         });
         let started: Vec<_> = starting.into_iter().map(|starting| starting.join().unwrap()).collect();
         let [one] = &*started.iter().flatten().collect::<Vec<_>>() else {
@@ -167,7 +170,7 @@ fn two_who_type_at_once_do_not_type_more_than_fits() {
     );
     let typing = [0; 4].map(|_| {
         let session = session.clone();
-        thread::spawn(move || while session.send(&[b'x'; PIECE]).is_ok() {})
+        spawn("typist", move || while session.send(&[b'x'; PIECE]).is_ok() {}).unwrap()
     });
     typing.into_iter().for_each(|typing| typing.join().unwrap());
     assert_eq!(session.input_pending(), rreplay::machine::INPUT_PENDING_MAX / PIECE * PIECE);

@@ -109,7 +109,7 @@ fn run(session: &Session, cycles: u64, sleep: bool, interrupted: &mut dyn FnMut(
 
 #[test]
 fn the_monitor_typed_to_at_any_moment_replays() {
-    explore("the monitor is typed to", Amount { schedules: 800, distinct_at_least: 370 }, || {
+    explore("the monitor is typed to", Amount { schedules: 1100, distinct_at_least: 370 }, || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"v", b"er\r", b"regs\r"]);
         assert_eq!(run(&session, 30_000, false, &mut || false), "budget");
@@ -172,7 +172,7 @@ fn the_monitor_stopped_at_any_moment_replays() {
 
 #[test]
 fn a_machine_that_halts_while_somebody_types_ends_both_threads() {
-    explore("the monitor halts", Amount { schedules: 400, distinct_at_least: 265 }, || {
+    explore("the monitor halts", Amount { schedules: 500, distinct_at_least: 265 }, || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"ha", b"lt\r", b"too late"]);
         // The first run may be over before everything is typed.
@@ -197,7 +197,7 @@ fn a_machine_that_halts_while_somebody_types_ends_both_threads() {
 fn the_monitor_changed_while_its_recording_starts_replays() {
     explore(
         "the monitor is changed while its recording starts",
-        Amount { schedules: 400, distinct_at_least: 100 },
+        Amount { schedules: 400, distinct_at_least: 275 },
         || {
             let session = Session::new(Board::preset("breadboard").unwrap(), vec![]).unwrap();
             let (session, disk) = (Shared::new(session), SmallDisk::default());
@@ -229,7 +229,7 @@ fn the_monitor_changed_while_its_recording_starts_replays() {
             while session.run(request(), &mut || false).is_err() {
                 yield_now();
             }
-            changing.map(|changing| changing.join().unwrap());
+            changing.into_iter().for_each(|changing| changing.join().unwrap());
             replays(&session, &disk)
         },
     );

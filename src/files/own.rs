@@ -57,7 +57,7 @@ impl OwnFile {
         let (partial, file) = match found {
             Some((Kind::File, about)) => Partial::replacing(path, &about, how)?,
             Some((kind, _)) => return Err(FileError::Kind(kind)),
-            None => Partial::new(path)?,
+            None => Partial::new(path, how)?,
         };
         // Under way from here on: what fails removes it.
         let mut own = Self {

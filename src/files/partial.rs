@@ -3,7 +3,7 @@
 use super::kind::{open, without_waiting};
 use super::lock::{claim, release};
 use super::own::is_same;
-use super::{Claim, FileError, Wanted};
+use super::{Claim, FileError, Process, Wanted};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,26 +16,31 @@ pub(super) struct Partial {
     target: PathBuf,
     /// What is in the place now, claimed so that of several who want it one gets it.
     replaced: Option<Replaced>,
+    how: Claim,
 }
 
 #[derive(Debug)]
 struct Replaced {
     file: File,
     about: Metadata,
+    /// Whose claim it is.
+    process: Process,
 }
 
 impl Drop for Replaced {
     fn drop(&mut self) {
-        release(&self.file);
+        if self.process.is_this() {
+            release(&self.file);
+        }
     }
 }
 
 impl Partial {
     /// Beside a place where nothing is.
-    pub fn new(path: &Path) -> Result<(Self, File), FileError> {
+    pub fn new(path: &Path, how: Claim) -> Result<(Self, File), FileError> {
         let target = resolve(path)?;
         let (name, file) = create_beside(&target, None).map_err(FileError::io("create"))?;
-        Ok((Self { name: Some(name), target, replaced: None }, file))
+        Ok((Self { name: Some(name), target, replaced: None, how }, file))
     }
 
     /// Beside a file that it is to replace, with that file's permissions.
@@ -47,52 +52,40 @@ impl Partial {
         let replaced = claim_present(&target, how)?;
         let created = create_beside(&target, Some(&replaced.about));
         let (name, file) = created.map_err(FileError::io("create"))?;
-        Ok((Self { name: Some(name), target, replaced: Some(replaced) }, file))
+        Ok((Self { name: Some(name), target, replaced: Some(replaced), how }, file))
     }
 
     /// Gives the file its place, which is returned.
     pub fn put(&mut self) -> Result<PathBuf, FileError> {
-        let failed = FileError::io("create");
-        let Some(name) = &self.name else { return Ok(self.target.clone()) };
-        match &self.replaced {
-            Some(replaced) if !is_same(&self.target, &replaced.about) => {
-                return Err(failed(taken_meanwhile()));
+        const ATTEMPTS: u32 = 100;
+        for _ in 0..ATTEMPTS {
+            let Some(name) = &self.name else { return Ok(self.target.clone()) };
+            let put = match &self.replaced {
+                Some(replaced) if is_same(&self.target, &replaced.about) => fs::rename(name, &self.target),
+                Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                None => put_where_nothing_is(name, &self.target),
+            };
+            match put {
+                Ok(()) => {
+                    self.name = None;
+                    self.replaced = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Somebody was quicker: a recorder, or anybody. Of several hosts the last one has its file there.
+                    self.replaced = match claim_present(&self.target, self.how) {
+                        Ok(_) if self.how == Claim::Recorder => {
+                            return Err(FileError::io("create")(taken_meanwhile()));
+                        }
+                        Ok(present) => Some(present),
+                        // Or took away what was there.
+                        Err(error) if error.is_not_found() => None,
+                        Err(error) => return Err(error),
+                    };
+                }
+                Err(error) => return Err(FileError::io("create")(error)),
             }
-            Some(_) => fs::rename(name, &self.target).map_err(failed)?,
-            None => self.put_where_nothing_is(name)?,
         }
-        self.name = None;
-        self.replaced = None;
-        Ok(self.target.clone())
-    }
-
-    /// What somebody else has put there meanwhile is not replaced, as it would be by a mere rename.
-    fn put_where_nothing_is(&self, name: &Path) -> Result<(), FileError> {
-        match rename_to_nothing(name, &self.target) {
-            Some(Ok(())) => return Ok(()),
-            Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => return self.taken(),
-            // There are file systems that cannot do that, and systems that have no such call.
-            _ => {}
-        }
-        match fs::hard_link(name, &self.target) {
-            Ok(()) => {
-                // Both names lead to the whole file: one too many is no harm.
-                let _ = fs::remove_file(name);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.taken(),
-            // There are file systems that have no second names.
-            Err(_) if fs::symlink_metadata(&self.target).is_err() => {
-                fs::rename(name, &self.target).map_err(FileError::io("create"))
-            }
-            Err(error) => Err(FileError::io("create")(error)),
-        }
-    }
-
-    /// Somebody was quicker: another recorder, or anybody.
-    fn taken(&self) -> Result<(), FileError> {
-        claim_present(&self.target, Claim::Recorder)?;
-        Err(FileError::io("create")(taken_meanwhile()))
+        Err(FileError::Busy)
     }
 
     /// Nothing has come of it. Best effort: there is an error to report already, or nobody to report one to.
@@ -100,6 +93,30 @@ impl Partial {
         if let Some(name) = self.name.take() {
             let _ = fs::remove_file(name);
         }
+    }
+}
+
+/// What somebody else has put there meanwhile is not replaced, as it would be by a mere rename.
+fn put_where_nothing_is(name: &Path, target: &Path) -> io::Result<()> {
+    match rename_to_nothing(name, target) {
+        Some(Ok(())) => return Ok(()),
+        Some(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        // There are file systems that cannot do that, and systems that have no such call.
+        _ => {}
+    }
+    match fs::hard_link(name, target) {
+        Ok(()) => {
+            // Both names lead to the whole file: one too many is no harm.
+            let _ = fs::remove_file(name);
+            Ok(())
+        }
+        // There are file systems that have no second names.
+        Err(error)
+            if error.kind() != io::ErrorKind::AlreadyExists && fs::symlink_metadata(target).is_err() =>
+        {
+            fs::rename(name, target)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -131,7 +148,7 @@ fn claim_present(target: &Path, how: Claim) -> Result<Replaced, FileError> {
         claim(&file, how)?;
         let about = file.metadata().map_err(FileError::io("overwrite"))?;
         if is_same(target, &about) {
-            return Ok(Replaced { file, about });
+            return Ok(Replaced { file, about, process: Process::this() });
         }
         release(&file);
     }

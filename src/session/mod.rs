@@ -311,9 +311,9 @@ impl Session {
     /// [`INPUT_PENDING_MAX`] bytes would wait.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Error> {
         let console = self.console_id()?;
-        self.require_input()?;
         // Held until the bytes wait with the others: of several who type each counts what the others have typed.
         let world = self.world();
+        require_input(&world)?;
         let waiting = self.waiting_input(&world);
         if waiting + bytes.len() > INPUT_PENDING_MAX {
             return Err(Error::Argument(format!(
@@ -449,19 +449,9 @@ impl Session {
     /// # Errors
     /// When the machine replays a recording, which has its own input.
     pub fn arrive(&self, event: AsyncEvent) -> Result<(), Error> {
-        self.require_input()?;
+        require_input(&self.world())?;
         self.input.push(event);
         Ok(())
-    }
-
-    fn require_input(&self) -> Result<(), Error> {
-        if self.mode() != ReplayMode::Play {
-            return Ok(());
-        }
-        Err(Error::State(
-            "a replay takes its input from the recording; fork it, or make a new machine, to type into it"
-                .into(),
-        ))
     }
 
     /// Presses the reset button: recorded, and so replayed.
@@ -519,6 +509,15 @@ fn require_own(world: &World<Machine>, snapshot: &Snapshot) -> Result<(), Error>
         snapshot.identity(),
         world.identity
     )))
+}
+
+fn require_input(world: &World<Machine>) -> Result<(), Error> {
+    if world.replay.mode() != ReplayMode::Play {
+        return Ok(());
+    }
+    Err(Error::State(
+        "a replay takes its input from the recording; fork it, or make a new machine, to type into it".into(),
+    ))
 }
 
 /// Changes from outside would not be in the log.

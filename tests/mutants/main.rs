@@ -15,6 +15,8 @@ mod log_damage;
 mod log_disk;
 #[path = "../log_golden.rs"]
 mod log_golden;
+#[path = "../log_owner.rs"]
+mod log_owner;
 #[path = "../log_round_trip.rs"]
 mod log_round_trip;
 #[path = "../log_rules.rs"]
