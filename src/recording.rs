@@ -1,6 +1,5 @@
 //! Recordings as users see them: opened, listed, verified, replayed.
 
-use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::foreign::machine_name;
 use crate::log::{
@@ -9,9 +8,9 @@ use crate::log::{
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
 use crate::replay::OWN_SUBSYSTEMS;
-use crate::session::{CHAOS, RunRequest, Session};
+use crate::session::{CHAOS, Session};
 use crate::snapshot::{self, Snapshot};
-use crate::sync::Shared;
+use crate::sync::{Lazy, Shared};
 use crate::units::{EventOrdinal, Position};
 use std::path::Path;
 
@@ -22,15 +21,14 @@ pub use segments::JOBS_MAX;
 /// The longest transcript that is put together in memory: a small file may hold any amount of it, compressed.
 pub const OUTPUT_BYTES_MAX: usize = 16 << 20;
 
-/// Instructions that a verification runs between two reports of its progress.
-const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
-
-/// A recording file, opened for reading. Opening it executes nothing.
-#[derive(Debug)]
+/// A recording file, opened for reading. Opening it executes nothing. A clone is another handle on the same.
+#[derive(Clone, Debug)]
 pub struct Recording {
     /// Shared with every replay and iterator: all read the file that was opened, even if another takes its path.
     reader: Shared<LogReader>,
-    origin: Origin,
+    origin: Shared<Origin>,
+    /// Set once all of it was found to be right.
+    verified: Shared<Lazy<()>>,
 }
 
 /// What a recording was made on.
@@ -49,7 +47,7 @@ pub struct Verification {
     pub ok: bool,
     /// Where the replay ended.
     pub icount: u64,
-    /// Parts that were replayed on their own.
+    /// Parts from a snapshot, or the start, to the next, or the end: each ends in the state that the next begins with.
     pub segments: u64,
     /// Events consumed.
     pub events: u64,
@@ -86,7 +84,7 @@ impl Recording {
             Some(name) => Origin::Machine(name),
             None => Origin::Board(Box::new(Board::from_toml(described)?)),
         };
-        Ok(Self { reader: Shared::new(reader), origin })
+        Ok(Self { reader: Shared::new(reader), origin: Shared::new(origin), verified: Shared::default() })
     }
 
     /// The file's reader, shared by all that reads it.
@@ -104,7 +102,7 @@ impl Recording {
     /// # Errors
     /// [`Error::State`] for a recording of a machine that is not ours: only that machine can replay it.
     pub fn board(&self) -> Result<&Board, Error> {
-        match &self.origin {
+        match &*self.origin {
             Origin::Board(board) => Ok(board),
             Origin::Machine(name) => Err(Error::State(format!(
                 "{} was recorded on a machine of its own, {name:?}, and not on a board of rreplay: that machine \
@@ -116,7 +114,7 @@ impl Recording {
 
     /// The name of the machine it was made on, when that is not one of ours; see [`crate::foreign`].
     pub fn machine(&self) -> Option<&str> {
-        match &self.origin {
+        match &*self.origin {
             Origin::Board(_) => None,
             Origin::Machine(name) => Some(name),
         }
@@ -207,7 +205,7 @@ impl Recording {
     /// The number of the console among the character devices. That of a machine that is not ours is its first one.
     pub(crate) fn console(&self) -> Option<usize> {
         let chars = &self.reader.header().chars;
-        match &self.origin {
+        match &*self.origin {
             Origin::Board(board) => {
                 board.console.as_ref().and_then(|name| chars.iter().position(|other| other == name))
             }
@@ -301,61 +299,23 @@ impl Recording {
         Ok(session)
     }
 
-    /// Replays everything and compares every event and digest. `images` are as for
-    /// [`replay_with`](Recording::replay_with). `progress` is told the icount now and then; `false` stops.
-    ///
-    /// # Errors
-    /// A divergence, a file that cannot be read, or [`Error::State`] when `progress` stopped it.
-    pub fn verify(
-        &self,
-        scheduler: Scheduler,
-        images: &[ImageInput],
-        progress: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<Verification, Error> {
-        let mut clock = crate::host::RunningClock::default();
-        clock.start();
-        let session = self.replay_with(images)?;
-        let mut icount = self.start().icount;
-        loop {
-            let request = RunRequest {
-                instructions: Some(PROGRESS_INSTRUCTIONS),
-                scheduler: Some(scheduler),
-                ..RunRequest::default()
-            };
-            let stop = match session.run(request, &mut || !progress(icount)) {
-                // What the board forbids the program did in the recorded run too, and went on from there.
-                Err(Error::Fault(_)) => continue,
-                stop => stop?,
-            };
-            icount = stop.position.icount;
-            match stop.reason {
-                "end" => {
-                    // A short recording is through before anybody was asked.
-                    progress(icount);
-                    break;
-                }
-                "interrupted" => {
-                    return Err(Error::State("the verification was stopped before its end".into()));
-                }
-                // A shutdown is followed by the final digest.
-                _ => {}
-            }
-        }
-        self.verified(icount, 1, &clock)
+    /// Whether a verification of this recording has found it to be right, all of it.
+    pub fn is_verified(&self) -> bool {
+        self.verified.get().is_some()
     }
 
-    fn verified(
-        &self,
-        icount: u64,
-        segments: u64,
-        clock: &crate::host::RunningClock,
-    ) -> Result<Verification, Error> {
+    fn set_verified(&self) {
+        // Once is enough.
+        let _ = self.verified.set(());
+    }
+
+    fn verified(&self, icount: u64, clock: &crate::host::RunningClock) -> Result<Verification, Error> {
         let info = self.info();
         let digests = info.kinds.iter().find(|(kind, _)| *kind == EventKind::Digest);
         Ok(Verification {
             ok: self.complete() && self.is_sealed()?,
             icount,
-            segments,
+            segments: info.snapshots + 1,
             events: info.events,
             digests: digests.map_or(0, |(_, total)| total.events),
             wall_seconds: clock.nanoseconds() as f64 / 1e9,

@@ -117,6 +117,19 @@ pub struct Arrivals {
     pub shutdown: Option<ShutdownCause>,
 }
 
+/// How a replay compares itself with the snapshots of its recording as it comes to them: told a snapshot's number, the
+/// guest, and what the state machine saves there, it says in which parts the two differ.
+pub type SnapshotCheck<G> = Box<dyn FnMut(u64, &mut G, &[u8]) -> Result<PartsCompared, ReplayError> + Send>;
+
+/// The parts of a state, by name: those that differ from another state, and those that agree.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PartsCompared {
+    /// Those that differ.
+    pub differing: Vec<String>,
+    /// Those that agree.
+    pub matching: Vec<String>,
+}
+
 /// Everything that a run touches, owned by whoever holds the replay lock.
 pub struct World<G> {
     /// The machine.
@@ -142,6 +155,8 @@ pub struct World<G> {
     pub turns_per_hold: u32,
     /// The hash of board and ROM, for the snapshots in a recording.
     pub identity: Digest,
+    /// Player: compares the run with the recording's snapshots.
+    pub snapshot_check: Option<SnapshotCheck<G>>,
     /// Set from either side to end the run.
     pub stop_request: Option<StopReason>,
     /// Why the run ends at the top of the next turn.
@@ -180,6 +195,7 @@ impl<G: Guest> World<G> {
             may_deliver: false,
             turns_per_hold: TURNS_PER_HOLD,
             identity: Digest([0; 16]),
+            snapshot_check: None,
             stop_request: None,
             ending: None,
             host_shutdown: None,
@@ -299,6 +315,7 @@ impl<G: Guest> World<G> {
         if machine != log {
             return Err(format!("its machine is at {machine}, its log at {log}"));
         }
+        self.guest.begin_changes();
         self.forget_sleep();
         self.last_progress = None;
         Ok(())
@@ -494,11 +511,27 @@ impl<G: Guest> World<G> {
             self.replay.digest(digests)?;
         }
         if self.replay.snapshot_due()? {
-            // In play it is only passed.
-            let container = (self.replay.mode() == ReplayMode::Record).then(|| self.save_changes());
-            self.replay.snapshot(|_| container.unwrap_or_default())?;
+            let container = match self.replay.mode() {
+                ReplayMode::Record => self.save_changes(),
+                _ => self.check_snapshot().map(|()| Vec::new())?,
+            };
+            self.replay.snapshot(|_| container)?;
         }
         Ok(())
+    }
+
+    /// Player: the snapshot that the log has next is the state of this run, and tells the truth about the way to it.
+    fn check_snapshot(&mut self) -> Result<(), ReplayError> {
+        let number = match self.replay.peek()?.map(|next| &next.event) {
+            Some(Event::Snapshot { number }) => *number,
+            _ => return Ok(()),
+        };
+        let Some(check) = &mut self.snapshot_check else { return Ok(()) };
+        let PartsCompared { differing, matching } = check(number, &mut self.guest, &self.replay.save())?;
+        if differing.is_empty() {
+            return Ok(());
+        }
+        Err(self.replay.diverged(Found::State { subsystems: differing, matching }))
     }
 
     fn run_timers(&mut self) -> Result<(), ReplayError> {

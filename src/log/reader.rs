@@ -360,6 +360,18 @@ impl LogReader {
         self.read_payload(chunk)?.map_err(|reason| self.chunk_error(chunk, reason))
     }
 
+    /// The error for a snapshot whose container does not hold.
+    pub fn snapshot_error(&self, number: u64, reason: &dyn std::fmt::Display) -> LogError {
+        let at = self.snapshot_position(number).unwrap_or_default();
+        LogError::Snapshot { path: self.path.clone(), number, at, reason: reason.to_string() }
+    }
+
+    /// Where the snapshot with a number stands in the run.
+    pub fn snapshot_position(&self, number: u64) -> Option<Position> {
+        let place = self.snapshot_places.get(usize::try_from(number).ok()?)?;
+        Some(self.chunks[*place as usize].first)
+    }
+
     /// All events, in order.
     pub fn events(&self) -> EventCursor<&LogReader> {
         EventCursor::new(self)

@@ -20,7 +20,7 @@ pub use bus::BusCycle;
 pub use hooks::{FrameEnd, Hit, HookId, HookKind};
 pub use profile::Profile;
 pub use slots::{Slot, Wire};
-pub use state::{Captured, SectionError};
+pub use state::{Captured, Noted, Notes, SectionError};
 pub use tap::{Author, RegistersSet, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;

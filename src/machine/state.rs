@@ -3,7 +3,7 @@
 use super::Machine;
 use super::lines::Lines;
 use crate::cpu::Cpu;
-use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, Pages, TOUCHED, Touched};
+use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, PageBits, Pages, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
 use crate::planted::{Bug, is_planted};
 
@@ -41,12 +41,35 @@ const MEMORY_PLACE: usize = 2;
 pub(super) struct Since {
     pages: Pages,
     touched: Touched,
+    notes: Notes,
 }
 
 impl Default for Since {
     fn default() -> Self {
-        Self { pages: Pages::empty(), touched: Touched::default() }
+        Self { pages: Pages::empty(), touched: Touched::default(), notes: Notes::Useless }
     }
+}
+
+/// What the notes of the addresses that a machine touches are good for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notes {
+    /// For nothing: the machine has been put into another state since they began.
+    Useless,
+    /// They begin somewhere on the way.
+    Part,
+    /// They begin where what they are compared with begins.
+    All,
+}
+
+/// What a machine has noted on its way.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// What it is good for.
+    pub notes: Notes,
+    /// The addresses that were touched.
+    pub touched: Touched,
+    /// The pages of RAM that were written to.
+    pub written: PageBits,
 }
 
 /// A machine's state, to come back to: each part saved but for the memory, whose pages are shared with other states.
@@ -66,6 +89,11 @@ impl Captured {
     /// The memory.
     pub fn pages(&self) -> &Pages {
         &self.pages
+    }
+
+    /// All parts but the memory: CPU, lines, then the devices.
+    pub fn parts(&self) -> &[Vec<u8>] {
+        &self.parts
     }
 
     /// Bytes of all parts but the memory.
@@ -148,9 +176,23 @@ impl Machine {
 
     /// What [`save_changed_sections`](Machine::save_changed_sections) gives next refers to the state now.
     pub(super) fn begin_changed_sections(&mut self) {
-        self.memory.take_written();
-        self.memory.take_touched();
-        self.since = Since { pages: self.memory.collect_pages(), touched: Touched::default() };
+        self.take_notes(Notes::Part);
+        self.since.pages = self.memory.collect_pages();
+        self.since.touched = Touched::default();
+    }
+
+    /// What was noted since the last call, and begins notes anew, which are good for `notes`.
+    pub fn take_notes(&mut self, notes: Notes) -> Noted {
+        Noted {
+            notes: std::mem::replace(&mut self.since.notes, notes),
+            touched: self.memory.take_touched(),
+            written: self.memory.take_written(),
+        }
+    }
+
+    /// What the notes are good for.
+    pub fn notes(&self) -> Notes {
+        self.since.notes
     }
 
     /// As [`save_sections`](Machine::save_sections), with only that of the memory which was written to since the last call,
@@ -172,7 +214,7 @@ impl Machine {
         }
         let mut saved = Vec::new();
         touched.put(&self.since.touched, &mut saved);
-        self.since = Since { pages, touched };
+        self.since = Since { pages, touched, ..self.since };
         let mut sections = self.sections_with(MEMORY_CHANGES, section);
         sections.push((TOUCHED.to_owned(), saved));
         sections
@@ -217,6 +259,7 @@ impl Machine {
         }
         (self.lines, self.suspended) = (lines.lines, lines.suspended);
         self.fault = None;
+        self.since.notes = Notes::Useless;
         self.slots.refresh_all();
         self.wake_by_line();
         Ok(())
@@ -248,6 +291,7 @@ impl Machine {
         }
         restored.lines = lines.lines;
         restored.suspended = lines.suspended;
+        restored.since.notes = Notes::Useless;
         restored.slots.refresh_all();
         restored.wake_by_line();
         *self = restored;

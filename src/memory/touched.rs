@@ -77,6 +77,17 @@ impl AddressSet {
         })
     }
 
+    /// Whether every address of another set is in it.
+    pub fn contains_all(&self, other: &Self) -> bool {
+        let own = |page: u8| {
+            let place = self.pages.binary_search_by_key(&page, |(number, _)| *number).ok()?;
+            Some(&self.pages[place].1)
+        };
+        other.pages.iter().all(|(page, bits)| {
+            own(*page).is_some_and(|own| own.iter().zip(bits).all(|(own, bits)| bits & !own == 0))
+        })
+    }
+
     /// Bytes that it takes in memory.
     pub fn bytes(&self) -> usize {
         self.pages.len() * size_of::<(u8, [u8; PAGE_BITS])>()
@@ -217,6 +228,14 @@ mod tests {
             let last = first.saturating_add(length);
             let met = marked.iter().any(|address| (first..=last).contains(address));
             prop_assert_eq!(set(&marked).meets(first, last), met);
+        }
+
+        #[test]
+        fn a_set_contains_what_it_was_made_of(marked in addresses(), more in addresses()) {
+            let all: Vec<u16> = marked.iter().chain(&more).copied().collect();
+            prop_assert!(set(&all).contains_all(&set(&marked)));
+            let within = all.iter().all(|address| marked.contains(address));
+            prop_assert_eq!(set(&marked).contains_all(&set(&all)), within);
         }
 
         #[test]

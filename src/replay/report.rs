@@ -3,6 +3,7 @@
 
 use super::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
 use crate::log::event::{Event, StampedEvent};
+use crate::units::Position;
 use std::fmt::{Display, Formatter, Result};
 
 /// Rows of each list that are shown: with everything else they make 40 lines.
@@ -26,7 +27,12 @@ impl Display for Report<'_> {
         facts(f, divergence)?;
         if let Some(narrowed) = &divergence.narrowed {
             writeln!(f)?;
-            show_narrowed(f, narrowed)?;
+            match (divergence.at_snapshot(), narrowed) {
+                (Some(number), Narrowed::InLog { from, differences, .. }) => {
+                    show_wrong_snapshot(f, number, *from, differences)?;
+                }
+                _ => show_narrowed(f, narrowed)?,
+            }
             show_only_events(f, divergence)?;
         }
         show_instructions(f, divergence)?;
@@ -100,6 +106,24 @@ impl Display for Short<'_> {
             event => event.fmt(f),
         }
     }
+}
+
+fn show_wrong_snapshot(
+    f: &mut Formatter<'_>,
+    number: u64,
+    from: Position,
+    differences: &Differences,
+) -> Result {
+    writeln!(
+        f,
+        "The run is the recorded one up to here, but snapshot {number} of the file is not its state here, or says"
+    )?;
+    writeln!(f, "something else of what the run has touched since {from}: the file was changed.")?;
+    writeln!(
+        f,
+        "Replayed from the start it is right up to here; timelines and segments that begin at the snapshot are not."
+    )?;
+    if differences.listed.is_empty() { Ok(()) } else { show_differences(f, differences, "recorded") }
 }
 
 fn show_narrowed(f: &mut Formatter<'_>, narrowed: &Narrowed) -> Result {

@@ -12,6 +12,7 @@ mod narrow;
 mod pair;
 mod record;
 mod run;
+pub(crate) mod snapshot_check;
 pub(crate) mod twin;
 
 pub use attach::{Host, HostSort, KEYS};

@@ -1,13 +1,13 @@
 //! Recording a session, and replaying a recording in one.
 
 use super::build::{build_machine, identity, rom_contents};
-use super::{Origin, Session};
+use super::{Origin, Session, snapshot_check};
 use crate::engine::TIMERS;
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{EventCursor, Header, LogReader, LogWriter, Options, RomRecord, RomTarget};
-use crate::machine::Machine;
 use crate::machine::board::{Board, ImageInput, MemoryImage};
+use crate::machine::{Machine, Notes, Slot};
 use crate::replay::{
     Checkpoint, Found, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode, Snapshots,
 };
@@ -198,6 +198,9 @@ impl Session {
         let (requests, of_machine): (Vec<_>, Vec<_>) =
             state.sections().iter().cloned().partition(|(name, _)| name == REQUESTS_SECTION);
         machine.restore_sections(&of_machine)?;
+        check_header(header, &board, &machine).map_err(|what| {
+            Error::Mismatch(format!("{}: its header contradicts itself: {what}", reader.path().display()))
+        })?;
         let known = known_subsystems(&machine);
         if !known.contains(&header.subsystems) || machine.position() != header.start {
             return Err(Error::Mismatch(format!(
@@ -245,6 +248,11 @@ impl Session {
         let played = std::mem::replace(&mut world.replay, Replay::none());
         world.replay = self.registered(played)?;
         world.identity = self.identity();
+        if let Some(origin) = &self.origin {
+            let source = snapshot_check::from_file(origin.reader.clone());
+            world.snapshot_check = Some(snapshot_check::snapshot_check(origin.reader.clone(), source));
+        }
+        world.guest.take_notes(Notes::All);
         world.replay.start()?;
         // The first recordings had no checkpoint between start-up and run.
         let both = [Checkpoint::Init, Checkpoint::Reset];
@@ -257,6 +265,18 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What the header says beside the board follows from the board.
+fn check_header(header: &Header, board: &Board, machine: &Machine) -> Result<(), String> {
+    fn same<T: PartialEq + std::fmt::Debug>(what: &str, header: &T, board: &T) -> Result<(), String> {
+        if header == board { Ok(()) } else { Err(format!("{what} {header:?}, of its board {board:?}")) }
+    }
+    let described = |slot: &Slot| (slot.name.clone(), slot.device.kind().to_owned());
+    same("the clock in Hz is", &header.clock_hz, &board.cpu.clock_hz)?;
+    same("the devices are", &header.devices, &machine.devices().map(described).collect())?;
+    let chars = machine.devices().filter(|slot| slot.char_id.is_some()).map(|slot| slot.name.clone());
+    same("the character devices are", &header.chars, &chars.collect())
 }
 
 /// The hashes that the digests of a recording of this machine have: today's, and those of the first recordings.

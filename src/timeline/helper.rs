@@ -53,7 +53,7 @@ impl Helper {
         let mut made = lock(&self.navigator);
         if made.is_none() {
             let session = self.recording.replay_with(&self.images).ok()?;
-            *made = Some(beside.beside(session));
+            *made = Some(beside.beside(session, self.recording.reader()));
         }
         drop(made);
         let signals = Arc::<Signals>::default();

@@ -6,8 +6,10 @@ use crate::engine::{Limits, Next, StopReason, World};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{Header, LogError, LogReader, LogWriter};
-use crate::machine::{FrameEnd, HookKind, Machine, Profile, Tap, TapSpec};
+use crate::machine::{FrameEnd, HookKind, Machine, Notes, Profile, Tap, TapSpec};
 use crate::session::Session;
+use crate::session::snapshot_check::{SnapshotSource, snapshot_check};
+use crate::snapshot::Composed;
 use crate::sync::Shared;
 use crate::units::Position;
 
@@ -83,6 +85,7 @@ impl Navigator {
     /// A recording that cannot be replayed, or snapshots in it that do not hold.
     pub fn new(session: Session, reader: &Shared<LogReader>, budget: usize) -> Result<Self, Error> {
         let stored = Shared::new(StoredSnapshots::read(reader, budget)?);
+        check_snapshots(&session, reader, &stored);
         let origin = Mark { is_settled: false, ..capture(&session, true) };
         let mut navigator = Self {
             session,
@@ -105,7 +108,8 @@ impl Navigator {
     }
 
     /// A second one, on a replay of the same recording at its start, which keeps no states of its own.
-    pub fn beside(&self, session: Session) -> Self {
+    pub fn beside(&self, session: Session, reader: &Shared<LogReader>) -> Self {
+        check_snapshots(&session, reader, &self.stored);
         Self {
             session,
             marks: Marks::new(0),
@@ -458,6 +462,10 @@ impl Navigator {
         let (mut last_stop, mut stalls) = (None, 0);
         let mut world = self.session.world();
         begin(&mut world, limits);
+        if world.guest.notes() == Notes::Useless && self.comes_to_snapshot(world.guest.position(), limits) {
+            // What was noted is of another way: from here on it is of the one to that snapshot.
+            world.guest.take_notes(Notes::Part);
+        }
         loop {
             let before = world.guest.position().icount;
             let next = world.vcpu_hold();
@@ -492,6 +500,12 @@ impl Navigator {
         Ok(())
     }
 
+    /// Whether a run from a position to its limits comes to a snapshot of the recording.
+    fn comes_to_snapshot(&self, here: Position, limits: Limits) -> bool {
+        let next = self.stored.behind(here).map(|snapshot| snapshot.position());
+        next.is_some_and(|next| next.icount <= limits.icount && next.cycles <= limits.cycles)
+    }
+
     // ---- marks ----
 
     /// Keeps the state here, to come back to.
@@ -521,8 +535,9 @@ impl Navigator {
 
     /// Where [`rewind`](Navigator::rewind) goes to.
     pub fn base_before(&mut self, place: Position) -> Position {
-        let mark = latest(self.stored.before(place), self.marks.before(place));
-        mark.map_or(self.origin.position, |mark| mark.position)
+        let stored = self.stored.before(place).map(|snapshot| snapshot.position());
+        let kept = self.marks.before(place).map(|mark| mark.position);
+        stored.max(kept).unwrap_or(self.origin.position)
     }
 
     /// Goes ahead over the recording's snapshots before `stop` as long as nothing that is wanted has happened, without running
@@ -534,13 +549,13 @@ impl Navigator {
         let mut here = self.position();
         let mut reached = None;
         while let Some(next) = self.stored.behind(here)
-            && next.position.icount < stop
+            && next.position().icount < stop
             && !self.stored.may_show_next(wanted, here)
         {
-            here = next.position;
+            here = next.position();
             reached = Some(next);
         }
-        reached.map_or(Ok(()), |mark| self.restore(&mark))
+        reached.map_or(Ok(()), |snapshot| self.restore(&Mark::of_snapshot(&snapshot)))
     }
 
     fn restore(&mut self, mark: &Mark) -> Result<(), Error> {
@@ -562,6 +577,19 @@ impl Navigator {
     }
 }
 
+/// Makes a replay compare itself with the recording's snapshots as they are kept, in whatever order it comes to them.
+/// Where they are not kept it reads them from the file, as every replay does.
+fn check_snapshots(session: &Session, reader: &Shared<LogReader>, stored: &Shared<StoredSnapshots>) {
+    if stored.is_empty() {
+        return;
+    }
+    let (stored, damaged) = (stored.clone(), reader.clone());
+    let source: SnapshotSource = Box::new(move |number| {
+        stored.composed(number).ok_or_else(|| damaged.snapshot_error(number, &"it was not read"))
+    });
+    session.world().snapshot_check = Some(snapshot_check(reader.clone(), source));
+}
+
 fn begin(world: &mut World<Machine>, limits: Limits) {
     world.begin_run(limits);
     world.ends_on_instruction = limits.icount != u64::MAX;
@@ -579,10 +607,11 @@ fn capture(session: &Session, is_arrival: bool) -> Mark {
     }
 }
 
-/// The later one of two marks.
-fn latest(one: Option<Shared<Mark>>, other: Option<Shared<Mark>>) -> Option<Shared<Mark>> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(if one.position > other.position { one } else { other }),
-        (one, other) => one.or(other),
+/// The later one of a recording's snapshot and a mark.
+fn latest(stored: Option<Shared<Composed>>, kept: Option<Shared<Mark>>) -> Option<Shared<Mark>> {
+    match (stored, kept) {
+        (Some(stored), Some(kept)) if kept.position >= stored.position() => Some(kept),
+        (Some(stored), _) => Some(Shared::new(Mark::of_snapshot(&stored))),
+        (None, kept) => kept,
     }
 }
