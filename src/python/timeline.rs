@@ -137,6 +137,11 @@ impl PyTimeline {
     }
 
     #[getter]
+    fn verified(&self) -> bool {
+        self.timeline.is_verified()
+    }
+
+    #[getter]
     fn place(&self) -> Place {
         place(self.timeline.place())
     }

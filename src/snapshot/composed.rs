@@ -52,6 +52,11 @@ impl Composed {
         Ok(Self { identity, position, parts, memory_place, pages, touched })
     }
 
+    /// The hash of board and ROM it belongs to.
+    pub fn identity(&self) -> Digest {
+        self.identity
+    }
+
     /// Where the machine was.
     pub fn position(&self) -> Position {
         self.position
@@ -103,19 +108,13 @@ pub struct Composer {
 #[derive(Clone)]
 struct Base {
     identity: Digest,
-    position: Position,
     pages: Pages,
     touched: Shared<Touched>,
 }
 
 impl Base {
     fn of(snapshot: &Snapshot) -> Result<Self, SnapshotError> {
-        Ok(Self {
-            identity: snapshot.identity(),
-            position: snapshot.position(),
-            pages: memory_of(snapshot)?,
-            touched: Shared::default(),
-        })
+        Ok(Self { identity: snapshot.identity(), pages: memory_of(snapshot)?, touched: Shared::default() })
     }
 }
 
@@ -158,23 +157,28 @@ impl Composer {
     }
 
     fn put_together(&mut self, container: &[u8]) -> Result<Composed, SnapshotError> {
+        let base = match self.base.take() {
+            Some(base) => base,
+            None => Base::of(&Snapshot::from_bytes(&self.reader.header().initial_state)?)?,
+        };
         let composed = if Changes::is_changes(container) {
-            let base = match self.base.take() {
-                Some(base) => base,
-                None => Base::of(&Snapshot::from_bytes(&self.reader.header().initial_state)?)?,
-            };
             changed(&Changes::from_bytes(container)?, &base)?
         } else {
             let whole = Snapshot::from_bytes(container)?;
             let (pages, touched) = (memory_of(&whole)?, TouchedSet::Unknown);
             Composed::new(whole.identity(), whole.position(), whole.sections(), pages, touched)?
         };
+        if composed.identity != base.identity {
+            return Err(damaged("it is of another machine than the one before it"));
+        }
+        if Some(composed.position) != self.reader.snapshot_position(self.next) {
+            return Err(SnapshotError::Damaged(format!("it says that it is of {}", composed.position)));
+        }
         let touched = match &composed.touched {
             TouchedSet::Exact(touched, _) => touched.clone(),
             _ => Shared::default(),
         };
-        let Composed { identity, position, ref pages, .. } = composed;
-        self.base = Some(Base { identity, position, pages: pages.clone(), touched });
+        self.base = Some(Base { identity: base.identity, pages: composed.pages.clone(), touched });
         Ok(composed)
     }
 }
@@ -193,9 +197,6 @@ pub fn recorded(reader: &Shared<LogReader>, number: u64) -> Result<Snapshot, Log
 }
 
 fn changed(changes: &Changes, base: &Base) -> Result<Composed, SnapshotError> {
-    if base.identity != changes.identity() || base.position > changes.position() {
-        return Err(damaged("the snapshot before it is of another machine, or lies ahead of it"));
-    }
     let memory = changes.memory()?;
     let pages = base.pages.with_contents(memory.pages())?;
     let touched = match changes.touched(&base.touched)? {

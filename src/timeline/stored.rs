@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::log::LogReader;
 use crate::machine::TapSpec;
-use crate::memory::{AddressSet, Memory, Touched, page_of};
+use crate::memory::{AddressSet, Memory, PageKind, Touched, page_of};
 use crate::planted::{Bug, is_planted};
 use crate::snapshot::{Composed, Composer, TouchedSet};
 use crate::sync::Shared;
@@ -39,33 +39,47 @@ impl Known {
 
     /// Whether anything that a tap looks at may be in the stretch.
     fn may_show(&self, wanted: &Wanted) -> bool {
-        let (executes, reads, writes) = match self {
-            Known::Touched(touched) => {
-                (Some(&touched.executed), Some(&touched.io_read), Some(&touched.written))
+        wanted.0.iter().any(|looked_for| {
+            let LookedFor { spec, is_io, is_ram } = looked_for;
+            let meets = |set: &AddressSet| set.meets(spec.first, spec.last);
+            match self {
+                Known::Touched(touched) => {
+                    spec.executes && meets(&touched.executed)
+                        || spec.writes && meets(&touched.written)
+                        // Of other reads nothing is noted.
+                        || spec.reads && (!is_io || meets(&touched.io_read))
+                }
+                // Of what is no RAM, no page says whether it was written to.
+                Known::Written(written) => {
+                    spec.executes || spec.reads || spec.writes && (!is_ram || meets(written))
+                }
+                Known::Nothing => true,
             }
-            Known::Written(written) => (None, None, Some(written)),
-            Known::Nothing => (None, None, None),
-        };
-        let may =
-            |set: Option<&AddressSet>, spec: &TapSpec| set.is_none_or(|set| set.meets(spec.first, spec.last));
-        wanted.0.iter().any(|(spec, is_io)| {
-            spec.executes && may(executes, spec)
-                || spec.writes && may(writes, spec)
-                // Of other reads nothing is noted.
-                || spec.reads && may(reads.filter(|_| *is_io), spec)
         })
     }
 }
 
-/// What a search looks for: its taps, and whether there are devices in all pages of their ranges.
-pub struct Wanted(Vec<(TapSpec, bool)>);
+/// What a search looks for: its taps, and what answers in all pages of their ranges.
+pub struct Wanted(Vec<LookedFor>);
+
+struct LookedFor {
+    spec: TapSpec,
+    /// There are devices in all of them.
+    is_io: bool,
+    /// All of them are RAM, and no device is in any.
+    is_ram: bool,
+}
 
 impl Wanted {
     /// What these taps look at, on a machine with this memory.
     pub fn new(specs: &[TapSpec], memory: &Memory) -> Self {
-        let is_io =
-            |spec: &TapSpec| (page_of(spec.first)..=page_of(spec.last)).all(|page| memory.is_io(page));
-        Self(specs.iter().map(|spec| (*spec, is_io(spec))).collect())
+        let looked_for = |spec: &TapSpec| {
+            let mut pages = page_of(spec.first)..=page_of(spec.last);
+            let is_io = pages.clone().all(|page| memory.is_io(page));
+            let is_ram = pages.all(|page| memory.kind(page) == PageKind::Ram && !memory.is_io(page));
+            LookedFor { spec: *spec, is_io, is_ram }
+        };
+        Self(specs.iter().map(looked_for).collect())
     }
 }
 

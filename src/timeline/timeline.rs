@@ -77,6 +77,12 @@ impl Timeline {
         *lock(&self.place) = place;
     }
 
+    /// Whether a verification of the recording has found all of it to be right. Before that, answers rest on what its
+    /// snapshots say, which is compared with the run only where a question replays it.
+    pub fn is_verified(&self) -> bool {
+        self.recording.is_verified()
+    }
+
     /// States kept in memory, and an upper bound of their bytes.
     pub fn kept(&self) -> (usize, usize) {
         self.search.navigator().marks_size()
