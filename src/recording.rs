@@ -63,7 +63,23 @@ impl Recording {
     /// # Errors
     /// A file that is missing, no recording, of a later version, or (without `salvage`) damaged.
     pub fn open(path: &Path, salvage: bool) -> Result<Recording, Error> {
-        Self::from_reader(if salvage { LogReader::open_salvage(path)? } else { LogReader::open(path)? })
+        Self::open_with(path, salvage, &mut |_, _| true)
+    }
+
+    /// As [`open`](Recording::open). `progress` is told now and then how many bytes of the recording have been checked, and
+    /// how many there are (0 before that is known); `false` stops.
+    ///
+    /// # Errors
+    /// As for [`open`](Recording::open), or [`LogError::Stopped`](crate::log::LogError::Stopped).
+    pub fn open_with(
+        path: &Path,
+        salvage: bool,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Recording, Error> {
+        Self::from_reader(match salvage {
+            true => LogReader::open_salvage_with(path, progress)?,
+            false => LogReader::open_with(path, progress)?,
+        })
     }
 
     /// As [`open`](Recording::open), for a recording in memory.

@@ -139,6 +139,12 @@ pub enum LogError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Whoever opened the file did not want to wait any longer.
+    #[error("{path} was not opened: it was stopped while the file was checked")]
+    Stopped {
+        /// The path.
+        path: PathBuf,
+    },
     /// A header that is to be written breaks a bound.
     #[error("the recording's header cannot be written: {0}")]
     Header(CodecError),
