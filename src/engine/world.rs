@@ -61,6 +61,8 @@ pub enum StopReason {
     Shutdown(ShutdownCause),
     /// The recording that is played has ended.
     End,
+    /// The CPU has waited as long as it may without an instruction, and only time passes.
+    Idle,
     /// The user asked.
     Interrupted,
 }
@@ -147,6 +149,8 @@ pub struct World<G> {
     /// Whether a run that is limited in instructions ends where the next instruction begins, behind an interrupt sequence
     /// that comes before it: what is shown as next is then what comes next.
     pub ends_on_instruction: bool,
+    /// Cycles that the CPU may wait without an instruction before the run ends; `u64::MAX` for no limit.
+    pub idle_limit: u64,
     /// How idle time passes.
     pub timing: Timing,
     /// Whether a host may bring more by itself.
@@ -167,6 +171,10 @@ pub struct World<G> {
     reset_requested: bool,
     /// Recorder: where the CPU was last seen to go to sleep, so that it is logged once.
     pub(super) idle_since: Option<Position>,
+    /// The place from which on no instruction has retired: its icount, and the cycle at which it was noticed.
+    waiting_since: Option<Position>,
+    /// The reading of the virtual_rt clock, not logged, at which a wait began that only timers on host clocks can end.
+    pub(super) waiting_since_ns: Option<i64>,
     /// The reading of the virtual_rt clock at which an idle CPU went to sleep.
     pub(super) warp_start: Option<i64>,
     /// Player: the position after the last turn, to catch a turn that moves nothing.
@@ -191,6 +199,7 @@ impl<G: Guest> World<G> {
             watch: Watch::default(),
             limits: Limits::NONE,
             ends_on_instruction: false,
+            idle_limit: u64::MAX,
             timing: Timing::Jump,
             may_deliver: false,
             turns_per_hold: TURNS_PER_HOLD,
@@ -201,6 +210,8 @@ impl<G: Guest> World<G> {
             host_shutdown: None,
             reset_requested: false,
             idle_since: None,
+            waiting_since: None,
+            waiting_since_ns: None,
             warp_start: None,
             last_progress: None,
         }
@@ -210,6 +221,9 @@ impl<G: Guest> World<G> {
     pub fn begin_run(&mut self, limits: Limits) {
         self.limits = limits;
         self.ends_on_instruction = false;
+        self.idle_limit = u64::MAX;
+        self.waiting_since = None;
+        self.waiting_since_ns = None;
         self.watch.output_seen = false;
         self.watch.shutdown = None;
         self.stop_request = None;
@@ -463,7 +477,21 @@ impl<G: Guest> World<G> {
             }
             return Ok(Next::Done(Ok(StopReason::Budget)));
         }
-        if self.guest.is_idle() { self.idle() } else { self.slice() }
+        match self.guest.is_idle() {
+            true if self.guest.position().cycles >= self.idle_end() => Ok(Next::Done(Ok(StopReason::Idle))),
+            true => self.idle(),
+            false => self.slice(),
+        }
+    }
+
+    /// The cycle at which a CPU that waits here has waited as long as it may.
+    pub(super) fn idle_end(&mut self) -> u64 {
+        let here = self.guest.position();
+        let since = self.waiting_since.filter(|since| since.icount == here.icount);
+        if since.is_none() {
+            self.waiting_since_ns = None;
+        }
+        self.waiting_since.insert(since.unwrap_or(here)).cycles.saturating_add(self.idle_limit)
     }
 
     fn flush(&mut self) -> Result<(), ReplayError> {
