@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from .errors import MismatchError
@@ -69,86 +70,102 @@ class OutputDifference:
 class FirmwareDifference:
     """Two runs of different firmware on one board."""
 
+    settings: list[tuple[str, object, object]]
+    """What the board was told about the program and is not the same: its name and both values."""
     regions: list[RegionDifference]
+    in_rom: bool
+    """Whether the regions are ROM, or RAM with the program that was loaded into it."""
     output: OutputDifference | None
     """None where both printed the same."""
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, made of what JSON has; bytes are hex."""
-        return {"roms": [_plain(region) for region in self.regions], "output": self.output and asdict(self.output)}
+        return {
+            "settings": {name: [a, b] for name, a, b in self.settings},
+            "roms": [_plain(region) for region in self.regions],
+            "output": self.output and asdict(self.output),
+        }
 
     def lines(self) -> Iterator[str]:
         """The whole story, for a terminal."""
-        yield "the ROMs differ: these are runs of different firmware"
+        if self.regions:
+            yield f"the {'ROMs' if self.in_rom else 'programs in RAM'} differ: these are runs of different firmware"
         for region in self.regions:
             yield from _region_lines(region)
+        for name, a, b in self.settings:
+            yield f"the runs were set up otherwise: {name} is {a!r} and {b!r}"
         if self.output is None:
             yield "the outputs are the same"
             return
         yield f"the outputs part in line {self.output.line}, after {self.output.offset} bytes that are the same"
-        for number in range(max(len(self.output.a), len(self.output.b))):
-            left, right = (lines[number] if number < len(lines) else "" for lines in (self.output.a, self.output.b))
+        for left, right in zip_longest(self.output.a, self.output.b, fillvalue=""):
             yield f"  {left:<{WIDTH}} {'|' if left == right else '<>':<2} {right}".rstrip()
 
 
 def firmware_difference(a: Recording, b: Recording) -> FirmwareDifference | None:
     """How the firmware of two recordings of one board differs, and what they printed; None if it is the same firmware.
 
-    What a board has in ROM is compared, and on a board that loads programs into RAM what is there at power-on.
+    What a board has in ROM is compared or, on a board without ROM, the program that is in RAM at power-on.
     """
-    if a.machine is not None or b.machine is not None or _hardware(a.board) != _hardware(b.board):
+    if a.machine is not None or b.machine is not None:
         return None
-    from_power_on = a.start_icount == b.start_icount == 0
-    regions = [region for region in _regions(a.board) if region["kind"] == "rom" or from_power_on]
+    (board_a, settings_a), (board_b, settings_b) = _hardware(a.board), _hardware(b.board)
+    if board_a != board_b:
+        return None
+    settings = [
+        (name, settings_a.get(name), settings_b.get(name))
+        for name in sorted(settings_a.keys() | settings_b.keys())
+        if settings_a.get(name) != settings_b.get(name)
+    ]
+    all_regions: list[dict[str, Any]] = board_a.get("region", [])
+    regions = [region for region in all_regions if region["kind"] == "rom"]
+    in_rom = bool(regions)
+    if not in_rom and a.start_icount == b.start_icount == 0:
+        regions = all_regions
+    different = _different(a, b, regions)
+    if not different and not settings:
+        return None
+    return FirmwareDifference(settings, different, in_rom, _output_difference(a.output, b.output))
+
+
+def _hardware(board: Board) -> tuple[dict[str, Any], dict[str, object]]:
+    """A board without what the programs that are loaded into it say; and that, by name."""
+    description: dict[str, Any] = tomllib.loads(board.to_toml())
+    parts = [("cpu", description["cpu"], ("kind", "reset_vector"))]
+    parts += [(device["name"], device, ("arguments", "sp_address")) for device in description.get("device", ())]
+    settings = {f"{name}.{key}": part.pop(key) for name, part, keys in parts for key in keys if key in part}
+    return description, settings
+
+
+def _different(a: Recording, b: Recording, regions: list[dict[str, Any]]) -> list[RegionDifference]:
+    """How the regions' contents differ, of those that do."""
     try:
-        memory_a, memory_b = (recording.timeline().memory for recording in (a, b))
-        compared = [
-            _compared(
-                region, memory_a[region["start"] : region["end"] + 1], memory_b[region["start"] : region["end"] + 1]
-            )
-            for region in regions
-        ]
+        memory_a, memory_b = (recording.timeline().memory[:] for recording in (a, b))
     except MismatchError:
         # Of such a ROM a recording has the hash alone.
         hashes_a, hashes_b = a.info()["roms"], b.info()["roms"]
-        compared = [
+        return [
             RegionDifference(region["name"], region["start"], region["end"], None, [])
             for region in regions
             if hashes_a.get(region["name"]) != hashes_b.get(region["name"])
         ]
-    different = [region for region in compared if region is not None]
-    return FirmwareDifference(different, _output_difference(a.output, b.output)) if different else None
-
-
-def _hardware(board: Board) -> dict[str, Any]:
-    """A board without what the programs that are loaded into it say."""
-    description: dict[str, Any] = tomllib.loads(board.to_toml())
-    description["cpu"].pop("reset_vector", None)
-    description["cpu"].pop("kind", None)
-    for device in description.get("device", ()):
-        for key in ("arguments", "sp_address"):
-            device.pop(key, None)
-    return description
-
-
-def _regions(board: Board) -> list[dict[str, Any]]:
-    regions: list[dict[str, Any]] = tomllib.loads(board.to_toml()).get("region", [])
-    return regions
+    compared = (_compared(region, memory_a, memory_b) for region in regions)
+    return [region for region in compared if region is not None]
 
 
 def _compared(region: dict[str, Any], a: bytes, b: bytes) -> RegionDifference | None:
-    start: int = region["start"]
-    offsets = [offset for offset in range(len(a)) if a[offset] != b[offset]]
-    if not offsets:
+    start, end = region["start"], region["end"]
+    addresses = [address for address in range(start, end + 1) if a[address] != b[address]]
+    if not addresses:
         return None
     spans: list[list[int]] = []
-    for offset in offsets:
-        if spans and offset - spans[-1][1] < GAP:
-            spans[-1][1] = offset
+    for address in addresses:
+        if spans and address - spans[-1][1] < GAP:
+            spans[-1][1] = address
         else:
-            spans.append([offset, offset])
-    places = [Place(start + first, start + last, a[first : last + 1], b[first : last + 1]) for first, last in spans]
-    return RegionDifference(region["name"], start, region["end"], len(offsets), places)
+            spans.append([address, address])
+    places = [Place(first, last, a[first : last + 1], b[first : last + 1]) for first, last in spans]
+    return RegionDifference(region["name"], start, end, len(addresses), places)
 
 
 def _output_difference(a: bytes, b: bytes) -> OutputDifference | None:
@@ -164,7 +181,7 @@ def _output_difference(a: bytes, b: bytes) -> OutputDifference | None:
 def _lines(output: bytes) -> list[str]:
     return [
         line.decode("ascii", "backslashreplace").expandtabs().encode("unicode_escape").decode()[:WIDTH]
-        for line in output.replace(b"\r", b"").split(b"\n")[:LINES_SHOWN]
+        for line in output.replace(b"\r", b"").removesuffix(b"\n").split(b"\n")[:LINES_SHOWN]
     ]
 
 
@@ -173,7 +190,9 @@ def _region_lines(region: RegionDifference) -> Iterator[str]:
     if region.count is None:
         yield f"{name}: recorded by their hashes alone, which differ"
         return
-    yield f"{name}: {region.count} bytes differ, in {len(region.places)} places, first at ${region.places[0].first:04X}"
+    places = "1 place" if len(region.places) == 1 else f"{len(region.places)} places"
+    bytes_differ = "1 byte differs" if region.count == 1 else f"{region.count} bytes differ"
+    yield f"{name}: {bytes_differ}, in {places}, first at ${region.places[0].first:04X}"
     for place in region.places[:PLACES_SHOWN]:
         where = f"${place.first:04X}" if place.first == place.last else f"${place.first:04X}-${place.last:04X}"
         yield f"    {where:<11}  {_hex(place.a)}  <>  {_hex(place.b)}"

@@ -35,6 +35,10 @@ LONG_WORD = re.compile(r"\S{1025,}")
 """A word that is longer than any sensible path."""
 
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a terminal would take for a command, but for the end of a line: names of files may have any of it."""
+
+
 def shell_words(message: str) -> str:
     """An error's message with the shell's words for what the Python interface calls otherwise."""
     for pattern, shell in WORDS:
@@ -49,6 +53,7 @@ def shortened(text: str) -> str:
 
 def say(text: str) -> None:
     """A line on standard error; lost without a word where nobody can read it any more."""
+    text = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", shortened(text))
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"rreplay: {shortened(text)}\n")
+        sys.stderr.write(f"rreplay: {text}\n")
         sys.stderr.flush()

@@ -34,6 +34,9 @@ BUSY_SECONDS = 60.0
 """For so many virtual seconds a guest may be busy and silent before its next line is typed all the same, and before the
 person is told what the command waits for."""
 
+INPUT_AHEAD_MAX = 1 << 18
+"""Bytes that are typed before the guest has read those before: a machine holds some more, and drops the rest."""
+
 LINE_BYTES_MAX = 1024
 """Input without an end of line is typed in pieces of so many bytes."""
 
@@ -59,11 +62,6 @@ def converse(machine: Machine, limits: Limits, signals: Signals) -> Ending:
         return Ending("hangup")
 
 
-def _nobody_leaves(done: threading.Event) -> bool:
-    done.wait(POLL_SECONDS)
-    return False
-
-
 class Talk:
     """A machine, and who talks to it."""
 
@@ -78,6 +76,9 @@ class Talk:
         self._watch = WaitWatch(machine, self._step)
         self._ending: Ending | None = None
         self._is_told = False
+        # Set when the machine's thread has ended. Not Thread.is_alive(), which may be wrong for ever where a join was
+        # interrupted (CPython before 3.13).
+        self._done = threading.Event()
 
     # -- with the machine on a thread of its own
 
@@ -88,6 +89,8 @@ class Talk:
         def read_input() -> None:
             try:
                 while typed := os.read(sys.stdin.fileno(), 4096):
+                    while self._pending() > INPUT_AHEAD_MAX and not self._done.wait(POLL_SECONDS):
+                        pass
                     self._machine.console.send(typed)
             except (OSError, ValueError):
                 pass  # Standard input is closed, which is its end.
@@ -98,15 +101,15 @@ class Talk:
         threading.Thread(target=read_input, name="rreplay-input", daemon=True).start()
         # A program that waits uses up its seconds as they pass, and not at once.
         sleeps = self._limits.seconds is not None
-        return self._in_background(lambda: self._course.run(sleep=sleeps), _nobody_leaves)
+        return self._in_background(lambda: self._course.run(sleep=sleeps), self._nobody_leaves)
 
     def at_terminal(self) -> Ending:
         """A person's terminal: each key to the guest at once."""
         if not self._has_console:
             say("the board has no console (Ctrl-C ends)")
-            return self._in_background(self._in_real_time, _nobody_leaves)
+            return self._in_background(self._in_real_time, self._nobody_leaves)
 
-        def left(_done: threading.Event) -> bool:
+        def left() -> bool:
             keys, escape, _ = self.keyboard.read(POLL_SECONDS).partition(ESCAPE_KEY)
             if keys:
                 self._machine.console.send(keys)
@@ -124,14 +127,13 @@ class Talk:
     def _in_real_time(self) -> Ending | None:
         return self._course.run(scheduler="threads", sleep=True, wait_for_input=True)
 
-    def _in_background(self, run: Callable[[], Ending | None], left: Callable[[threading.Event], bool]) -> Ending:
-        """Repeats `run` on a thread until it has an ending, a signal comes, or `left`, asked again and again, says so.
+    def _nobody_leaves(self) -> bool:
+        self._done.wait(POLL_SECONDS)
+        return False
 
-        `left` is given what is set when the thread is done, and takes its time.
-        """
+    def _in_background(self, run: Callable[[], Ending | None], left: Callable[[], bool]) -> Ending:
+        """Repeats `run` on a thread until it has an ending, a signal comes, or `left`, asked all the time, says so."""
         outcome: list[Ending | BaseException] = []
-        # Not Thread.is_alive(), which may be wrong for ever where a join was interrupted (CPython before 3.13).
-        done = threading.Event()
         stopping = threading.Event()
 
         def work() -> None:
@@ -143,23 +145,23 @@ class Talk:
             except BaseException as error:
                 outcome.append(error)
             finally:
-                done.set()
+                self._done.set()
 
         threading.Thread(target=work, name="rreplay-machine").start()
         ending: Ending | None = None
         try:
-            while ending is None and not done.is_set():
+            while ending is None and not self._done.is_set():
                 if self._signals.received is not None:
                     ending = Ending("signal")
-                elif left(done):
+                elif left():
                     ending = Ending("left")
                 self._show()
         finally:
             stopping.set()
-            while not done.is_set():
+            while not self._done.is_set():
                 # Asked again and again, since the first may come before the run has begun.
                 self._machine.stop()
-                done.wait(POLL_SECONDS)
+                self._done.wait(POLL_SECONDS)
         self._show()
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
@@ -178,6 +180,10 @@ class Talk:
         while self._ending is None:
             if b"\n" not in typed and len(typed) < LINE_BYTES_MAX and not self.keyboard.ended:
                 typed += self.keyboard.read(0.0 if self._pending() else POLL_SECONDS)
+            if self._pending() > INPUT_AHEAD_MAX:
+                say("the guest does not read what is typed: the rest of the input is left")
+                self.keyboard.ended = True
+                typed = b""
             line, typed = self._next_line(typed)
             if line:
                 self._type(line)

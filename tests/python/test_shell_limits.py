@@ -231,6 +231,22 @@ def test_input_that_nobody_reads_does_not_keep_it(tmp_path: Path) -> None:
     assert WAITS in result.stderr
 
 
+def test_input_is_typed_as_the_guest_reads_it_however_much_it_is(tmp_path: Path) -> None:
+    """A machine holds some mebibytes that wait, and drops the rest."""
+    calls = Path(__file__).parents[2] / "guests/programs/sim65_calls.bin"
+    typed = bytes(range(256)) * (17 << 10)
+    assert len(typed) > 4 << 20
+    result = shell("run", calls, typed=typed)
+    assert result.returncode == 7
+    assert result.stdout.endswith(b"no file\n" + typed)
+
+
+def test_input_that_is_never_read_is_left(tmp_path: Path) -> None:
+    result = shell("run", *image(tmp_path / "deaf", LOOPS), typed=b"x" * 1_000_000)
+    assert result.returncode == 0
+    assert b"does not read what is typed" in result.stderr
+
+
 def test_how_long_it_must_be_quiet_can_be_said(tmp_path: Path) -> None:
     for quiet in (0.05, 2.0, 20.0):
         path = tmp_path / "run.rreplay"
