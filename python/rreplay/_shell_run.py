@@ -55,10 +55,18 @@ def record(options: argparse.Namespace, signals: Signals) -> int:
         machine,
         limits,
         fail_on_limit=options.fail_on_limit,
-        look=shlex.join(["rreplay", "seek", os.path.relpath(recording.path)]),
+        look=shlex.join(["rreplay", "seek", _from_here(recording.path)]),
         signal_number=signals.received,
         recording=recording,
     )
+
+
+def _from_here(path: Path) -> str:
+    """`path` as one would write it here."""
+    try:
+        return os.path.relpath(path)
+    except OSError:
+        return str(path)
 
 
 def _prepared(options: argparse.Namespace) -> tuple[Machine, Limits]:

@@ -168,7 +168,12 @@ class Output:
                     if not select.select([], [descriptor], [], patience)[1]:
                         return
                     written = os.write(descriptor, left[:WRITE_BYTES_MAX])
-            except (BlockingIOError, Signalled):
+            except BlockingIOError:
+                continue
+            except Signalled:
+                if self._signals.received is None:
+                    # Nothing is recorded: the command ends here.
+                    raise
                 continue
             left = left[written:]
 

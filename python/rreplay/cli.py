@@ -37,10 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with Signals() as signals:
             return _main(list(sys.argv[1:] if arguments is None else arguments), signals)
-    except Signalled as signalled:
-        return BY_SIGNAL + signalled.number
-    except KeyboardInterrupt:
-        return BY_SIGNAL + signal.SIGINT
+    except (Signalled, KeyboardInterrupt) as ended:
+        # What is not read yet may never be: the interpreter's exit must not wait for it.
+        _drop_output()
+        return BY_SIGNAL + (ended.number if isinstance(ended, Signalled) else signal.SIGINT)
 
 
 def _main(words: list[str], signals: Signals) -> int:
@@ -126,8 +126,7 @@ def _flushed(status: int) -> int:
 def _output_lost(lost: OutputLost | OSError) -> int:
     error = lost.error if isinstance(lost, OutputLost) else lost
     # Nothing more can be said there, not even by the interpreter's exit.
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     if error.errno == errno.EPIPE:
         # As `head` wants it: without a word. The status is that of a program that the signal ends.
         return BY_SIGNAL + BROKEN_PIPE
@@ -319,6 +318,11 @@ def _boards(options: argparse.Namespace, _signals: Signals) -> int:
     else:
         print("\n".join(boards()))
     return SUCCESS
+
+
+def _drop_output() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace, Signals], int]] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
-from shell_support import COMMAND, WAIT_SECONDS, image, piped, read_until, sim65_program, terminal
+from shell_support import COMMAND, WAIT_SECONDS, image, piped, read_until, shell, sim65_program, terminal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
 
@@ -82,6 +82,27 @@ def wait_until_blocked(process: subprocess.Popen[bytes]) -> None:
         before, waiting = waiting, int.from_bytes(answer, sys.byteorder)
         same = same + 1 if waiting == before else 0
         assert process.poll() is None
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_replay_whose_output_nobody_reads(number: signal.Signals, tmp_path: Path) -> None:
+    path = tmp_path / "run.rreplay"
+    assert shell("record", *image(tmp_path / "talk", TALK), "-o", path, "--seconds", 2).returncode == 0
+    with piped("replay", path) as process:
+        wait_until_blocked(process)
+        process.send_signal(number)
+        assert process.wait(WAIT_SECONDS) == 128 + number
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_dump_that_nobody_reads(number: signal.Signals, tmp_path: Path) -> None:
+    """What waits in the interpreter's own buffer must not keep it from ending."""
+    path = tmp_path / "run.rreplay"
+    assert shell("record", "-o", path, "--seconds", 20).returncode == 0
+    with piped("dump", path, environment={"PYTHONUNBUFFERED": ""}) as process:
+        wait_until_blocked(process)
+        process.send_signal(number)
+        assert process.wait(WAIT_SECONDS) == 128 + number
 
 
 @pytest.mark.parametrize("number", SIGNALS)
