@@ -23,11 +23,14 @@ SUFFIX = ".rreplay"
 
 STANDARD_INPUT = "-"
 
-PIPE_WAIT_SECONDS = 0.05
-"""A pipe is looked at so often."""
+PIPE_WAIT_SECONDS = 0.02
+"""A pipe or a lock is looked at so often."""
 
 WRITER_WAIT_SECONDS = 1.0
 """So long is waited for somebody to write into a pipe, in real time."""
+
+LOCK_WAIT_SECONDS = 2.0
+"""So long is waited for another rreplay to have chosen a name, in real time."""
 
 KINDS: tuple[tuple[bytes, str], ...] = (
     (RECORDING_MAGIC, "a recording: `rreplay replay {path}` plays it"),
@@ -140,8 +143,16 @@ def choosing_in(directory: Path) -> Iterator[None]:
         yield
         return
     try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Somebody else may lock the directory for a purpose of their own, and is not waited for without end.
+        waits_until = time.monotonic() + LOCK_WAIT_SECONDS
+        while time.monotonic() < waits_until:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(PIPE_WAIT_SECONDS)
+            except OSError:
+                break
         yield
     finally:
         os.close(descriptor)

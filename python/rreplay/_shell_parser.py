@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from ._core import __version__
@@ -84,8 +84,29 @@ def _quoted(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def parser() -> Parser:
-    """The parser of the whole command line; `command` in its result is the command's name."""
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The command line's options; `command` is the command's name, and `words` are the words themselves.
+
+    Options may stand between a C program and its arguments.
+
+    Raises:
+        SystemExit: The words are wrong, which is said, or ask for help alone.
+    """
+    top = _parser()
+    options, rest = top.parse_known_args(words)
+    if rest and options.command in ("run", "record"):
+        dashes = rest.index("--") if "--" in rest else len(rest)
+        if not any(word.startswith("-") for word in rest[:dashes]):
+            options.arguments += rest[:dashes] + rest[dashes + 1 :]
+            rest = []
+    if rest:
+        top.prog += f" {options.command}"
+        top.error(f"there is no use here for {' '.join(rest)}")
+    options.words = list(words)
+    return options
+
+
+def _parser() -> Parser:
     top = Parser(
         prog="rreplay",
         description="Record a run of an 8-bit machine, replay it exactly, look into it.",

@@ -18,7 +18,7 @@ from . import _shell_run as running
 from ._course import GOES_ON
 from ._shell_files import Sources, recording_path, without_surrogates
 from ._shell_machine import rom_of
-from ._shell_parser import parser
+from ._shell_parser import parsed
 from ._shell_signals import Signalled, Signals
 from ._shell_status import BAD_INPUT, BROKEN_PIPE, BY_SIGNAL, DEFECT, FINDING, HANGUP, SUCCESS, crash_of, say_crash
 from ._shell_words import say, shell_words
@@ -48,13 +48,12 @@ def _main(words: list[str], signals: Signals) -> int:
         say("standard output is closed: give it somewhere to go, if only /dev/null")
         return BAD_INPUT
     try:
-        options = parser().parse_args(words)
+        options = parsed(words)
     except SystemExit as ended:
         # After --help and --version, and for wrong usage, which is said already.
         return _flushed(ended.code if isinstance(ended.code, int) else BAD_INPUT)
     except OSError as error:
         return _output_lost(error)
-    options.words = words
     with Sources() as sources:
         options.sources = sources
         try:

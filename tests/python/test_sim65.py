@@ -122,6 +122,28 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        [CALLS, "a", "b", "--seconds", 5],
+        ["--seconds", 5, CALLS, "a", "b"],
+        [CALLS, "--seconds", 5, "a", "b"],
+        [CALLS, "a", "--seconds", 5, "b"],
+        [CALLS, "--seconds", 5, "--", "a", "b"],
+    ],
+    ids=["behind", "before", "between", "among", "dashes"],
+)
+def test_options_stand_where_they_like(words: list[str | Path | int]) -> None:
+    assert command("run", *words).stdout == f"{CALLS}\na\nb\nno file\n".encode()
+
+
+def test_arguments_may_look_like_options() -> None:
+    assert command("run", CALLS, "--", "-x", "--seconds").stdout == f"{CALLS}\n-x\n--seconds\nno file\n".encode()
+    refused = command("run", CALLS, "-x")
+    assert refused.returncode == 2
+    assert b"-x" in refused.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["run", "breadboard", "x"], b"only a C program takes arguments"),
