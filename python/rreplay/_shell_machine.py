@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ._core import boards
 from ._shell_files import RECORDING_MAGIC, SUFFIX, Sources, first_bytes, no_image, without_surrogates
-from ._sources import BOARD_BYTES_MAX, RomSource
+from ._sources import BOARD_BYTES_MAX, RomSource, resolve_board
 from .devices import Device
 from .errors import ArgumentError, BoardError, DeviceError, RomError
 from .hosts import Directory
@@ -40,9 +40,10 @@ def machine_of(options: argparse.Namespace) -> Machine:
         machine = Machine("sim65", rom=name, arguments=[own_name, *arguments])
     else:
         _require_board(name, options)
+        board = resolve_board(name)
         if options.arguments:
             raise ArgumentError(f"only a C program takes arguments ({options.arguments[0]!r}), and {name} is a board")
-        machine = Machine(name, rom=rom_of(options.rom, options.sources), cpu=cpu)
+        machine = Machine(board, rom=rom_of(options.rom, options.sources), cpu=cpu)
     if options.directory is not None:
         _file_calls(machine).attach(Directory(options.directory))
     return machine
