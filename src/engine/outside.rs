@@ -11,8 +11,8 @@ use crate::nondet::{
 use crate::replay::{Replay, ReplayError, ReplayMode};
 use crate::units::Position;
 
-/// A text that a run waits for: given all that the console has printed, whether it is there. Called after each byte,
-/// so it remembers how far it has looked.
+/// A text that a run waits for: given all that the console has printed, whether it is there. Called after each write, of
+/// one byte or of many, so it remembers how far it has looked.
 pub type OutputMatcher = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 /// What character devices have sent to their hosts, by [`CharId`].

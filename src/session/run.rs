@@ -23,7 +23,7 @@ pub struct RunRequest {
     pub seconds: Option<f64>,
     /// An instruction address; a run does not stop where it begins.
     pub pc: Option<u16>,
-    /// Called with all that the console has printed after each byte; true ends the run.
+    /// Called after each write, of one byte or of many, with all that the console has printed; true ends the run.
     pub output: Option<OutputMatcher>,
     /// Inline unless said otherwise.
     pub scheduler: Option<Scheduler>,
