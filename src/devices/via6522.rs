@@ -646,6 +646,10 @@ impl Device for Via6522 {
         self.state.irq_since
     }
 
+    fn next_irq(&self) -> Option<u64> {
+        self.next_timer()
+    }
+
     fn reset(&mut self, now: u64) {
         self.synchronize(now);
         let state = &mut self.state;

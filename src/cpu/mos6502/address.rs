@@ -148,6 +148,7 @@ impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
         let target = self.pc.wrapping_add(offset as i8 as u16);
         if crossed(self.pc, target) {
             self.dummy_read(uncarried(self.pc, target));
+            self.mark_crossing();
         } else {
             self.mark_branch();
         }

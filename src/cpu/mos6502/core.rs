@@ -33,6 +33,8 @@ pub(super) struct Core<'a, B: Bus, const CMOS: bool, const PLAIN: bool> {
     pub icount: u64,
     /// The cycle at which the last taken NMOS branch without page crossing ended.
     branch_end: u64,
+    /// The cycle at which the last one with page crossing ended.
+    crossing_end: u64,
     /// The cycle at which the last instruction with another rule than the usual one ended, and that rule.
     quirk_end: u64,
     quirk: LastPoll,
@@ -55,6 +57,7 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
             cycles: cpu.cycles,
             icount: cpu.icount,
             branch_end: u64::MAX,
+            crossing_end: u64::MAX,
             quirk_end: cpu.cycles,
             quirk: cpu.last_poll,
         };
@@ -74,6 +77,10 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         cpu.icount = self.icount;
         cpu.last_poll = if self.branch_end == self.cycles {
             LastPoll::Branch
+        } else if self.crossing_end == self.cycles {
+            // Said only where it matters: what was seen at the second poll is looked for there.
+            let first = self.bus.irq_at(self.cycles - 4) && !self.bus.irq_at(self.cycles - 2);
+            if first { LastPoll::First } else { LastPoll::Usual }
         } else if self.quirk_end == self.cycles {
             self.quirk
         } else {
@@ -235,6 +242,14 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         }
     }
 
+    /// As [`Core::mark_branch`], of a branch that crosses a page: NMOS polls before its second cycle too.
+    #[inline(always)]
+    pub fn mark_crossing(&mut self) {
+        if !CMOS {
+            self.crossing_end = self.cycles;
+        }
+    }
+
     /// Remembers how the instruction that ends now polled the interrupt lines.
     #[inline(always)]
     pub fn mark(&mut self, poll: LastPoll) {
@@ -242,10 +257,10 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         self.quirk = poll;
     }
 
-    /// After an instruction that may have cleared I: a line that is held already must be looked at.
+    /// After an instruction that may have cleared I: a line that is active already must be looked at.
     #[inline(always)]
     pub fn unmasked(&mut self) {
-        if self.bus.irq_held() {
+        if self.bus.lines_active(self.cycles) {
             self.bus.lower_deadline();
         }
     }
