@@ -16,6 +16,7 @@ mod serial;
 mod sound;
 mod via6522;
 mod via6522_ports;
+mod via6522_silicon;
 
 use super::{Context, CpuRegisters, Device, DirectMemory};
 use crate::bus::{Exception, Interrupt};
