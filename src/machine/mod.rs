@@ -2,8 +2,8 @@
 //! [`Guest`] and knows no log, no thread and no host.
 //!
 //! What the guest does follows from the machine's state and from what is passed in. How a run is cut into slices has
-//! no influence: devices compute from exact cycles, interrupt lines carry the cycle since which they are held, and the
-//! CPU decides by that cycle.
+//! no influence: devices compute from exact cycles and say when their lines change, and the CPU decides by what the lines
+//! were in the cycles in which it polls them.
 
 pub mod board;
 mod bus;

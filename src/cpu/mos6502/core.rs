@@ -33,8 +33,6 @@ pub(super) struct Core<'a, B: Bus, const CMOS: bool, const PLAIN: bool> {
     pub icount: u64,
     /// The cycle at which the last taken NMOS branch without page crossing ended.
     branch_end: u64,
-    /// The cycle at which the last one with page crossing ended.
-    crossing_end: u64,
     /// The cycle at which the last instruction with another rule than the usual one ended, and that rule.
     quirk_end: u64,
     quirk: LastPoll,
@@ -57,7 +55,6 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
             cycles: cpu.cycles,
             icount: cpu.icount,
             branch_end: u64::MAX,
-            crossing_end: u64::MAX,
             quirk_end: cpu.cycles,
             quirk: cpu.last_poll,
         };
@@ -77,12 +74,15 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         cpu.icount = self.icount;
         cpu.last_poll = if self.branch_end == self.cycles {
             LastPoll::Branch
-        } else if self.crossing_end == self.cycles {
-            // Said only where it matters: what was seen at the second poll is looked for there.
-            let first = self.bus.irq_at(self.cycles - 4) && !self.bus.irq_at(self.cycles - 2);
-            if first { LastPoll::First } else { LastPoll::Usual }
         } else if self.quirk_end == self.cycles {
-            self.quirk
+            match self.quirk {
+                // Said only where it matters: what was seen at the second poll is looked for there.
+                LastPoll::Twice if self.bus.irq_at(self.cycles - 4) && !self.bus.irq_at(self.cycles - 2) => {
+                    LastPoll::First
+                }
+                LastPoll::Twice => LastPoll::Usual,
+                other => other,
+            }
         } else {
             LastPoll::Usual
         };
@@ -246,7 +246,7 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
     #[inline(always)]
     pub fn mark_crossing(&mut self) {
         if !CMOS {
-            self.crossing_end = self.cycles;
+            self.mark(LastPoll::Twice);
         }
     }
 

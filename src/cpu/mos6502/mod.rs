@@ -128,6 +128,8 @@ enum LastPoll {
     Never = 4,
     /// Twice, as a taken branch that crosses a page: at the first poll IRQ was held, and at the second no longer.
     First = 5,
+    /// Twice, while the run loop goes on: what came of it is said when somebody looks.
+    Twice = 6,
 }
 
 macro_rules! enum_field {

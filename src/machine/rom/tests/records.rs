@@ -55,7 +55,7 @@ fn s_records_are_whole_by_their_count_too() {
     let data = [s_record(1, 0x10, &[1]), s_record(1, 0x11, &[2])];
     let parse = |lines: &[String]| stored(lines.join("\r\n").as_bytes(), Format::SRecord);
     for count in [s_record(5, 2, &[]), s_record(6, 2, &[])] {
-        let lines = [&data[..], &[count.clone()]].concat();
+        let lines = [&data[..], std::slice::from_ref(&count)].concat();
         let image = parse(&lines).unwrap();
         assert_eq!((image.segments, image.start), (segments(&[(0x10, &[1, 2])]), None));
         // A count that is followed by more counts nothing.
