@@ -44,6 +44,7 @@ fn divergence(found: Found) -> Divergence {
         lock_holder: None,
         executed: vec![],
         narrowed: None,
+        older_format: None,
     }
 }
 
@@ -53,6 +54,13 @@ fn a_divergence_in_one_line() {
     assert_eq!(
         bare.to_string(),
         "the replay diverged at icount 1000 (cycle 2666): the log has no more events; the replay came to an interrupt"
+    );
+    let old = Divergence { older_format: Some(3), ..bare };
+    assert_eq!(
+        old.to_string(),
+        "the replay diverged at icount 1000 (cycle 2666): the log has no more events; the replay came to an interrupt. It \
+         was recorded in format version 3, by an older engine, whose chips behaved otherwise in some cycles: that may be \
+         why, and a release that writes version 3 replays it"
     );
     let snapshot = |position| {
         let event = Event::Snapshot { number: 3 };

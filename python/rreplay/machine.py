@@ -97,7 +97,7 @@ class Machine:
         board: A preset's name (`rreplay.boards()` lists them), the path of a `.toml` file, a `Board`, or a mapping
             shaped like such a file; with a key "preset", what else it says is laid over that preset.
         rom: The path or the bytes of the main ROM, or a mapping from region name or load address to such; None for
-            the board's own default ROM, if it has one. Formats: .bin, .hex, .s19, .prg, .o65.
+            the board's own default ROM, if it has one. Formats: .bin, .hex, .s19, .ptp, .prg, .o65.
         arguments: On the board "sim65", what the C program's `main` is given, the program's name first.
         cpu: Takes the place of the board's processor: "6502" for the NMOS chip, "65c02" for the W65C02.
 

@@ -1,7 +1,7 @@
 //! The machine's state in named sections: what snapshots hold and digests hash.
 
 use super::Machine;
-use super::lines::Lines;
+use super::lines::{Lines, POLLED, SavedLines};
 use crate::cpu::Cpu;
 use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, PageBits, Pages, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
@@ -128,36 +128,57 @@ fn saved(part: &dyn Persist) -> Vec<u8> {
 /// More instructions or cycles than any machine has had: at 1 GHz it would run for a century.
 const COUNT_MAX: u64 = 1 << 62;
 
-/// The section `lines`. A suspended machine says so at its end; one that is not says nothing, as the first version did.
+/// The section `lines`. What is not as usual stands at its end: that the machine is suspended, since the second version, and
+/// what the IRQ line was in the last cycles, since the fourth. So a state that has neither is saved as the first version did,
+/// and has the same digest.
 #[derive(Default)]
 struct LinesAndPower {
-    lines: Lines,
+    lines: SavedLines,
     suspended: bool,
 }
 
 impl Persist for LinesAndPower {
     fn save(&self, out: &mut Vec<u8>) {
-        self.lines.save(out);
-        if self.suspended {
-            true.put(out);
+        self.lines.irq_since.put(out);
+        self.lines.nmi_held.put(out);
+        self.lines.nmi_edge.put(out);
+        if self.suspended || self.lines.irq_past.is_some() {
+            self.suspended.put(out);
+        }
+        if let Some(past) = self.lines.irq_past {
+            past.put(out);
         }
     }
 
     fn restore(&mut self, reader: &mut Reader<'_>) -> Result<(), PersistError> {
-        self.lines.restore(reader)?;
+        self.lines.irq_since = Field::take(reader, "irq_since")?;
+        self.lines.nmi_held = Field::take(reader, "nmi_held")?;
+        self.lines.nmi_edge = Field::take(reader, "nmi_edge")?;
         if reader.remaining() > 0 {
-            self.suspended = bool::take(reader, "suspended")?;
-            if !self.suspended {
+            self.suspended = Field::take(reader, "suspended")?;
+            if !self.suspended && reader.remaining() == 0 {
                 return Err(PersistError::Invalid("suspended"));
             }
+        }
+        if reader.remaining() > 0 {
+            let past = Field::take(reader, "irq_past")?;
+            if past > POLLED {
+                return Err(PersistError::Invalid("irq_past"));
+            }
+            self.lines.irq_past = Some(past);
         }
         Ok(())
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let mut fields = self.lines.fields();
-        fields.push(("suspended", self.suspended.value()));
-        fields
+        let SavedLines { irq_since, nmi_held, nmi_edge, irq_past } = &self.lines;
+        vec![
+            ("irq_since", irq_since.value()),
+            ("nmi_held", nmi_held.value()),
+            ("nmi_edge", nmi_edge.value()),
+            ("irq_past", irq_past.value()),
+            ("suspended", self.suspended.value()),
+        ]
     }
 }
 
@@ -222,7 +243,7 @@ impl Machine {
 
     /// The sections, with the memory as it is given.
     fn sections_with(&mut self, memory: &str, content: Vec<u8>) -> Sections {
-        self.slots.catch_up(self.cpu.cycles);
+        self.catch_up();
         let mut contents = vec![saved(&self.cpu), saved(&self.lines_and_power()), content];
         contents.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
         let mut names = self.section_names();
@@ -232,7 +253,7 @@ impl Machine {
 
     /// The state, in a form that shares what has not changed with others of the same run.
     pub fn capture(&mut self) -> Captured {
-        self.slots.catch_up(self.cpu.cycles);
+        self.catch_up();
         let mut parts = vec![saved(&self.cpu), saved(&self.lines_and_power())];
         parts.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
         Captured { parts, pages: self.memory.collect_pages() }
@@ -257,10 +278,9 @@ impl Machine {
         for (slot, name) in self.slots.devices_mut().zip(of_devices) {
             restore_part(&mut *slot.device, name, rest.next())?;
         }
-        (self.lines, self.suspended) = (lines.lines, lines.suspended);
         self.fault = None;
         self.since.notes = Notes::Useless;
-        self.slots.refresh_all();
+        self.take_lines(&lines);
         self.wake_by_line();
         Ok(())
     }
@@ -289,22 +309,34 @@ impl Machine {
         for slot in restored.slots.devices_mut() {
             next(&mut *slot.device)?;
         }
-        restored.lines = lines.lines;
-        restored.suspended = lines.suspended;
         restored.since.notes = Notes::Useless;
-        restored.slots.refresh_all();
+        restored.take_lines(&lines);
         restored.wake_by_line();
         *self = restored;
         Ok(())
     }
 
+    /// Brings what is worked out lazily up to date, so that what is saved is canonical.
+    fn catch_up(&mut self) {
+        self.lines.catch_up(self.cpu.cycles, &self.slots);
+        self.slots.catch_up(self.cpu.cycles);
+    }
+
     fn lines_and_power(&self) -> LinesAndPower {
-        LinesAndPower { lines: self.lines.clone(), suspended: self.suspended }
+        LinesAndPower { lines: self.lines.saved(self.cpu.cycles), suspended: self.suspended }
+    }
+
+    /// When CPU and devices are restored.
+    fn take_lines(&mut self, saved: &LinesAndPower) {
+        let now = self.cpu.cycles;
+        self.slots.refresh_all(now);
+        self.lines = Lines::restored(&saved.lines, &self.slots, now);
+        self.suspended = saved.suspended;
     }
 
     /// One hash per section, in the order of [`section_names`](Machine::section_names).
     pub fn digest_sections(&mut self) -> Vec<Digest> {
-        self.slots.catch_up(self.cpu.cycles);
+        self.catch_up();
         let mut bytes = Vec::with_capacity(256);
         let mut hash = |part: &dyn Persist| {
             bytes.clear();
@@ -325,7 +357,7 @@ impl Machine {
 
     /// Every field of every section but `memory`, by name, as of now. Brings lazily computed state up to date.
     pub fn section_fields(&mut self) -> Vec<(String, Vec<(&'static str, Value)>)> {
-        self.slots.catch_up(self.cpu.cycles);
+        self.catch_up();
         let devices = self.slots.iter().map(|slot| (format!("device/{}", slot.name), slot.device.fields()));
         let own =
             [("cpu".to_owned(), self.cpu.fields()), ("lines".to_owned(), self.lines_and_power().fields())];

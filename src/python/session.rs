@@ -41,7 +41,11 @@ pub fn images(images: Vec<Image>) -> Vec<ImageInput> {
             Some(Place::Region(region)) => Target::Region(region),
             Some(Place::Address(address)) => Target::Address(address),
         };
-        let format = Format::detect(Some(&name), &bytes);
+        let format = match Format::detect(Some(&name), &bytes) {
+            // Whoever gives an address to text wants its bytes there.
+            Format::Text if matches!(target, Target::Address(_)) => Format::Bin,
+            format => format,
+        };
         ImageInput { target, name, bytes, format }
     };
     images.into_iter().map(image).collect()

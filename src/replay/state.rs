@@ -117,6 +117,8 @@ pub struct Replay {
     break_at: Option<u64>,
     /// Events logged or consumed so far: the ordinal of the next.
     pub(super) events_passed: u64,
+    /// Player: the format version of a log of an older engine, for reports.
+    older_format: Option<u16>,
 }
 
 impl Replay {
@@ -154,6 +156,7 @@ impl Replay {
             next_stop_ahead: None,
             break_at: None,
             events_passed: 0,
+            older_format: None,
         }
     }
 
@@ -411,7 +414,13 @@ impl Replay {
             lock_holder: None,
             executed: Vec::new(),
             narrowed: None,
+            older_format: self.older_format,
         }))
+    }
+
+    /// Player: the log is of an engine whose chips did some things otherwise, in files of this version. A divergence says so.
+    pub fn is_of_older_engine(&mut self, format_version: u16) {
+        self.older_format = Some(format_version);
     }
 
     /// A divergence at `at`: the guest came to `what`, and the log has something else next.

@@ -5,6 +5,7 @@ use super::{Origin, Session, snapshot_check};
 use crate::engine::TIMERS;
 use crate::error::Error;
 use crate::guest::Guest;
+use crate::log::limits::CHIPS_VERSION;
 use crate::log::{EventCursor, Header, LogReader, LogWriter, Options, RomRecord, RomTarget};
 use crate::machine::board::{Board, ImageInput, MemoryImage};
 use crate::machine::{Machine, Notes, Slot};
@@ -218,6 +219,9 @@ impl Session {
             chars: Some(header.chars.clone()),
         };
         let mut replay = Replay::play(Box::new(EventCursor::new(reader.clone())), config);
+        if reader.format_version() < CHIPS_VERSION {
+            replay.is_of_older_engine(reader.format_version());
+        }
         for (_, saved) in &requests {
             replay.restore_requests(saved)?;
         }

@@ -75,7 +75,14 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         cpu.last_poll = if self.branch_end == self.cycles {
             LastPoll::Branch
         } else if self.quirk_end == self.cycles {
-            self.quirk
+            match self.quirk {
+                // Said only where it matters: what was seen at the second poll is looked for there.
+                LastPoll::Twice if self.bus.irq_at(self.cycles - 4) && !self.bus.irq_at(self.cycles - 2) => {
+                    LastPoll::First
+                }
+                LastPoll::Twice => LastPoll::Usual,
+                other => other,
+            }
         } else {
             LastPoll::Usual
         };
@@ -235,6 +242,14 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         }
     }
 
+    /// As [`Core::mark_branch`], of a branch that crosses a page: NMOS polls before its second cycle too.
+    #[inline(always)]
+    pub fn mark_crossing(&mut self) {
+        if !CMOS {
+            self.mark(LastPoll::Twice);
+        }
+    }
+
     /// Remembers how the instruction that ends now polled the interrupt lines.
     #[inline(always)]
     pub fn mark(&mut self, poll: LastPoll) {
@@ -242,10 +257,10 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         self.quirk = poll;
     }
 
-    /// After an instruction that may have cleared I: a line that is held already must be looked at.
+    /// After an instruction that may have cleared I: a line that is active already must be looked at.
     #[inline(always)]
     pub fn unmasked(&mut self) {
-        if self.bus.irq_held() {
+        if self.bus.lines_active(self.cycles) {
             self.bus.lower_deadline();
         }
     }

@@ -126,6 +126,10 @@ enum LastPoll {
     Unmasked = 3,
     /// Not at all.
     Never = 4,
+    /// Twice, as a taken branch that crosses a page: at the first poll IRQ was held, and at the second no longer.
+    First = 5,
+    /// Twice, while the run loop goes on: what came of it is said when somebody looks.
+    Twice = 6,
 }
 
 macro_rules! enum_field {
@@ -148,7 +152,7 @@ macro_rules! enum_field {
     };
 }
 enum_field!(Halt: Running, Waiting, Stopped, Jammed);
-enum_field!(LastPoll: Usual, Branch, Masked, Unmasked, Never);
+enum_field!(LastPoll: Usual, Branch, Masked, Unmasked, Never, First);
 
 /// The state of the CPU between instructions.
 ///
