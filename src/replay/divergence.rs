@@ -197,6 +197,8 @@ pub struct Divergence {
     pub executed: Vec<Executed>,
     /// The first differing instruction, where it could be found by replaying.
     pub narrowed: Option<Narrowed>,
+    /// What has probably led here, and what to do about it, where that can be told.
+    pub likely_cause: Option<String>,
 }
 
 impl Divergence {
@@ -244,6 +246,9 @@ impl fmt::Display for Divergence {
         write!(f, "; the replay {}", self.found)?;
         if let Some(position) = self.last_matching_digest {
             write!(f, ". All digests agreed up to {position}")?;
+        }
+        if let Some(cause) = &self.likely_cause {
+            write!(f, ". Likely cause: {cause}")?;
         }
         Ok(())
     }

@@ -52,6 +52,9 @@ fn facts(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
     {
         fact(f, "still equal", matching.join(", "))?;
     }
+    if let Some(cause) = &divergence.likely_cause {
+        fact(f, "likely cause", cause)?;
+    }
     match divergence.last_matching_digest {
         Some(position) => fact(f, "digests", format_args!("all agreed up to {position}"))?,
         None => fact(f, "digests", "none was compared before")?,

@@ -411,6 +411,7 @@ impl Replay {
             lock_holder: None,
             executed: Vec::new(),
             narrowed: None,
+            likely_cause: None,
         }))
     }
 
@@ -432,6 +433,16 @@ impl Replay {
             return Ok(true);
         }
         Ok(self.peek()?.is_some_and(|next| next.position == at && wanted(&next.event)))
+    }
+
+    /// Player: whether the log has such an event next, at `at`. False in the other modes, for they have no log to look
+    /// into: what asks this wants to know what the log has, and not whether something may be done.
+    pub(super) fn has_next(
+        &mut self,
+        at: Position,
+        wanted: impl FnOnce(&Event) -> bool,
+    ) -> Result<bool, ReplayError> {
+        Ok(self.mode == ReplayMode::Play && self.next_here(at, wanted)?)
     }
 
     /// Player: the next event, whatever it is.
