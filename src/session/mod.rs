@@ -18,7 +18,7 @@ pub use attach::{Host, HostSort, KEYS};
 pub use build::{Images, default_rom};
 pub(crate) use record::CHAOS;
 pub use record::RecordOptions;
-pub use run::{HookCallback, HookEvent, RunRequest, Stop};
+pub use run::{Extent, HookCallback, HookEvent, RunRequest, Stop};
 
 use crate::cpu::{Instruction, disassemble};
 use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, Transcripts, World};
