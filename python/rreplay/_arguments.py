@@ -1,6 +1,6 @@
 """One conversion for each kind of argument. Every public function takes what it is given through here.
 
-Each conversion is told the argument's name, which its message begins with, and gives back what the engine takes. A
+Each conversion is told the argument's name, which its message begins with, and returns what the engine takes. A
 value is quoted by its beginning: an argument of any size makes a short message.
 """
 
@@ -121,7 +121,7 @@ def address(name: str, value: object) -> int:
 
 
 def address_span(name: str, value: object) -> tuple[int, int]:
-    """The first address, and the one behind the last, of an address or a range of them (which has no step).
+    """The first address, and the one after the last, of an address or a range of them (which has no step).
 
     Raises:
         AddressError: It is something else, out of range, or backwards.
@@ -144,10 +144,10 @@ def address_range(name: str, value: object) -> tuple[int, int]:
     Raises:
         AddressError: It is something else, out of range, or empty.
     """
-    first, behind = address_span(name, value)
-    if first == behind:
+    first, stop = address_span(name, value)
+    if first == stop:
         raise AddressError(f"{name}: {shown(value)} is no address or range of addresses, for it is empty")
-    return first, behind - 1
+    return first, stop - 1
 
 
 # ---- bytes ----

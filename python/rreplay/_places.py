@@ -61,7 +61,7 @@ def require_event(name: str, event: _core.Event, file: _core.RecordingFile) -> N
     Raises:
         ArgumentError: It is not.
     """
-    for other in file.events(event.kind, event.icount, _behind(event.icount)):
+    for other in file.events(event.kind, event.icount, _after(event.icount)):
         if other.ordinal >= event.ordinal:
             if other == event:
                 return
@@ -69,7 +69,7 @@ def require_event(name: str, event: _core.Event, file: _core.RecordingFile) -> N
     raise foreign(name, event)
 
 
-def _behind(icount: int) -> int | None:
+def _after(icount: int) -> int | None:
     return icount + 1 if icount < U64 else None
 
 
@@ -93,7 +93,7 @@ class Places:
         Args:
             name: The argument, for messages.
             where: What was given.
-            cycles: With an icount at which the processor waits: the first place in the wait at or behind this cycle.
+            cycles: With an icount at which the processor waits: the first place in the wait at or after this cycle.
             hearer: Who hears of the progress.
 
         Raises:
@@ -136,11 +136,11 @@ class Places:
 
     def _at(self, name: str, where: object, cycles: object, hearer: Hearer | None) -> Place:
         icount = whole(name, where)
-        behind = None if cycles is None else whole("cycles", cycles)
-        place = self._core.place_at(icount, behind, hearer)
-        if place[0] != icount or (behind is not None and place[1] < behind):
+        least = None if cycles is None else whole("cycles", cycles)
+        place = self._core.place_at(icount, least, hearer)
+        if place[0] != icount or (least is not None and place[1] < least):
             raise ArgumentError(
-                f"cycle {behind} is not at icount {icount}: the processor waits there no longer; "
+                f"cycle {least} is not at icount {icount}: the processor waits there no longer; "
                 "leave the cycles out, or give those of a wait"
             )
         return place
@@ -166,6 +166,6 @@ class Places:
     def _require_access(self, name: str, access: _core.Access) -> None:
         reads, writes = access.kind == "r", access.kind == "w"
         icount = access.icount
-        rows = self._core.accesses(access.address, access.address, reads, writes, icount, _behind(icount), None)
+        rows = self._core.accesses(access.address, access.address, reads, writes, icount, _after(icount), None)
         if not any(rows.row(place) == access for place in range(len(rows))):
             raise foreign(name, access)

@@ -155,7 +155,7 @@ def _told(event: Event) -> tuple[object, ...]:
 def _first_differing(same: Callable[[int, int], bool], start: int, likely: int, last: int) -> int | None:
     """The first icount at which the machines differ: searched from `start` through `likely`, then on to `last`.
 
-    `same(icount, settled)` is also told for how many instructions all is settled behind the answer, at the least.
+    `same(icount, settled)` is also told for how many instructions all is settled after the answer, at the least.
     """
     if not same(start, 0):
         return start

@@ -158,15 +158,15 @@ class Moment(Handle):
         return self._core.console_output(self._place)
 
     def digest(self) -> str:
-        """The hash of the whole machine, as `Machine.digest` gives it."""
+        """The hash of the whole machine, as `Machine.digest` returns it."""
         return self._core.digest(self._place)
 
     def digests(self) -> dict[str, str]:
-        """The hash of each part of the machine, as `Machine.digests` gives them."""
+        """The hash of each part of the machine, as `Machine.digests` returns them."""
         return self._core.digests(self._place)
 
     def snapshot(self) -> Snapshot:
-        """The machine's state, as `Machine.snapshot` gives it."""
+        """The machine's state, as `Machine.snapshot` returns it."""
         return self._core.snapshot(self._place)
 
     def disassemble(self, addr: int | None = None, count: int = 1) -> list[Instruction]:

@@ -260,12 +260,12 @@ class Recording(Handle):
         target = Path(path_of("path", path))
         hearer = hearer_of(progress, "cutting")
         timeline = Timeline(self, rom=rom)
-        first, behind = timeline._icount("a", a), timeline._icount("b", b)
+        first, stop = timeline._icount("a", a), timeline._icount("b", b)
         if target.exists() and target.samefile(self.path):
             raise ArgumentError(f"{self.path} is what is cut from: give the part another path")
-        length = max(behind - first, 1)
+        length = max(stop - first, 1)
         both = Progress(hearer, 2 * length)
-        timeline._core.cut(first, behind, os.fspath(target), both.part(length))
+        timeline._core.cut(first, stop, os.fspath(target), both.part(length))
         part = Recording(target)
         part.verify(rom=rom, progress=both.part(2 * length))
         both.finish()
@@ -320,7 +320,7 @@ def _reopened(path: str, salvage: bool, fingerprint: str) -> Recording:
 
 
 class LiveRecording(Recording):
-    """What `Machine.record` gives: a context manager while it is being made, a `Recording` once it is finished.
+    """What `Machine.record` returns: a context manager while it is being made, a `Recording` once it is finished.
 
     Before that it has no contents: what a `Recording` has raises StateError, and `hasattr` says False.
     """

@@ -69,7 +69,7 @@ impl Foreign {
         self.finished
     }
 
-    /// Ends recording or playing, with the digest of `state` at the end, and gives what was still queued, to be run
+    /// Ends recording or playing, with the digest of `state` at the end, and returns what was still queued, to be run
     /// unlogged. A second time does nothing.
     ///
     /// # Errors

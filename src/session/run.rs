@@ -42,7 +42,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// How much of it is behind a position.
+    /// How much of it is done at a position.
     pub fn done(&self, here: Position) -> u64 {
         let reached = if self.in_instructions { here.icount } else { here.cycles };
         reached.saturating_sub(self.start).min(self.total)

@@ -37,7 +37,7 @@ impl Progress {
         self.span.map(|(from, to)| from.abs_diff(to).max(1))
     }
 
-    /// Instructions that are behind it.
+    /// Instructions that are done.
     pub fn done(&self) -> u64 {
         self.done
     }

@@ -193,15 +193,15 @@ def test_the_recording_is_not_touched(recording: rr.Recording, tmp_path: Path) -
     assert recording.path.read_bytes() == before
 
 
-def test_what_lies_behind_the_end_is_empty(recording: rr.Recording, timeline: rr.Timeline, tmp_path: Path) -> None:
+def test_what_lies_after_the_end_is_empty(recording: rr.Recording, timeline: rr.Timeline, tmp_path: Path) -> None:
     """Also where the recording ends in a jam, which lasts without an instruction: there is no way to go on."""
     machine = rr.Machine("py65mon", rom={0x1000: bytes.fromhex("8D0003 02"), 0xFFFC: b"\x00\x10"}, cpu="6502")
     with machine.record(tmp_path / "jams.rreplay"):
         machine.run(seconds=0.1)
     jams = rr.open(tmp_path / "jams.rreplay").timeline()
     assert len(jams.accesses(0x300)) == 1
-    for behind in (jams, timeline):
-        for start in (behind.end_icount + 1, 2**31, 2**64 - 1):
-            assert len(behind.accesses(range(0x10000), "rw", start=start)) == 0
-            assert list(behind.recording.events(start=start)) == []
-        assert len(behind.accesses(range(0x10000), "rw", start=behind.end_icount)) < 10
+    for asked in (jams, timeline):
+        for start in (asked.end_icount + 1, 2**31, 2**64 - 1):
+            assert len(asked.accesses(range(0x10000), "rw", start=start)) == 0
+            assert list(asked.recording.events(start=start)) == []
+        assert len(asked.accesses(range(0x10000), "rw", start=asked.end_icount)) < 10
