@@ -7,6 +7,7 @@ use crate::log::{
 };
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
+use crate::persist::Digest;
 use crate::replay::OWN_SUBSYSTEMS;
 use crate::session::{CHAOS, Session};
 use crate::snapshot::{self, Snapshot};
@@ -20,6 +21,9 @@ pub use segments::JOBS_MAX;
 
 /// The longest transcript that is put together in memory: a small file may hold any amount of it, compressed.
 pub const OUTPUT_BYTES_MAX: usize = 16 << 20;
+
+/// Events at a recording's end that tell it from others: its shutdown, digest and end.
+const FINGERPRINT_EVENTS: u64 = 3;
 
 /// A recording file, opened for reading. Opening it executes nothing. A clone is another handle on the same.
 #[derive(Clone, Debug)]
@@ -139,6 +143,21 @@ impl Recording {
     /// What tells it from every other recording.
     pub fn id(&self) -> RecordingId {
         self.reader.id()
+    }
+
+    /// A hash by which it is told from every other recording, also from one of the same machine at the same start: of its
+    /// header, its extent, and its last events, the last digest of which has a hash of all events before it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn fingerprint(&self) -> Result<Digest, Error> {
+        let (end, count) = (self.end(), self.reader.events_count());
+        let mut told = format!("{} {} {} {count}", self.id(), self.size(), end);
+        for event in self.reader.events_from(EventOrdinal(count.saturating_sub(FINGERPRINT_EVENTS)))? {
+            let StampedEvent { position, event, .. } = event?;
+            told += &format!(" {position} {event}");
+        }
+        Ok(Digest::of(told.as_bytes()))
     }
 
     /// What the file says of itself.

@@ -300,8 +300,7 @@ fn a_recording_of_other_chips_diverges_and_says_so() {
     assert_eq!((recording.format_version(), recording.end().icount), (3, 400));
     let error = recording.replay().unwrap().run(RunRequest::default(), &mut || false).unwrap_err();
     let divergence = error.divergence().expect("it diverges");
-    assert_eq!(divergence.older_format, Some(3));
     for text in [divergence.to_string(), divergence.report().to_string()] {
-        assert!(text.contains("recorded in") && text.contains("older engine"), "{text}");
+        assert!(text.contains("recorded in format version 3") && text.contains("older engine"), "{text}");
     }
 }

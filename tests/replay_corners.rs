@@ -161,7 +161,7 @@ fn divergence(found: Found) -> Divergence {
         lock_holder: None,
         executed: vec![],
         narrowed: None,
-        older_format: None,
+        likely_cause: None,
     }
 }
 

@@ -44,7 +44,7 @@ fn divergence(found: Found) -> Divergence {
         lock_holder: None,
         executed: vec![],
         narrowed: None,
-        older_format: None,
+        likely_cause: None,
     }
 }
 
@@ -55,12 +55,11 @@ fn a_divergence_in_one_line() {
         bare.to_string(),
         "the replay diverged at icount 1000 (cycle 2666): the log has no more events; the replay came to an interrupt"
     );
-    let old = Divergence { older_format: Some(3), ..bare };
+    let old = Divergence { likely_cause: Some("an older engine".to_owned()), ..bare };
     assert_eq!(
         old.to_string(),
-        "the replay diverged at icount 1000 (cycle 2666): the log has no more events; the replay came to an interrupt. It \
-         was recorded in format version 3, by an older engine, whose chips behaved otherwise in some cycles: that may be \
-         why, and a release that writes version 3 replays it"
+        "the replay diverged at icount 1000 (cycle 2666): the log has no more events; the replay came to an interrupt. \
+         Likely cause: an older engine"
     );
     let snapshot = |position| {
         let event = Event::Snapshot { number: 3 };

@@ -159,7 +159,10 @@ impl Nondet for Outside<'_> {
 
     fn audio_out(&mut self, at: Position, samples: &[i16]) -> u32 {
         let outlet = &mut *self.outlet;
-        let played = self.replay.audio_out(at, || outlet.audio_out(samples));
+        let played = {
+            let offered = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+            self.replay.audio_out(at, offered, || outlet.audio_out(samples))
+        };
         self.keep(played, 0)
     }
 

@@ -10,6 +10,8 @@ mod callbacks;
 mod devices;
 mod errors;
 mod event;
+mod given;
+mod pickled;
 mod recording;
 mod replay;
 mod session;
@@ -35,6 +37,8 @@ mod _core {
     use super::devices::{device_frame, encode_png, inject_packet, keys, repeat_event, send_input};
     #[pymodule_export]
     use super::event::{PyEvent, PyEventIterator};
+    #[pymodule_export]
+    use super::pickled::{event_state, restored, restored_event};
     #[pymodule_export]
     use super::recording::PyRecordingFile;
     #[pymodule_export]

@@ -171,6 +171,11 @@ impl PyRecordingFile {
         })
     }
 
+    /// What tells it from every other recording, by what is in it.
+    fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(py.detach(|| self.recording.fingerprint()).or_raise(py)?.to_string())
+    }
+
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let output = py.detach(|| self.recording.output()).or_raise(py)?;
         Ok(PyBytes::new(py, &output))
@@ -204,7 +209,12 @@ impl PyRecordingFile {
         let scheduler = self::scheduler(py, Some(scheduler))?.unwrap_or(Scheduler::Inline);
         let images = self::images(images);
         let callbacks = Arc::new(Callbacks::default());
-        let mut report = |icount: u64| callbacks.progress(progress.as_ref(), icount);
+        let (start, end) = (self.recording.start().icount, self.recording.end().icount);
+        let total = end.saturating_sub(start);
+        let mut report = |icount: u64| {
+            let done = icount.saturating_sub(start).min(total);
+            callbacks.progress(progress.as_ref(), Some((done, total)))
+        };
         let verified = py.detach(|| self.recording.verify_with_jobs(jobs, scheduler, &images, &mut report));
         callbacks.outcome()?;
         verified.or_raise(py).map(PyVerification::from)

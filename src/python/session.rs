@@ -221,7 +221,9 @@ impl PySession {
         self.ask(py, Session::request_snapshot)?.or_raise(py)
     }
 
-    #[pyo3(signature = (*, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input))]
+    #[pyo3(signature = (
+        *, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input, progress
+    ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn run(
         &self,
@@ -235,6 +237,7 @@ impl PySession {
         scheduler: Option<&str>,
         sleep: bool,
         wait_for_input: bool,
+        progress: Option<Py<PyAny>>,
     ) -> PyResult<PyStop> {
         self.callbacks.begin();
         *lock(&self.stop) = false;
@@ -246,9 +249,28 @@ impl PySession {
         let scheduler = self::scheduler(py, scheduler)?;
         let request =
             RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
-        let stop = self.ask(py, |session| session.run(request, &mut || self.interrupted()))?;
+        let extent = match progress {
+            Some(_) => {
+                let bounds = RunRequest { instructions, cycles, seconds, ..RunRequest::default() };
+                self.ask(py, move |session| session.extent(&bounds))?
+            }
+            None => None,
+        };
+        let stop = self.ask(py, |session| {
+            let mut interrupted = || {
+                let done_of = extent.map(|extent| (extent.done(session.position()), extent.total.max(1)));
+                *lock(&self.stop) || !self.callbacks.progress(progress.as_ref(), done_of)
+            };
+            session.run(request, &mut interrupted)
+        })?;
         self.callbacks.outcome()?;
-        stop.or_raise(py).map(PyStop::from)
+        let stop = stop.or_raise(py)?;
+        if let Some(hearer) = progress {
+            // What has ended it before its limit was what it was for.
+            let total = extent.map_or(1, |extent| extent.total.max(1));
+            hearer.call1(py, (total, total))?;
+        }
+        Ok(PyStop::from(stop))
     }
 
     fn stop(&self) {
@@ -312,17 +334,19 @@ impl PySession {
         digests_dict(py, self.ask(py, Session::digests)?)
     }
 
-    #[pyo3(signature = (path, *, digest_every, snapshot_every, embed_roms, chaos))]
+    #[pyo3(signature = (path, *, digest_every, snapshot_every, automatic_snapshots, embed_roms, chaos))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn record(
         &self,
         py: Python<'_>,
         path: PathBuf,
         digest_every: Option<u64>,
         snapshot_every: Option<u64>,
+        automatic_snapshots: bool,
         embed_roms: bool,
         chaos: Option<u64>,
     ) -> PyResult<()> {
-        let options = RecordOptions { digest_every, snapshot_every, embed_roms, chaos };
+        let options = RecordOptions { digest_every, snapshot_every, automatic_snapshots, embed_roms, chaos };
         self.ask(py, |session| session.record(&path, options))?.or_raise(py)
     }
 

@@ -197,22 +197,8 @@ pub struct Divergence {
     pub executed: Vec<Executed>,
     /// The first differing instruction, where it could be found by replaying.
     pub narrowed: Option<Narrowed>,
-    /// The format version of a recording of an older engine, whose chips did some things otherwise.
-    pub older_format: Option<u16>,
-}
-
-/// What is said of a recording of an older engine.
-pub(super) struct OlderFormat(pub u16);
-
-impl fmt::Display for OlderFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.0;
-        write!(
-            f,
-            "format version {version}, by an older engine, whose chips behaved otherwise in some cycles: that may be why, \
-             and a release that writes version {version} replays it"
-        )
-    }
+    /// What has probably led here, and what to do about it, where that can be told.
+    pub likely_cause: Option<String>,
 }
 
 impl Divergence {
@@ -271,8 +257,8 @@ impl fmt::Display for Divergence {
         if let Some(position) = self.last_matching_digest {
             write!(f, ". All digests agreed up to {position}")?;
         }
-        if let Some(version) = self.older_format {
-            write!(f, ". It was recorded in {}", OlderFormat(version))?;
+        if let Some(cause) = &self.likely_cause {
+            write!(f, ". Likely cause: {cause}")?;
         }
         Ok(())
     }

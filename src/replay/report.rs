@@ -1,7 +1,6 @@
 //! The report of a divergence, as a person reads it on a terminal: what was expected and what came, where the first
 //! difference is, and what led there. At most some 40 lines of some 100 columns; the rest is in the [`Divergence`].
 
-use super::divergence::OlderFormat;
 use super::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
 use crate::log::event::{Event, StampedEvent};
 use crate::units::Position;
@@ -59,6 +58,9 @@ fn facts(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
     {
         fact(f, "still equal", matching.join(", "))?;
     }
+    if let Some(cause) = &divergence.likely_cause {
+        fact(f, "likely cause", cause)?;
+    }
     match divergence.last_matching_digest {
         Some(position) => fact(f, "digests", format_args!("all agreed up to {position}"))?,
         None => fact(f, "digests", "none was compared before")?,
@@ -69,9 +71,6 @@ fn facts(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
             queued => shortened(&queued.join(", "), 3 * VALUE_COLUMNS),
         };
         fact(f, "queued", queued)?;
-    }
-    if let Some(version) = divergence.older_format {
-        fact(f, "recorded in", OlderFormat(version))?;
     }
     match divergence.lock_holder {
         Some(holder) if matches!(divergence.found, Found::Stuck(_)) => {

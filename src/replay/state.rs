@@ -414,7 +414,7 @@ impl Replay {
             lock_holder: None,
             executed: Vec::new(),
             narrowed: None,
-            older_format: self.older_format,
+            likely_cause: self.older_format.map(recorded_by_an_older_engine),
         }))
     }
 
@@ -441,6 +441,16 @@ impl Replay {
             return Ok(true);
         }
         Ok(self.peek()?.is_some_and(|next| next.position == at && wanted(&next.event)))
+    }
+
+    /// Player: whether the log has such an event next, at `at`. False in the other modes, for they have no log to look
+    /// into: what asks this wants to know what the log has, and not whether something may be done.
+    pub(super) fn has_next(
+        &mut self,
+        at: Position,
+        wanted: impl FnOnce(&Event) -> bool,
+    ) -> Result<bool, ReplayError> {
+        Ok(self.mode == ReplayMode::Play && self.next_here(at, wanted)?)
     }
 
     /// Player: the next event, whatever it is.
@@ -524,4 +534,12 @@ impl Replay {
     pub fn events_passed(&self) -> u64 {
         self.events_passed
     }
+}
+
+/// What is likely to make a recording of an older engine diverge.
+fn recorded_by_an_older_engine(version: u16) -> String {
+    format!(
+        "it was recorded in format version {version}, by an older engine, whose chips behaved otherwise in some cycles; \
+         a release that writes version {version} replays it"
+    )
 }

@@ -19,7 +19,7 @@ pub use attach::{Host, HostSort, KEYS};
 pub use build::{Images, default_rom};
 pub(crate) use record::CHAOS;
 pub use record::RecordOptions;
-pub use run::{HookCallback, HookEvent, IDLE_SECONDS, RunRequest, Stop};
+pub use run::{Extent, HookCallback, HookEvent, IDLE_SECONDS, RunRequest, Stop};
 
 use crate::cpu::{Instruction, disassemble};
 use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, Transcripts, World};

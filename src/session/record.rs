@@ -33,6 +33,8 @@ pub struct RecordOptions {
     pub digest_every: Option<u64>,
     /// Instructions between snapshots.
     pub snapshot_every: Option<u64>,
+    /// Without such a distance: whether snapshots are taken all the same, as many as pay, or only those asked for.
+    pub automatic_snapshots: bool,
     /// Whether the file carries the ROM's bytes, or only their hash.
     pub embed_roms: bool,
     /// The seed by which everything is drawn that hardware leaves open; without one nothing is.
@@ -41,7 +43,13 @@ pub struct RecordOptions {
 
 impl Default for RecordOptions {
     fn default() -> Self {
-        Self { digest_every: None, snapshot_every: None, embed_roms: true, chaos: None }
+        Self {
+            digest_every: None,
+            snapshot_every: None,
+            automatic_snapshots: true,
+            embed_roms: true,
+            chaos: None,
+        }
     }
 }
 
@@ -88,7 +96,11 @@ impl Session {
             start: world.guest.position(),
             subsystems: world.subsystems(),
             digest_every: header.digest_every,
-            snapshots: header.snapshot_every.map_or(Snapshots::Automatic, Snapshots::Every),
+            snapshots: match options.snapshot_every {
+                Some(every) => Snapshots::Every(every),
+                None if options.automatic_snapshots => Snapshots::Automatic,
+                None => Snapshots::OnRequest,
+            },
         };
         let mut replay = self.registered(Replay::record(Box::new(writer), config))?;
         replay.take_over_requests(&world.replay);

@@ -43,6 +43,23 @@ pub const IDLE_SECONDS: f64 = 60.0;
 /// Events that mark the end of a recording: that there was no shutdown, the last digest, and the end.
 const END_EVENTS: usize = 3;
 
+/// What a run goes through at the most; see [`Session::extent`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extent {
+    in_instructions: bool,
+    start: u64,
+    /// Instructions or cycles in all.
+    pub total: u64,
+}
+
+impl Extent {
+    /// How much of it is done at a position.
+    pub fn done(&self, here: Position) -> u64 {
+        let reached = if self.in_instructions { here.icount } else { here.cycles };
+        reached.saturating_sub(self.start).min(self.total)
+    }
+}
+
 /// Why and where a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stop {
@@ -171,6 +188,22 @@ impl Session {
         world.guest.apply_hooks();
         drop(world);
         result
+    }
+
+    /// How much of the run a request bounds, for who shows progress: whether it is counted in instructions (or else in
+    /// cycles), where it begins, and how much it is. `None` for one without an end.
+    pub fn extent(&self, request: &RunRequest) -> Option<Extent> {
+        let here = self.position();
+        let in_instructions = |start, total| Extent { in_instructions: true, start, total };
+        if let Some(instructions) = request.instructions {
+            return Some(in_instructions(here.icount, instructions));
+        }
+        let limit = self.limits(request).ok()?.cycles;
+        if limit != u64::MAX {
+            return Some(Extent { in_instructions: false, start: here.cycles, total: limit - here.cycles });
+        }
+        let end = self.origin.as_ref()?.reader.last_position();
+        Some(in_instructions(here.icount, end.icount.saturating_sub(here.icount)))
     }
 
     fn limits(&self, request: &RunRequest) -> Result<Limits, Error> {

@@ -1,6 +1,7 @@
 //! A second replay, on a thread of its own, that searches the stretch before the one that is being searched.
 
-use super::navigator::{Goal, Navigator, Patience, WORK_BETWEEN_QUESTIONS};
+use super::navigator::{Goal, Navigator, Patience};
+use super::patience::WORK_BETWEEN_QUESTIONS;
 use super::search::Stretch;
 use crate::error::Error;
 use crate::machine::board::ImageInput;

@@ -1,6 +1,7 @@
 //! One replay of a recording, moved about: it goes to any place by the shortest way from a state that is kept.
 
 use super::marks::{Mark, Marks};
+pub use super::patience::Patience;
 use super::stored::{StoredSnapshots, Wanted};
 use crate::engine::{Limits, Next, StopReason, World};
 use crate::error::Error;
@@ -13,44 +14,12 @@ use crate::snapshot::Composed;
 use crate::sync::Shared;
 use crate::units::Position;
 
-/// Work, in instructions, between two questions whether the user wants to stop.
-pub const WORK_BETWEEN_QUESTIONS: u64 = 250_000;
 /// What a stop of the loop costs beside its instructions.
 const STOP_WORK: u64 = 200;
 /// Instructions between the nearest mark that is left on the way to a place, and that place.
 const NEAREST_MARK: u64 = 512;
 /// Stops at one place, each for another reason, behind which a replay will not go on any more.
 const STALLS_MAX: u32 = 4;
-
-/// Asks whether the user wants to stop, now and then.
-pub struct Patience<'a> {
-    unasked: u64,
-    interrupted: &'a mut dyn FnMut() -> bool,
-}
-
-impl<'a> Patience<'a> {
-    /// For one search.
-    pub fn new(interrupted: &'a mut dyn FnMut() -> bool) -> Self {
-        Self { unasked: 0, interrupted }
-    }
-
-    /// Some work was done.
-    ///
-    /// # Errors
-    /// When the user wants to stop.
-    pub fn spend(&mut self, work: u64) -> Result<(), Error> {
-        self.unasked += work;
-        if self.unasked >= WORK_BETWEEN_QUESTIONS {
-            self.unasked = 0;
-            if (self.interrupted)() {
-                return Err(Error::State(
-                    "the search was stopped; the timeline stands where it stood".into(),
-                ));
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Where a stretch of the run ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,6 +142,7 @@ impl Navigator {
         let icount = icount.clamp(self.start.icount, self.end.icount);
         let base = latest(self.stored.before_arrival(icount), self.marks.before_arrival(icount));
         let from = self.start_from(base, Position::new(icount, 0))?;
+        let _ = patience.covers(from.icount, icount);
         self.approach(icount, patience)?;
         self.run(Limits { icount, cycles: u64::MAX }, patience)?;
         self.keep_distant_mark(from, true);
@@ -196,6 +166,7 @@ impl Navigator {
         }
         let base = latest(self.stored.before(place), self.marks.before(place));
         let from = self.start_from(base, place)?;
+        let _ = patience.covers(from.icount, place.icount);
         self.approach(place.icount, patience)?;
         self.run_on_to(place, patience)?;
         let here = self.position();
@@ -235,6 +206,7 @@ impl Navigator {
     /// As for [`seek`](Navigator::seek).
     pub fn run_to_end(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
         if !self.ended {
+            let _ = patience.covers(from.icount, self.end.icount);
             self.go_to(from, patience)?;
             let icount = self.end.icount;
             // By way of the last arrival, so that marks are left for the way back.
@@ -263,6 +235,7 @@ impl Navigator {
         create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
         patience: &mut Patience<'_>,
     ) -> Result<(), Error> {
+        let _ = patience.covers(start, stop);
         self.seek(start, patience)?;
         self.session.start_cut(create)?;
         let run =
@@ -405,6 +378,7 @@ impl Navigator {
     /// # Errors
     /// As for [`seek`](Navigator::seek).
     pub fn profile(&mut self, start: u64, stop: u64, patience: &mut Patience<'_>) -> Result<Profile, Error> {
+        let _ = patience.covers(start, stop.min(self.end.icount));
         self.seek(start, patience)?;
         {
             let mut world = self.session.world();
@@ -470,7 +444,9 @@ impl Navigator {
             let before = world.guest.position().icount;
             let next = world.vcpu_hold();
             world.guest.take_fault();
-            patience.spend(world.guest.position().icount - before + STOP_WORK)?;
+            let icount = world.guest.position().icount;
+            patience.at(icount);
+            patience.spend(icount - before + STOP_WORK)?;
             match next {
                 Next::Continue => {}
                 Next::Done(Ok(StopReason::Budget)) => break,
