@@ -81,7 +81,9 @@ fn traced_without_bus_fights(pulsed: &Pulsed, cycles: usize) -> (Vec<Bus>, bool)
         if let Some(other) = other {
             session.write_memory(pc + 1, &[other]).expect("RAM");
         }
-        let cycles = session.trace_bus(1, &mut || false).expect("it runs");
+        let cycles = session
+            .trace_bus(RunRequest { instructions: Some(1), ..RunRequest::default() }, &mut || false)
+            .expect("it runs");
         if cycles.is_empty() {
             break;
         }

@@ -75,7 +75,9 @@ fn a_wait_without_an_instruction_ends_the_run_after_a_while() {
         assert_eq!(refused.0, "ArgumentError");
     }
     // A trace is what there was until then.
-    let trace = machine_on(TICKING, &WAITER).trace_bus(5, &mut || false).unwrap();
+    let trace = machine_on(TICKING, &WAITER)
+        .trace_bus(RunRequest { instructions: Some(5), ..RunRequest::default() }, &mut || false)
+        .unwrap();
     assert!((1..20).contains(&trace.len()), "{}", trace.len());
 }
 
@@ -137,6 +139,7 @@ fn a_replay_goes_on_where_the_board_forbade_something_and_the_run_was_taken_up_a
         assert_eq!(refused(run(session, instructions(100))).0, "FaultError");
         assert_eq!(reason(session, instructions(100)), "budget");
     });
+    assert_eq!(refused(run(&recording.replay().unwrap(), instructions(100))).0, "FaultError");
     let again = recording.replay().unwrap();
     assert_eq!(reason(&again, RunRequest::default()), "end");
     assert_eq!(again.digest(), session.digest());
@@ -334,7 +337,9 @@ fn trace_bus_shows_every_cycle_dummies_too() {
     // INC $10: fetch, operand, read, dummy, write. STA $04FF,X crosses a page.
     let session = machine_on(&BOARD.replace("w65c02", "6502"), &[0xE6, 0x10, 0xA2, 0x01, 0x9D, 0xFF, 0x04]);
     let cycles = |count| -> Vec<(u16, u8, bool)> {
-        let trace = session.trace_bus(count, &mut || false).unwrap();
+        let trace = session
+            .trace_bus(RunRequest { instructions: Some(count), ..RunRequest::default() }, &mut || false)
+            .unwrap();
         trace.iter().map(|cycle| (cycle.address, cycle.value, cycle.write)).collect()
     };
     let inc =
@@ -351,7 +356,12 @@ fn trace_bus_shows_every_cycle_dummies_too() {
     ];
     assert_eq!(cycles(2), ldx_sta);
     assert_eq!(session.position().icount, 3);
-    assert!(session.trace_bus(0, &mut || false).unwrap().is_empty());
+    assert!(
+        session
+            .trace_bus(RunRequest { instructions: Some(0), ..RunRequest::default() }, &mut || false)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]

@@ -158,7 +158,9 @@ fn written(code: &[u8], registers: &[(&str, u32)]) -> (u16, u8) {
     for &(name, value) in registers {
         session.set_register(name, value).expect("a register");
     }
-    let trace = session.trace_bus(1, &mut || false).expect("it runs");
+    let trace = session
+        .trace_bus(RunRequest { instructions: Some(1), ..RunRequest::default() }, &mut || false)
+        .expect("it runs");
     let last = trace.last().expect("it has cycles");
     assert!(last.write);
     (last.address, last.value)

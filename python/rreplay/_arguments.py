@@ -73,8 +73,8 @@ def index_of(value: object) -> int | None:
         return None
 
 
-def real(name: str, value: object, *, least: float = 0.0) -> float:
-    """A finite number of any kind: int, float, or what turns into one.
+def real(name: str, value: object, *, least: float = 0.0, infinite: bool = False) -> float:
+    """A number of any kind: int, float, or what turns into one; finite, unless `infinite` allows what is not.
 
     Raises:
         ArgumentError: It is something else, infinite, not a number, or too small.
@@ -86,7 +86,7 @@ def real(name: str, value: object, *, least: float = 0.0) -> float:
             number = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
             number = None
-    if number is None or not least <= number < float("inf"):
+    if number is None or not least <= number or (number == float("inf") and not infinite):
         raise ArgumentError(f"{name} is a number from {least:g} on, and {shown(value)} is not")
     return number
 

@@ -11,6 +11,7 @@ WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, shell in (
         # An example of an image at an address, or of one alone.
         (r"\brom=\{(0x[0-9A-Fa-f]+|\$[0-9A-Fa-f]+|\d+): \"([^\"]*)\"\}", r"--rom \1=\2"),
+        (r"\brom=\{(0x[0-9A-Fa-f]+): \.\.\.\}", r"--rom \1=FILE"),
         (r"\brom=\"([^\"]*)\"", r"--rom \1"),
         (r"\(rom=\.\.\.\)", "(--rom FILE)"),
         (r"given as rom=(?:\.\.\.)?", "given with --rom"),

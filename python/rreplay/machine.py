@@ -259,9 +259,9 @@ class Machine(Part):
         """
         self._session.shutdown(member(ShutdownCause, cause))
 
-    def step(self, n: int = 1, *, progress: ProgressLike = None) -> Stop:
-        """Executes `n` instructions; for `progress` see `run`."""
-        return self.run(instructions=whole("n", n), progress=progress)
+    def step(self, n: int = 1, *, idle_seconds: float | None = None, progress: ProgressLike = None) -> Stop:
+        """Executes `n` instructions; for `idle_seconds` and `progress` see `run`."""
+        return self.run(instructions=whole("n", n), idle_seconds=idle_seconds, progress=progress)
 
     def run(
         self,
@@ -274,9 +274,12 @@ class Machine(Part):
         scheduler: Scheduler | None = None,
         sleep: bool = False,
         wait_for_input: bool = False,
+        idle_seconds: float | None = None,
         progress: ProgressLike = None,
     ) -> Stop:
         """Runs until the first of the given ends; without any, until the guest stops or Ctrl-C.
+
+        A replay without any goes on to the end of its recording, past what stopped the recorded machine on the way.
 
         Args:
             instructions: How many instructions from here.
@@ -291,6 +294,10 @@ class Machine(Part):
                 to the next thing that happens.
             wait_for_input: A processor that waits for input goes on waiting for what other threads may send; otherwise
                 the run ends there, "halted".
+            idle_seconds: Virtual seconds that the processor may wait without executing an instruction before the run ends,
+                "idle": a processor that waits while only timers tick would keep a run for ever. `math.inf` sets no limit.
+                None sets 60, but none where `cycles` or `seconds` say how long the run may last, with `wait_for_input`,
+                and in a replay.
             progress: Called with what is done and what there is in all, of the instructions or else of the cycles that
                 the run may take; in a replay, of the recording's rest. True for a bar on standard error.
 
@@ -308,6 +315,7 @@ class Machine(Part):
         cycles = whole_or_none("cycles", cycles)
         seconds = None if seconds is None else real("seconds", seconds)
         pc = whole_or_none("pc", pc, most=0xFFFF)
+        idle_seconds = None if idle_seconds is None else real("idle_seconds", idle_seconds, infinite=True)
         scheduler = scheduler_of(scheduler)
         sleep, wait_for_input = flag("sleep", sleep), flag("wait_for_input", wait_for_input)
         hearer = hearer_of(progress, "running")
@@ -324,6 +332,7 @@ class Machine(Part):
             scheduler=scheduler or self._scheduler,
             sleep=sleep,
             wait_for_input=wait_for_input,
+            idle_seconds=idle_seconds,
             progress=hearer,
         )
 
@@ -345,6 +354,7 @@ class Machine(Part):
             output_start=start,
             scheduler=scheduler_of(scheduler) or self._scheduler,
             sleep=False,
+            idle_seconds=None,
             wait_for_input=False,
             progress=hearer,
         )
@@ -353,11 +363,15 @@ class Machine(Part):
         """Ends the run that another thread is in, with the reason "interrupted"; without one, does nothing."""
         self._session.stop()
 
-    def trace_bus(self, instructions: int = 1) -> list[BusCycle]:
-        """Executes `instructions`, at most 100,000, and gives every bus cycle of them, dummy reads and writes too."""
+    def trace_bus(self, instructions: int = 1, *, idle_seconds: float | None = None) -> list[BusCycle]:
+        """Executes `instructions`, at most 100,000, and returns every bus cycle of them, dummy reads and writes too.
+
+        A processor that waits for `idle_seconds` (as in `run`) ends the trace with what there was until then.
+        """
         instructions = whole("instructions", instructions, most=TRACE_INSTRUCTIONS_MAX)
+        idle_seconds = None if idle_seconds is None else real("idle_seconds", idle_seconds, infinite=True)
         self._about_to_run()
-        return self._session.trace_bus(instructions)
+        return self._session.trace_bus(instructions, idle_seconds)
 
     def _about_to_run(self) -> None:
         if self._before_first_run is not None:

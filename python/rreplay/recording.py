@@ -58,7 +58,8 @@ class Recording(Handle):
     Args:
         path: The file.
         salvage: Open a damaged or truncated file up to its last good part, instead of raising.
-        progress: Called with what is read and what there is in all, in bytes; True for a bar on standard error.
+        progress: Called with what is checked and what there is in all, in bytes before compression; True for a bar on
+            standard error.
 
     Raises:
         NotARecording: The file is something else, or of an unknown format version.
@@ -69,9 +70,7 @@ class Recording(Handle):
     def __init__(self, path: PathLike, *, salvage: bool = False, progress: ProgressLike = None) -> None:
         self._salvage = flag("salvage", salvage)
         hearer = hearer_of(progress, "opening")
-        self._opened: _core.RecordingFile | None = _core.RecordingFile(path_of("path", path), self._salvage)
-        if hearer is not None:
-            Progress(hearer, self._opened.size).finish()
+        self._opened: _core.RecordingFile | None = _core.RecordingFile(path_of("path", path), self._salvage, hearer)
 
     @property
     def _file(self) -> _core.RecordingFile:
@@ -354,7 +353,7 @@ class LiveRecording(Recording):
         if not self._finished:
             raise NotThere(f"{self._path} is still being recorded: leave the with block, or call finish(), first")
         if self._opened is None:
-            self._opened = _core.RecordingFile(os.fspath(self._path), False)
+            self._opened = _core.RecordingFile(os.fspath(self._path), False, None)
         return self._opened
 
     def __repr__(self) -> str:

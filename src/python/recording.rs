@@ -35,8 +35,16 @@ pub struct PyRecordingFile {
 #[pymethods]
 impl PyRecordingFile {
     #[new]
-    fn open(py: Python<'_>, path: PathBuf, salvage: bool) -> PyResult<Self> {
-        let recording = py.detach(|| Recording::open(&path, salvage)).or_raise(py)?;
+    #[pyo3(signature = (path, salvage, progress))]
+    fn open(py: Python<'_>, path: PathBuf, salvage: bool, progress: Option<Py<PyAny>>) -> PyResult<Self> {
+        let callbacks = Arc::new(Callbacks::default());
+        // How much there is in all is not known while the frames are being found.
+        let mut report = |done: u64, total: u64| {
+            callbacks.progress(progress.as_ref(), (total > 0).then_some((done, total)))
+        };
+        let opened = py.detach(|| Recording::open_with(&path, salvage, &mut report));
+        callbacks.outcome()?;
+        let recording = opened.or_raise(py)?;
         let header = recording.header();
         let names = Names { char_devices: header.chars.clone(), subsystems: header.subsystems.clone() };
         Ok(Self { recording: Shared::new(recording), names: Arc::new(names) })

@@ -191,10 +191,17 @@ impl PySession {
         Ok(instructions.into_iter().map(PyInstruction::from).collect())
     }
 
-    fn trace_bus(&self, py: Python<'_>, instructions: u64) -> PyResult<Vec<PyBusCycle>> {
+    #[pyo3(signature = (instructions, idle_seconds))]
+    fn trace_bus(
+        &self,
+        py: Python<'_>,
+        instructions: u64,
+        idle_seconds: Option<f64>,
+    ) -> PyResult<Vec<PyBusCycle>> {
         self.callbacks.begin();
         *lock(&self.stop) = false;
-        let cycles = self.ask(py, |session| session.trace_bus(instructions, &mut || self.interrupted()))?;
+        let request = RunRequest { instructions: Some(instructions), idle_seconds, ..RunRequest::default() };
+        let cycles = self.ask(py, |session| session.trace_bus(request, &mut || self.interrupted()))?;
         self.callbacks.outcome()?;
         Ok(cycles.or_raise(py)?.into_iter().map(PyBusCycle::from).collect())
     }
@@ -222,7 +229,8 @@ impl PySession {
     }
 
     #[pyo3(signature = (
-        *, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input, progress
+        *, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input, idle_seconds,
+        progress
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn run(
@@ -237,6 +245,7 @@ impl PySession {
         scheduler: Option<&str>,
         sleep: bool,
         wait_for_input: bool,
+        idle_seconds: Option<f64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<PyStop> {
         self.callbacks.begin();
@@ -247,8 +256,17 @@ impl PySession {
         };
         let output = output.map(|wanted| self.callbacks.output_test(wanted, start)).transpose()?;
         let scheduler = self::scheduler(py, scheduler)?;
-        let request =
-            RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
+        let request = RunRequest {
+            instructions,
+            cycles,
+            seconds,
+            pc,
+            output,
+            scheduler,
+            sleep,
+            wait_for_input,
+            idle_seconds,
+        };
         let extent = match progress {
             Some(_) => {
                 let bounds = RunRequest { instructions, cycles, seconds, ..RunRequest::default() };

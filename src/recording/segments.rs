@@ -193,6 +193,12 @@ impl Recording {
     ) -> Result<Verification, Error> {
         let mut clock = crate::host::RunningClock::default();
         clock.start();
+        // A second replay, of a recording that does not hold, does not seem to begin again.
+        let mut reached = self.start().icount;
+        let progress = &mut |icount: u64| {
+            reached = reached.max(icount);
+            progress(reached)
+        };
         let jobs = jobs.clamp(1, JOBS_MAX);
         let whole = || vec![Part { from: None, to: None }];
         // A recording whose snapshots do not hold is told so by the replay that comes to the first of them.

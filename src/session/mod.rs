@@ -483,18 +483,17 @@ impl Session {
         self.settle()
     }
 
-    /// Runs `instructions` and shows every bus cycle of them, dummy accesses and interrupt sequences too. The trace is
-    /// kept in memory, 24 bytes a cycle; interrupted, it is what there was until then.
+    /// Runs and shows every bus cycle, dummy accesses and interrupt sequences too. The trace is kept in memory, 24 bytes a
+    /// cycle; interrupted, it is what there was until then.
     ///
     /// # Errors
     /// As for [`run`](Session::run).
     pub fn trace_bus(
         &self,
-        instructions: u64,
+        request: RunRequest,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<BusCycle>, Error> {
         self.world().guest.start_trace();
-        let request = RunRequest { instructions: Some(instructions), ..RunRequest::default() };
         let result = self.run(request, interrupted);
         let trace = self.world().guest.take_trace();
         result.map(|_| trace)

@@ -305,7 +305,7 @@ impl Session {
         }
     }
 
-    /// Player: whether nothing is left of the recording but what marks its end here.
+    /// Player: whether nothing is left of the recording but what marks its end here, so that a shutdown is what it ends with.
     fn log_ends_here(&self) -> Result<bool, Error> {
         let mut world = self.world();
         let here = world.guest.position();

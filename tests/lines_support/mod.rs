@@ -110,7 +110,12 @@ impl Pulsed {
     }
 
     fn trace(&self, cycles: usize) -> Vec<BusCycle> {
-        let mut traced = self.session().trace_bus(cycles as u64, &mut || false).expect("it runs");
+        let mut traced = self
+            .session()
+            .trace_bus(RunRequest { instructions: Some(cycles as u64), ..RunRequest::default() }, &mut || {
+                false
+            })
+            .expect("it runs");
         traced.truncate(cycles);
         traced
     }
