@@ -60,7 +60,7 @@ fn a_divergence_in_one_line() {
         old.to_string(),
         "the replay diverged at icount 1000 (cycle 2666): the log has no more events; the replay came to an interrupt. It \
          was recorded in format version 3, by an older engine, whose chips behaved otherwise in some cycles: that may be \
-         why, and a release that writes version 3 replays it"
+         why; a release that writes version 3 replays it"
     );
     let snapshot = |position| {
         let event = Event::Snapshot { number: 3 };

@@ -201,18 +201,14 @@ pub struct Divergence {
     pub older_format: Option<u16>,
 }
 
-/// What is said of a recording of an older engine.
-pub(super) struct OlderFormat(pub u16);
-
-impl fmt::Display for OlderFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.0;
-        write!(
-            f,
-            "format version {version}, by an older engine, whose chips behaved otherwise in some cycles: that may be why, \
-             and a release that writes version {version} replays it"
-        )
-    }
+/// What is said of a recording of an older engine, and what to do about it.
+pub(super) fn older_engine(format_version: u16) -> [String; 2] {
+    [
+        format!(
+            "format version {format_version}, by an older engine, whose chips behaved otherwise in some cycles"
+        ),
+        format!("that may be why; a release that writes version {format_version} replays it"),
+    ]
 }
 
 impl Divergence {
@@ -262,7 +258,7 @@ impl fmt::Display for Divergence {
             write!(f, ". All digests agreed up to {position}")?;
         }
         if let Some(version) = self.older_format {
-            write!(f, ". It was recorded in {}", OlderFormat(version))?;
+            write!(f, ". It was recorded in {}", older_engine(version).join(": "))?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The report of a divergence, as a person reads it on a terminal: what was expected and what came, where the first
 //! difference is, and what led there. At most some 40 lines of some 100 columns; the rest is in the [`Divergence`].
 
-use super::divergence::OlderFormat;
+use super::divergence::older_engine;
 use super::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
 use crate::log::event::{Event, StampedEvent};
 use std::fmt::{Display, Formatter, Result};
@@ -65,7 +65,9 @@ fn facts(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
         fact(f, "queued", queued)?;
     }
     if let Some(version) = divergence.older_format {
-        fact(f, "recorded in", OlderFormat(version))?;
+        let [recorded, so] = older_engine(version);
+        fact(f, "recorded in", recorded)?;
+        fact(f, "", so)?;
     }
     match divergence.lock_holder {
         Some(holder) if matches!(divergence.found, Found::Stuck(_)) => {
