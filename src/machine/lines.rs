@@ -184,7 +184,14 @@ impl Lines {
     }
 
     /// See [`Bus::lines_active`](crate::bus::Bus::lines_active).
+    #[inline]
     pub fn matter_at(&mut self, now: u64, slots: &Slots) -> bool {
+        // Where nothing is held and nothing changes, nothing was held lately either.
+        let quiet = !self.are_active() && self.next_change > now && self.irq.past & POLLED == 0;
+        !quiet && self.were_active_at(now, slots)
+    }
+
+    fn were_active_at(&mut self, now: u64, slots: &Slots) -> bool {
         self.catch_up(now, slots);
         self.are_active() || self.next_change <= now || self.irq.past & POLLED != 0
     }

@@ -250,7 +250,9 @@ impl Machine {
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>),
     ) {
         let at = self.cpu.position();
-        self.lines.catch_up(at.cycles, &self.slots);
+        if self.lines.next_change() < at.cycles {
+            self.lines.catch_up(at.cycles, &self.slots);
+        }
         let mut memory = BusMaster { memory: &mut self.memory, hooks: &mut self.hooks, at, slot };
         let before = CpuRegisters { a: self.cpu.a, x: self.cpu.x, y: self.cpu.y, returned: false };
         let mut registers = before;

@@ -10,6 +10,8 @@ use std::fmt::{Display, Formatter, Result};
 const DIFFERENCES_SHOWN: usize = 8;
 const INSTRUCTIONS_SHOWN: usize = 9;
 const EVENTS_SHOWN: usize = 6;
+/// Columns that a sentence may take.
+const TEXT_COLUMNS: usize = 84;
 /// Columns that a value may take.
 const VALUE_COLUMNS: usize = 30;
 
@@ -59,7 +61,9 @@ fn facts(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
         fact(f, "still equal", matching.join(", "))?;
     }
     if let Some(cause) = &divergence.likely_cause {
-        fact(f, "likely cause", cause)?;
+        for (number, row) in rows(cause).into_iter().enumerate() {
+            fact(f, if number == 0 { "likely cause" } else { "" }, row)?;
+        }
     }
     match divergence.last_matching_digest {
         Some(position) => fact(f, "digests", format_args!("all agreed up to {position}"))?,
@@ -78,6 +82,23 @@ fn facts(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
         }
         _ => Ok(()),
     }
+}
+
+/// A text in rows that fit beside the names of the facts.
+fn rows(text: &str) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    for word in text.split(' ') {
+        let fits = |row: &String| row.is_empty() || row.chars().count() + word.chars().count() < TEXT_COLUMNS;
+        match rows.last_mut().filter(|row| fits(row)) {
+            Some(row) => {
+                let gap = if row.is_empty() { "" } else { " " };
+                row.push_str(gap);
+                row.push_str(word);
+            }
+            None => rows.push(word.to_owned()),
+        }
+    }
+    rows
 }
 
 /// The event that was expected, with where it stands.

@@ -9,6 +9,9 @@ use crate::units::Position;
 
 use super::{Cpu, LastPoll, Status};
 
+/// No clock comes so far: a mark on a cycle.
+const CROSSED: u64 = 1 << 63;
+
 /// Registers and counters unpacked from a [`Cpu`], with the bus.
 ///
 /// `CMOS` is true for the W65C02S. `PLAIN` is true while the instruction lies in plain memory, as [`Bus::plain_code`] has
@@ -31,7 +34,7 @@ pub(super) struct Core<'a, B: Bus, const CMOS: bool, const PLAIN: bool> {
     pub di: u8,
     pub cycles: u64,
     pub icount: u64,
-    /// The cycle at which the last taken NMOS branch without page crossing ended.
+    /// The cycle at which the last taken NMOS branch ended, with [`CROSSED`] if it crossed a page.
     branch_end: u64,
     /// The cycle at which the last instruction with another rule than the usual one ended, and that rule.
     quirk_end: u64,
@@ -74,15 +77,12 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         cpu.icount = self.icount;
         cpu.last_poll = if self.branch_end == self.cycles {
             LastPoll::Branch
+        } else if self.branch_end == self.cycles | CROSSED {
+            // Said only where it matters: what was seen at the second poll is looked for there.
+            let first = self.bus.irq_at(self.cycles - 4) && !self.bus.irq_at(self.cycles - 2);
+            if first { LastPoll::First } else { LastPoll::Usual }
         } else if self.quirk_end == self.cycles {
-            match self.quirk {
-                // Said only where it matters: what was seen at the second poll is looked for there.
-                LastPoll::Twice if self.bus.irq_at(self.cycles - 4) && !self.bus.irq_at(self.cycles - 2) => {
-                    LastPoll::First
-                }
-                LastPoll::Twice => LastPoll::Usual,
-                other => other,
-            }
+            self.quirk
         } else {
             LastPoll::Usual
         };
@@ -246,7 +246,7 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
     #[inline(always)]
     pub fn mark_crossing(&mut self) {
         if !CMOS {
-            self.mark(LastPoll::Twice);
+            self.branch_end = self.cycles | CROSSED;
         }
     }
 

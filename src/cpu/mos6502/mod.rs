@@ -16,7 +16,7 @@
 //!
 //! A call with `cycles` below the deadline always makes progress, an instruction or an interrupt sequence, unless
 //! [`Bus::accept`] answers `false` or the CPU is halted. Where calls end has no influence on what the guest does: the
-//! chip's own rules (`interrupt.rs`) decide from the cycle at which a line became active.
+//! chip's own rules (`interrupt.rs`) decide from what the lines were in the cycles in which it polls them.
 //!
 //! # Documented choices
 //!
@@ -128,8 +128,6 @@ enum LastPoll {
     Never = 4,
     /// Twice, as a taken branch that crosses a page: at the first poll IRQ was held, and at the second no longer.
     First = 5,
-    /// Twice, while the run loop goes on: what came of it is said when somebody looks.
-    Twice = 6,
 }
 
 macro_rules! enum_field {
