@@ -117,13 +117,13 @@ impl Bus for Machine {
         self.irq
     }
     #[inline(always)]
-    fn irq_held(&self) -> bool {
+    fn lines_active(&mut self, _: u64) -> bool {
         self.irq
     }
     fn nmi_at(&mut self, _: u64) -> bool {
         false
     }
-    fn acknowledge_nmi(&mut self) {}
+    fn acknowledge_nmi(&mut self, _: u64) {}
     fn accept(&mut self, _: Interrupt, _: Position) -> bool {
         true
     }

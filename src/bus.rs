@@ -28,6 +28,9 @@ pub enum Exception {
     Stop = 2,
 }
 
+/// How many cycles before an instruction boundary a poll looks back, at most.
+pub const POLL_DEPTH: u64 = 3;
+
 /// Address space, interrupt lines and deadline, as one CPU sees them.
 ///
 /// `at.cycles` is the exact clock cycle of the access, `at.icount` the number of instructions retired before the one
@@ -84,17 +87,25 @@ pub trait Bus {
     /// held, so that the caller calls `run` again and the interrupt is looked at.
     fn lower_deadline(&mut self);
 
-    /// Whether the IRQ line was held at the end of cycle `cycle`.
+    /// Whether the IRQ line was held at the end of cycle `cycle`: one of the last few, or the one that comes next, with the
+    /// line as it stands.
     fn irq_at(&mut self, cycle: u64) -> bool;
 
-    /// Whether the IRQ line is held now, whatever the cycle: a cheap test for CLI, PLP and RTI.
-    fn irq_held(&self) -> bool;
-
-    /// Whether an NMI edge, not yet acknowledged, had been seen by the end of cycle `cycle`.
+    /// Whether an NMI edge, not yet acknowledged, had been seen by the end of cycle `cycle`; which cycles, as for IRQ.
     fn nmi_at(&mut self, cycle: u64) -> bool;
 
-    /// The CPU takes the latched NMI edge.
-    fn acknowledge_nmi(&mut self);
+    /// Whether a poll at the boundary before cycle `now` may see anything, or a line is active now: a test to be made before
+    /// each run, so that quiet lines cost nothing. To override only for speed; `true` too often costs no more than that.
+    fn lines_active(&mut self, now: u64) -> bool {
+        self.nmi_at(now) || (now.saturating_sub(POLL_DEPTH)..=now).any(|cycle| self.irq_at(cycle))
+    }
+
+    /// The CPU takes the latched NMI edge, and with it any other that was seen by the end of cycle `through`.
+    fn acknowledge_nmi(&mut self, through: u64);
+
+    /// In the cycles `first..=last`, which are over, the CPU saw no NMI edge: a line that fell in them and is still low a cycle
+    /// later counts as having fallen then, and a pulse that was over by then is lost. For buses whose NMI line falls.
+    fn overlook_nmi(&mut self, _first: u64, _last: u64) {}
 
     /// The CPU is about to accept `interrupt`. Recorded; in replay `false` means that the log has no interrupt here,
     /// and the CPU must leave it pending and return from `run`.

@@ -8,7 +8,7 @@ use crate::machine::rom::RomError;
 use crate::machine::{Fault, SectionError};
 use crate::memory::MemoryError;
 use crate::replay::{Divergence, ReplayError};
-use crate::snapshot::{RecordedError, SnapshotError};
+use crate::snapshot::SnapshotError;
 
 /// Whatever can go wrong in the use of a [`Session`](crate::session::Session) or a
 /// [`Recording`](crate::recording::Recording).
@@ -70,7 +70,10 @@ impl Error {
             Error::Rom(_) => "RomError",
             Error::Log(LogError::NotARecording { .. }) => "NotARecording",
             Error::Log(
-                LogError::Damaged { .. } | LogError::HeaderDamaged { .. } | LogError::Chunk { .. },
+                LogError::Damaged { .. }
+                | LogError::HeaderDamaged { .. }
+                | LogError::Chunk { .. }
+                | LogError::Snapshot { .. },
             ) => "DamagedLog",
             Error::Log(LogError::NewerVersion { .. }) | Error::Mismatch(_) => "MismatchError",
             Error::Log(LogError::OtherProcess { .. }) => "StateError",
@@ -114,15 +117,6 @@ impl From<ReplayError> for Error {
             | ReplayError::NoSuchNet { .. }
             | ReplayError::NoSuchBlock { .. } => Error::Argument(error.to_string()),
             ReplayError::BadState { .. } => Error::Snapshot(SnapshotError::Damaged(error.to_string())),
-        }
-    }
-}
-
-impl From<RecordedError> for Error {
-    fn from(error: RecordedError) -> Self {
-        match error {
-            RecordedError::Log(error) => error.into(),
-            RecordedError::Snapshot(error) => error.into(),
         }
     }
 }

@@ -54,6 +54,10 @@ bugs! {
     CheckpointNotLogged "a timer's checkpoint not logged",
     /// A search passes over a stretch that it should look through.
     SearchSkipsStretch "a stretch passed over",
+    /// A replay does not look at what a snapshot says was touched.
+    TouchedNotCompared "what was touched not compared",
+    /// A replay does not compare its state with that of a snapshot.
+    SnapshotNotCompared "a snapshot not compared with the run",
     /// A snapshot does not say what was written before it.
     TouchForgotten "writes left out of what was touched",
 }

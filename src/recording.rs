@@ -1,6 +1,5 @@
 //! Recordings as users see them: opened, listed, verified, replayed.
 
-use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::foreign::machine_name;
 use crate::log::{
@@ -8,10 +7,11 @@ use crate::log::{
 };
 use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
+use crate::persist::Digest;
 use crate::replay::OWN_SUBSYSTEMS;
-use crate::session::{CHAOS, RunRequest, Session};
+use crate::session::{CHAOS, Session};
 use crate::snapshot::{self, Snapshot};
-use crate::sync::Shared;
+use crate::sync::{Lazy, Shared};
 use crate::units::{EventOrdinal, Position};
 use std::path::Path;
 
@@ -22,15 +22,17 @@ pub use segments::JOBS_MAX;
 /// The longest transcript that is put together in memory: a small file may hold any amount of it, compressed.
 pub const OUTPUT_BYTES_MAX: usize = 16 << 20;
 
-/// Instructions that a verification runs between two reports of its progress.
-const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
+/// Events at a recording's end that tell it from others: its shutdown, digest and end.
+const FINGERPRINT_EVENTS: u64 = 3;
 
-/// A recording file, opened for reading. Opening it executes nothing.
-#[derive(Debug)]
+/// A recording file, opened for reading. Opening it executes nothing. A clone is another handle on the same.
+#[derive(Clone, Debug)]
 pub struct Recording {
     /// Shared with every replay and iterator: all read the file that was opened, even if another takes its path.
     reader: Shared<LogReader>,
-    origin: Origin,
+    origin: Shared<Origin>,
+    /// Set once all of it was found to be right.
+    verified: Shared<Lazy<()>>,
 }
 
 /// What a recording was made on.
@@ -49,7 +51,7 @@ pub struct Verification {
     pub ok: bool,
     /// Where the replay ended.
     pub icount: u64,
-    /// Parts that were replayed on their own.
+    /// Parts from a snapshot, or the start, to the next, or the end: each ends in the state that the next begins with.
     pub segments: u64,
     /// Events consumed.
     pub events: u64,
@@ -65,15 +67,35 @@ impl Recording {
     /// # Errors
     /// A file that is missing, no recording, of a later version, or (without `salvage`) damaged.
     pub fn open(path: &Path, salvage: bool) -> Result<Recording, Error> {
-        Self::from_reader(if salvage { LogReader::open_salvage(path)? } else { LogReader::open(path)? })
+        Self::open_with(path, salvage, &mut |_, _| true)
     }
 
-    /// As [`open`](Recording::open), for what was just recorded: from its own file, whatever its path leads to by now.
+    /// As [`open`](Recording::open). `progress` is told now and then how many bytes of the recording have been checked, and
+    /// how many there are (0 before that is known); `false` stops.
     ///
     /// # Errors
-    /// As for [`open`](Recording::open).
-    pub fn open_written(written: &WrittenFile) -> Result<Recording, Error> {
-        Self::from_reader(LogReader::open_written(written)?)
+    /// As for [`open`](Recording::open), or [`LogError::Stopped`](crate::log::LogError::Stopped).
+    pub fn open_with(
+        path: &Path,
+        salvage: bool,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Recording, Error> {
+        Self::from_reader(match salvage {
+            true => LogReader::open_salvage_with(path, progress)?,
+            false => LogReader::open_with(path, progress)?,
+        })
+    }
+
+    /// As [`open_with`](Recording::open_with), for what was just recorded: from its own file, whatever its path leads to by
+    /// now.
+    ///
+    /// # Errors
+    /// As for [`open_with`](Recording::open_with).
+    pub fn open_written(
+        written: &WrittenFile,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Recording, Error> {
+        Self::from_reader(LogReader::open_written(written, progress)?)
     }
 
     /// As [`open`](Recording::open), for a recording in memory.
@@ -94,7 +116,7 @@ impl Recording {
             Some(name) => Origin::Machine(name),
             None => Origin::Board(Box::new(Board::from_toml(described)?)),
         };
-        Ok(Self { reader: Shared::new(reader), origin })
+        Ok(Self { reader: Shared::new(reader), origin: Shared::new(origin), verified: Shared::default() })
     }
 
     /// The file's reader, shared by all that reads it.
@@ -112,7 +134,7 @@ impl Recording {
     /// # Errors
     /// [`Error::State`] for a recording of a machine that is not ours: only that machine can replay it.
     pub fn board(&self) -> Result<&Board, Error> {
-        match &self.origin {
+        match &*self.origin {
             Origin::Board(board) => Ok(board),
             Origin::Machine(name) => Err(Error::State(format!(
                 "{} was recorded on a machine of its own, {name:?}, and not on a board of rreplay: that machine \
@@ -124,7 +146,7 @@ impl Recording {
 
     /// The name of the machine it was made on, when that is not one of ours; see [`crate::foreign`].
     pub fn machine(&self) -> Option<&str> {
-        match &self.origin {
+        match &*self.origin {
             Origin::Board(_) => None,
             Origin::Machine(name) => Some(name),
         }
@@ -133,6 +155,21 @@ impl Recording {
     /// What tells it from every other recording.
     pub fn id(&self) -> RecordingId {
         self.reader.id()
+    }
+
+    /// A hash by which it is told from every other recording, also from one of the same machine at the same start: of its
+    /// header, its extent, and its last events, the last digest of which has a hash of all events before it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn fingerprint(&self) -> Result<Digest, Error> {
+        let (end, count) = (self.end(), self.reader.events_count());
+        let mut told = format!("{} {} {} {count}", self.id(), self.size(), end);
+        for event in self.reader.events_from(EventOrdinal(count.saturating_sub(FINGERPRINT_EVENTS)))? {
+            let StampedEvent { position, event, .. } = event?;
+            told += &format!(" {position} {event}");
+        }
+        Ok(Digest::of(told.as_bytes()))
     }
 
     /// What the file says of itself.
@@ -215,7 +252,7 @@ impl Recording {
     /// The number of the console among the character devices. That of a machine that is not ours is its first one.
     pub(crate) fn console(&self) -> Option<usize> {
         let chars = &self.reader.header().chars;
-        match &self.origin {
+        match &*self.origin {
             Origin::Board(board) => {
                 board.console.as_ref().and_then(|name| chars.iter().position(|other| other == name))
             }
@@ -309,61 +346,23 @@ impl Recording {
         Ok(session)
     }
 
-    /// Replays everything and compares every event and digest. `images` are as for
-    /// [`replay_with`](Recording::replay_with). `progress` is told the icount now and then; `false` stops.
-    ///
-    /// # Errors
-    /// A divergence, a file that cannot be read, or [`Error::State`] when `progress` stopped it.
-    pub fn verify(
-        &self,
-        scheduler: Scheduler,
-        images: &[ImageInput],
-        progress: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<Verification, Error> {
-        let mut clock = crate::host::RunningClock::default();
-        clock.start();
-        let session = self.replay_with(images)?;
-        let mut icount = self.start().icount;
-        loop {
-            let request = RunRequest {
-                instructions: Some(PROGRESS_INSTRUCTIONS),
-                scheduler: Some(scheduler),
-                ..RunRequest::default()
-            };
-            let stop = match session.run(request, &mut || !progress(icount)) {
-                // What the board forbids the program did in the recorded run too, and went on from there.
-                Err(Error::Fault(_)) => continue,
-                stop => stop?,
-            };
-            icount = stop.position.icount;
-            match stop.reason {
-                "end" => {
-                    // A short recording is through before anybody was asked.
-                    progress(icount);
-                    break;
-                }
-                "interrupted" => {
-                    return Err(Error::State("the verification was stopped before its end".into()));
-                }
-                // A shutdown is followed by the final digest.
-                _ => {}
-            }
-        }
-        self.verified(icount, 1, &clock)
+    /// Whether a verification of this recording has found it to be right, all of it.
+    pub fn is_verified(&self) -> bool {
+        self.verified.get().is_some()
     }
 
-    fn verified(
-        &self,
-        icount: u64,
-        segments: u64,
-        clock: &crate::host::RunningClock,
-    ) -> Result<Verification, Error> {
+    fn set_verified(&self) {
+        // Once is enough.
+        let _ = self.verified.set(());
+    }
+
+    fn verified(&self, icount: u64, clock: &crate::host::RunningClock) -> Result<Verification, Error> {
         let info = self.info();
         let digests = info.kinds.iter().find(|(kind, _)| *kind == EventKind::Digest);
         Ok(Verification {
             ok: self.complete() && self.is_sealed()?,
             icount,
-            segments,
+            segments: info.snapshots + 1,
             events: info.events,
             digests: digests.map_or(0, |(_, total)| total.events),
             wall_seconds: clock.nanoseconds() as f64 / 1e9,

@@ -72,13 +72,10 @@ impl Bus for Machine {
     fn irq_at(&mut self, cycle: u64) -> bool {
         self.irq_since.is_some_and(|since| since <= cycle)
     }
-    fn irq_held(&self) -> bool {
-        self.irq_since.is_some()
-    }
     fn nmi_at(&mut self, cycle: u64) -> bool {
         self.nmi_since.is_some_and(|since| since <= cycle)
     }
-    fn acknowledge_nmi(&mut self) {
+    fn acknowledge_nmi(&mut self, _: u64) {
         self.nmi_since = None;
     }
     fn accept(&mut self, interrupt: Interrupt, at: Position) -> bool {

@@ -39,13 +39,10 @@ impl Bus for Analyser {
     fn irq_at(&mut self, _: u64) -> bool {
         false
     }
-    fn irq_held(&self) -> bool {
-        false
-    }
     fn nmi_at(&mut self, _: u64) -> bool {
         false
     }
-    fn acknowledge_nmi(&mut self) {}
+    fn acknowledge_nmi(&mut self, _: u64) {}
     fn accept(&mut self, _: Interrupt, _: Position) -> bool {
         panic!("no line is active")
     }
@@ -77,6 +74,8 @@ enum BusTrust {
     Exact,
     /// Count and writes, and the addresses of all reads but one.
     CountAndWrites,
+    /// All but the last cycle, and that it is a write; so the RAM is not compared.
+    AllButTheStore,
     Nothing,
 }
 
@@ -117,7 +116,7 @@ fn run(vector: &Value, variant: Variant, analyser: &mut Analyser, trust: BusTrus
     }
     for (address, want) in cells(wanted) {
         let got = std::mem::take(&mut analyser.ram[usize::from(address)]);
-        if got != want {
+        if got != want && trust != BusTrust::AllButTheStore {
             differences.state = Some(format!("({address:04X}) is {got:02X}, wanted {want:02X}"));
         }
     }
@@ -136,9 +135,14 @@ fn run(vector: &Value, variant: Variant, analyser: &mut Analyser, trust: BusTrus
             && pairs().count() == 1
             && pairs().all(|(got, want)| got.2 == 'r' && want.2 == 'r')
     };
+    let same_but_for_the_store = || match (analyser.cycles.split_last(), want.split_last()) {
+        (Some((got, before)), Some((want, wanted))) => before == wanted && got.2 == want.2,
+        _ => false,
+    };
     let believed = match trust {
         BusTrust::Exact => false,
         BusTrust::CountAndWrites => same_but_for_one_read(),
+        BusTrust::AllButTheStore => same_but_for_the_store(),
         BusTrust::Nothing => true,
     };
     if analyser.cycles != want && !believed {
@@ -150,15 +154,15 @@ fn run(vector: &Value, variant: Variant, analyser: &mut Analyser, trust: BusTrus
     differences
 }
 
-/// Runs a file; `trust` gives for an opcode and an initial P whether the final state counts, and how far the bus does.
-fn check(name: &str, variant: Variant, trust: impl Fn(u8, u8) -> (bool, BusTrust)) {
+/// Runs a file; `trust` gives for an opcode and its vector whether the final state counts, and how far the bus does.
+fn check(name: &str, variant: Variant, trust: impl Fn(u8, &Value) -> (bool, BusTrust)) {
     let Some(vectors) = open(name) else { return };
     let mut analyser = Analyser { ram: Box::new([0; 0x10000]), cycles: Vec::new(), exceptions: Vec::new() };
     let (mut count, mut exact, mut failures) = (0, 0, Vec::new());
     for vector in vectors {
         let title = vector["name"].as_str().expect("a name").to_owned();
         let opcode = u8::from_str_radix(&title[..2], 16).expect("names start with the opcode");
-        let (state, bus) = trust(opcode, number(&vector["initial"]["p"]) as u8);
+        let (state, bus) = trust(opcode, &vector);
         let differences = run(&vector, variant, &mut analyser, bus);
         count += 1;
         exact += u32::from(bus == BusTrust::Exact);
@@ -173,11 +177,21 @@ fn check(name: &str, variant: Variant, trust: impl Fn(u8, u8) -> (bool, BusTrust
     assert!(count > 30_000, "the file has only {count} vectors");
 }
 
+/// Whether an indexed store crosses a page: the cycle before the store reads the address without the carry.
+fn carries(vector: &Value) -> bool {
+    let cycles = vector["cycles"].as_array().expect("rows");
+    let page = |ago: usize| number(&cycles[cycles.len() - ago][0]) >> 8;
+    page(1) != page(2)
+}
+
 #[test]
 fn nmos_vectors_agree_in_registers_ram_and_every_bus_cycle() {
-    check("nmos6502.jsonl.gz", Variant::Nmos6502, |opcode, _| match opcode {
+    check("nmos6502.jsonl.gz", Variant::Nmos6502, |opcode, vector| match opcode {
         // The NOPs with an absolute address lack their last read in the vectors; the chip makes it.
         0x0C | 0x1C | 0x3C | 0x5C | 0x7C | 0xDC | 0xFC => (true, BusTrust::Nothing),
+        // SHA, TAS, SHY, SHX: where the index carries, the vectors have what an emulator does and no chip; cpu_unstable.rs has
+        // what chips do. Where it does not, both are the same.
+        0x93 | 0x9B | 0x9C | 0x9E | 0x9F if carries(vector) => (true, BusTrust::AllButTheStore),
         _ => (true, BusTrust::Exact),
     });
 }
@@ -185,7 +199,8 @@ fn nmos_vectors_agree_in_registers_ram_and_every_bus_cycle() {
 #[test]
 fn w65c02_vectors_agree_in_registers_and_ram_and_in_undisputed_bus_cycles() {
     const D: u8 = 0x08;
-    check("w65c02.jsonl.gz", Variant::W65c02, |opcode, p| {
+    check("w65c02.jsonl.gz", Variant::W65c02, |opcode, vector| {
+        let p = number(&vector["initial"]["p"]) as u8;
         let column = opcode & 0x1F;
         let arithmetic = matches!(opcode & 0xE0, 0x60 | 0xE0)
             && matches!(column, 0x01 | 0x05 | 0x09 | 0x0D | 0x11 | 0x12 | 0x15 | 0x19 | 0x1D);

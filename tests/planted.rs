@@ -18,7 +18,10 @@ use rreplay::planted::{Bug, plant};
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest};
 use rreplay::sync::{Arc, Mutex, lock};
-use rreplay::testing::{Perturbation, Scenario, SmallDisk, TravelCase, check_record_replay, check_travel};
+use rreplay::testing::{
+    ForgeryCase, ForgeryReport, Perturbation, Scenario, SmallDisk, TravelCase, check_forgeries,
+    check_record_replay, check_travel,
+};
 use rreplay::units::Position;
 use session_support::{COUNTER, PRINTER, instructions, machine, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +37,7 @@ const NETS: &[(&str, Net)] = &[
     ("perturbed device", perturbed_device),
     ("snapshots", snapshots),
     ("time travel", time_travel),
+    ("forgeries", forgeries),
 ];
 
 /// The net that must catch it; others may. The first two are the model checker's.
@@ -50,6 +54,8 @@ const CAUGHT_BY: &[(Bug, &str)] = &[
     (Bug::SnapshotSkipsEvent, "snapshots"),
     (Bug::CheckpointNotLogged, "scenarios"),
     (Bug::SearchSkipsStretch, "time travel"),
+    (Bug::TouchedNotCompared, "forgeries"),
+    (Bug::SnapshotNotCompared, "forgeries"),
     (Bug::TouchForgotten, "time travel"),
 ];
 
@@ -97,6 +103,19 @@ fn draw(bug: Option<Bug>) -> Vec<(&'static str, Option<String>)> {
         .collect();
     plant(None);
     drawn
+}
+
+/// Recordings with a lie in them, the same each time.
+fn forgeries() -> Result<(), String> {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let mut report = ForgeryReport::default();
+    for _ in 0..20 {
+        let case =
+            proptest::arbitrary::any::<ForgeryCase>().new_tree(&mut runner).map_err(|e| e.to_string())?;
+        check_forgeries(&case.current(), &mut report)?;
+    }
+    Ok(())
 }
 
 /// The oracle over generated scenarios, the same each time.

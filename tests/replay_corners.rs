@@ -161,6 +161,7 @@ fn divergence(found: Found) -> Divergence {
         lock_holder: None,
         executed: vec![],
         narrowed: None,
+        likely_cause: None,
     }
 }
 

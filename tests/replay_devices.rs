@@ -349,7 +349,8 @@ fn what_a_host_asks_for_acts_where_it_did_and_a_player_ignores_its_own() {
     }
     let session = made.recording.replay().unwrap();
     session.shutdown(ShutdownCause::HostReset).unwrap();
-    let stop = session.run(RunRequest::default(), &mut || false).unwrap();
+    let within = RunRequest { instructions: Some(1000), ..RunRequest::default() };
+    let stop = session.run(within, &mut || false).unwrap();
     assert_eq!(stop.shutdown, Some("host_error"), "the recorded one, at its place");
     assert_eq!(made.count(|event| *event == Event::Checkpoint(Checkpoint::ResetRequested)), 2);
 }

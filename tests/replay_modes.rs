@@ -94,8 +94,8 @@ fn the_mode_table_is_the_reviewed_one() {
 fn an_interrupt_is_true_logged_or_the_logs() {
     let ask = |replay: &mut Replay| replay.interrupt(HERE, Interrupt::Nmi).unwrap();
     let mut free = none();
-    assert!(free.has_interrupt(HERE).unwrap() && ask(&mut free));
-    let (accepted, log) = record(ask);
+    assert!(!free.has_interrupt(HERE).unwrap() && ask(&mut free), "without a log there is nothing to see");
+    let (accepted, log) = record(|replay| !replay.has_interrupt(HERE).unwrap() && ask(replay));
     assert!(accepted);
     assert_eq!(events(&log), [Event::Interrupt(Interrupt::Nmi)]);
     assert_eq!(log.events[0].position, HERE);
@@ -112,8 +112,8 @@ fn an_interrupt_is_true_logged_or_the_logs() {
 fn an_exception_is_true_logged_or_the_logs() {
     let ask = |replay: &mut Replay| replay.exception(HERE, Exception::Brk).unwrap();
     let mut free = none();
-    assert!(free.has_exception(HERE).unwrap() && ask(&mut free));
-    let (passed, log) = record(ask);
+    assert!(!free.has_exception(HERE).unwrap() && ask(&mut free));
+    let (passed, log) = record(|replay| !replay.has_exception(HERE).unwrap() && ask(replay));
     assert!(passed);
     assert_eq!(events(&log), [Event::Exception(Exception::Brk)]);
     let mut replay = player(log);
@@ -219,12 +219,13 @@ fn a_read_at_once_is_the_hosts_logged_or_the_logs() {
 
 #[test]
 fn sound_out_is_the_hosts_count_logged_or_the_logs() {
-    assert_eq!(none().audio_out(HERE, || 12).unwrap(), 12);
-    let (_, log) = record(|replay| replay.audio_out(HERE, || 12).unwrap());
+    assert_eq!(none().audio_out(HERE, 15, || 12).unwrap(), 12);
+    let (_, log) = record(|replay| replay.audio_out(HERE, 15, || 12).unwrap());
     assert_eq!(events(&log), [Event::AudioOut { frames: 12 }]);
     let mut replay = player(log);
-    assert_eq!(replay.audio_out(HERE, nobody).unwrap(), 12);
-    assert!(is_divergence(replay.audio_out(HERE, nobody)));
+    assert!(is_divergence(replay.audio_out(HERE, 11, nobody)), "no host takes more than it is offered");
+    assert_eq!(replay.audio_out(HERE, 15, nobody).unwrap(), 12);
+    assert!(is_divergence(replay.audio_out(HERE, 15, nobody)));
 }
 
 #[test]
@@ -390,7 +391,7 @@ fn a_block_completion_comes_at_once_at_a_flush_or_as_logged() {
 fn a_checkpoint_is_true_logged_or_the_logs() {
     for &checkpoint in Checkpoint::ALL {
         let mut free = none();
-        assert!(free.checkpoint(checkpoint).unwrap() && free.has_checkpoint(checkpoint).unwrap());
+        assert!(free.checkpoint(checkpoint).unwrap() && !free.has_checkpoint(checkpoint).unwrap());
         let (passed, log) = record(|replay| replay.checkpoint(checkpoint).unwrap());
         assert!(passed);
         assert_eq!(events(&log), [Event::Checkpoint(checkpoint)]);

@@ -44,6 +44,7 @@ fn divergence(found: Found) -> Divergence {
         lock_holder: None,
         executed: vec![],
         narrowed: None,
+        likely_cause: None,
     }
 }
 
@@ -53,6 +54,12 @@ fn a_divergence_in_one_line() {
     assert_eq!(
         bare.to_string(),
         "the replay diverged at icount 1000 (cycle 2666): the log has no more events; the replay came to an interrupt"
+    );
+    let old = Divergence { likely_cause: Some("an older engine".to_owned()), ..bare };
+    assert_eq!(
+        old.to_string(),
+        "the replay diverged at icount 1000 (cycle 2666): the log has no more events; the replay came to an interrupt. \
+         Likely cause: an older engine"
     );
     let snapshot = |position| {
         let event = Event::Snapshot { number: 3 };

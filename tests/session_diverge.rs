@@ -216,10 +216,19 @@ fn a_replay_from_a_wrong_snapshot_is_told_where_the_right_one_differs() {
             with_page(&container, 0x34, &page)
         },
     );
-    // From the start it is not used, but its hash is in the next digest.
-    let divergence = diverge(&changed.replay().unwrap(), Scheduler::Inline);
-    assert!(matches!(&divergence.found, Found::State { subsystems, .. } if subsystems == &["events"]));
+    // From the start it is not used, but compared with the state of the run there.
     let at = changed.snapshots()[1];
+    let divergence = diverge(&changed.replay().unwrap(), Scheduler::Inline);
+    assert!(matches!(&divergence.found, Found::State { subsystems, .. } if subsystems == &["memory"]));
+    assert_eq!((divergence.at_snapshot(), divergence.position), (Some(1), at));
+    let Some(Narrowed::InLog { from, to, differences }) = &divergence.narrowed else {
+        panic!("{}", divergence.report())
+    };
+    assert_eq!(
+        (*from, *to, names(differences)),
+        (changed.snapshots()[0], at, vec!["memory.$3456".to_owned()])
+    );
+    assert!(divergence.report().to_string().contains("snapshot 1 of the file is not its state here"));
     for scheduler in SCHEDULERS {
         let divergence = diverge(&changed.replay_from(1, &[]).unwrap(), scheduler);
         let (position, cause, _, differences) = first(&divergence);

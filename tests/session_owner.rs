@@ -143,7 +143,7 @@ fn a_trace_that_is_refused_leaves_the_run_of_the_other_thread_its_own() {
     let tracing = keep_changing(
         &session,
         |session, _| {
-            if let Ok(trace) = session.trace_bus(1, &mut || false) {
+            if let Ok(trace) = session.trace_bus(instructions(1), &mut || false) {
                 assert!((2..10).contains(&trace.len()), "{} cycles in one instruction", trace.len());
             }
         },
@@ -151,7 +151,7 @@ fn a_trace_that_is_refused_leaves_the_run_of_the_other_thread_its_own() {
         &turns,
     );
     for _ in 0..300 {
-        let trace = unless_busy(|| session.trace_bus(30, &mut || false));
+        let trace = unless_busy(|| session.trace_bus(instructions(30), &mut || false));
         assert!(trace.len() >= 60, "{} cycles in 30 instructions", trace.len());
     }
     stop.store(true, Ordering::Relaxed);
@@ -194,7 +194,7 @@ fn the_end_of_an_earlier_recording_is_not_that_of_a_later_one() {
     session.finish_recording(&later).unwrap();
     session.finish_recording(&later).unwrap();
     assert_eq!(session.mode(), ReplayMode::None);
-    assert_eq!(Recording::open_written(later.file()).unwrap().end().icount, 10);
+    assert_eq!(Recording::open_written(later.file(), &mut |_, _| true).unwrap().end().icount, 10);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_recording_reads_the_file_it_wrote_whatever_its_path_leads_to() {
     let of_other = started(&other, &path);
     run(&other, instructions(33)).unwrap();
     other.finish_recording(&of_other).unwrap();
-    assert_eq!(Recording::open_written(recorded.file()).unwrap().end().icount, 10);
+    assert_eq!(Recording::open_written(recorded.file(), &mut |_, _| true).unwrap().end().icount, 10);
     assert_eq!(Recording::open(&path, false).unwrap().end().icount, 33);
 }
 

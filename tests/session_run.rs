@@ -2,12 +2,148 @@
 
 mod session_support;
 
+use rreplay::log::{LogWriter, Options};
 use rreplay::machine::HookKind;
 use rreplay::machine::board::Board;
+use rreplay::nondet::ShutdownCause;
+use rreplay::recording::Recording;
+use rreplay::session::{IDLE_SECONDS, RecordOptions};
 use rreplay::session::{RunRequest, Session};
+use rreplay::testing::SmallDisk;
 use rreplay::units::Position;
 use session_support::*;
 use std::sync::{Arc, Mutex};
+
+/// A processor that waits, and a device that asks for nothing but ticks.
+const TICKING: &str = r#"
+name = "ticking"
+[cpu]
+kind = "w65c02"
+clock_hz = 1_000_000
+[[region]]
+name = "ram"
+kind = "ram"
+start = 0x0000
+end = 0x7FFF
+[[region]]
+name = "rom"
+kind = "rom"
+start = 0xFE00
+end = 0xFFFF
+[[device]]
+name = "ticker"
+kind = "user"
+at = 0xA000
+irq = "none"
+tick_cycles = 1000
+"#;
+/// NOP, WAI, NOP, NOP.
+const WAITER: [u8; 4] = [0xEA, 0xCB, 0xEA, 0xEA];
+
+/// What somebody does with a machine, recorded.
+fn recorded(session: &Session, body: impl FnOnce(&Session)) -> Recording {
+    let disk = SmallDisk::default();
+    let sink = Box::new(disk.clone());
+    let create = |header: &_| LogWriter::with_sink(sink, "<memory>", header, Options::default());
+    session.record_with(RecordOptions::default(), create).unwrap();
+    body(session);
+    session.finish().unwrap();
+    Recording::from_bytes(disk.contents(), false).unwrap()
+}
+
+#[test]
+fn a_wait_without_an_instruction_ends_the_run_after_a_while() {
+    let idle = |request: RunRequest| {
+        let session = machine_on(TICKING, &WAITER);
+        let stop = run(&session, request).unwrap();
+        (stop.reason, stop.position.icount, stop.position.cycles / 1_000_000)
+    };
+    let first = run(&machine_on(TICKING, &WAITER), instructions(2)).unwrap().position;
+    assert_eq!(idle(instructions(5)), ("idle", first.icount, IDLE_SECONDS as u64));
+    assert_eq!(idle(RunRequest::default()), ("idle", first.icount, IDLE_SECONDS as u64));
+    let after = |seconds| RunRequest { idle_seconds: Some(seconds), ..instructions(5) };
+    assert_eq!(idle(after(2.5)), ("idle", first.icount, 2));
+    // A limit of time is obeyed, and so is one of both kinds.
+    let for_seconds = |seconds| RunRequest { seconds: Some(seconds), ..RunRequest::default() };
+    assert_eq!(idle(for_seconds(100.0)), ("budget", first.icount, 100));
+    let both = RunRequest { idle_seconds: Some(30.0), ..for_seconds(100.0) };
+    assert_eq!(idle(both), ("idle", first.icount, 30));
+    let longer = RunRequest { idle_seconds: Some(f64::INFINITY), ..for_seconds(70.0) };
+    assert_eq!(idle(longer), ("budget", first.icount, 70));
+    for nonsense in [-1.0, f64::NAN] {
+        let refused = refused(run(&machine_on(TICKING, &WAITER), after(nonsense)));
+        assert_eq!(refused.0, "ArgumentError");
+    }
+    // A trace is what there was until then.
+    let trace = machine_on(TICKING, &WAITER)
+        .trace_bus(RunRequest { instructions: Some(5), ..RunRequest::default() }, &mut || false)
+        .unwrap();
+    assert!((1..20).contains(&trace.len()), "{}", trace.len());
+}
+
+/// A program that runs is not idle, however rarely it does.
+#[test]
+fn each_instruction_begins_the_wait_anew() {
+    let session = machine_on(TICKING, &[0xEA, 0xEA, 0x4C, 0x00, 0x04]);
+    let request = RunRequest { idle_seconds: Some(0.0001), ..instructions(100_000) };
+    assert_eq!(reason(&session, request), "budget");
+}
+
+#[test]
+fn a_wait_that_was_recorded_is_replayed_however_long_it_was() {
+    let session = machine_on(TICKING, &WAITER);
+    let recording = recorded(&session, |session| {
+        assert_eq!(reason(session, RunRequest { seconds: Some(90.0), ..RunRequest::default() }), "budget");
+    });
+    let again = recording.replay().unwrap();
+    assert_eq!(reason(&again, RunRequest::default()), "end");
+    assert_eq!(again.digest(), session.digest());
+}
+
+/// The README's ten lines: a replay without limits goes where the recorded machine went, whatever stopped that.
+#[test]
+fn a_replay_without_limits_goes_on_to_the_end_of_the_recording() {
+    let session = machine(&COUNTER);
+    let recording = recorded(&session, |session| {
+        for cause in [ShutdownCause::HostQuit, ShutdownCause::HostError] {
+            run(session, instructions(100)).unwrap();
+            session.shutdown(cause).unwrap();
+            assert_eq!(reason(session, instructions(100)), "shutdown");
+        }
+        run(session, instructions(100)).unwrap();
+    });
+    let again = recording.replay().unwrap();
+    assert_eq!(reason(&again, RunRequest::default()), "end");
+    assert_eq!(again.digest(), session.digest());
+    // With a limit it stops where the recorded run did.
+    let again = recording.replay().unwrap();
+    assert_eq!(reason(&again, instructions(300)), "shutdown");
+
+    let session = machine(&COUNTER);
+    let recording = recorded(&session, |session| {
+        run(session, instructions(100)).unwrap();
+        session.shutdown(ShutdownCause::HostQuit).unwrap();
+        assert_eq!(reason(session, instructions(100)), "shutdown");
+    });
+    let again = recording.replay().unwrap();
+    assert_eq!(reason(&again, RunRequest::default()), "shutdown", "nothing comes after it");
+    assert_eq!(again.digest(), session.digest());
+}
+
+#[test]
+fn a_replay_goes_on_where_the_board_forbade_something_and_the_run_was_taken_up_again() {
+    let strict = BOARD.replace("console = \"acia\"", "console = \"acia\"\nunmapped = \"error\"");
+    // LDA $9000 (nothing there), then counts.
+    let session = machine_on(&strict, &[0xAD, 0x00, 0x90, 0xA2, 0x00, 0xE8, 0x4C, 0x05, 0x04]);
+    let recording = recorded(&session, |session| {
+        assert_eq!(refused(run(session, instructions(100))).0, "FaultError");
+        assert_eq!(reason(session, instructions(100)), "budget");
+    });
+    assert_eq!(refused(run(&recording.replay().unwrap(), instructions(100))).0, "FaultError");
+    let again = recording.replay().unwrap();
+    assert_eq!(reason(&again, RunRequest::default()), "end");
+    assert_eq!(again.digest(), session.digest());
+}
 
 #[test]
 fn instructions_are_exact_and_cycles_pass_by_less_than_one() {
@@ -201,7 +337,9 @@ fn trace_bus_shows_every_cycle_dummies_too() {
     // INC $10: fetch, operand, read, dummy, write. STA $04FF,X crosses a page.
     let session = machine_on(&BOARD.replace("w65c02", "6502"), &[0xE6, 0x10, 0xA2, 0x01, 0x9D, 0xFF, 0x04]);
     let cycles = |count| -> Vec<(u16, u8, bool)> {
-        let trace = session.trace_bus(count, &mut || false).unwrap();
+        let trace = session
+            .trace_bus(RunRequest { instructions: Some(count), ..RunRequest::default() }, &mut || false)
+            .unwrap();
         trace.iter().map(|cycle| (cycle.address, cycle.value, cycle.write)).collect()
     };
     let inc =
@@ -218,7 +356,12 @@ fn trace_bus_shows_every_cycle_dummies_too() {
     ];
     assert_eq!(cycles(2), ldx_sta);
     assert_eq!(session.position().icount, 3);
-    assert!(session.trace_bus(0, &mut || false).unwrap().is_empty());
+    assert!(
+        session
+            .trace_bus(RunRequest { instructions: Some(0), ..RunRequest::default() }, &mut || false)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]

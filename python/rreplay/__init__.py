@@ -41,6 +41,7 @@ from .errors import (
     ExpectTimeout,
     FaultError,
     HostError,
+    IncompleteReplay,
     LogError,
     MismatchError,
     NotARecording,
@@ -69,6 +70,7 @@ from .hosts import (
 from .machine import Cpu, Hook, Machine
 from .memory import Memory
 from .minimize import minimize
+from .moments import Moment
 from .origin import Origin
 from .recording import Events, LiveRecording, Recording, open  # noqa: A004
 from .replay import Replay, ReplayLock
@@ -84,7 +86,8 @@ from .replay_values import (
     RandomResult,
     Rel,
 )
-from .timeline import Accesses, Breakpoint, Moment, Profile, Routine, Timeline
+from .tables import Accesses, Profile, Routine
+from .timeline import Breakpoint, Timeline
 from .vocabulary import (
     Checkpoint,
     ClockKind,
@@ -139,6 +142,7 @@ __all__ = [
     "Host",
     "HostError",
     "Image",
+    "IncompleteReplay",
     "InputEvent",
     "InputSync",
     "Instruction",

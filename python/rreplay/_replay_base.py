@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from . import _core
+from ._arguments import I32, BytesLike, bytes_of
+from ._copying import Part
+from ._shown import shown
 from .errors import ArgumentError, StateError
-from .machine import whole_number
 from .replay_values import Abs, BlockResult, Button, InputEvent, InputSync, Key, Rel
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-BytesLike: TypeAlias = bytes | bytearray | memoryview
 State: TypeAlias = "BytesLike | Mapping[str, BytesLike | str]"
-Part: TypeAlias = tuple[str, bytes, bool]
+SavedPart: TypeAlias = tuple[str, bytes, bool]
 
 T = TypeVar("T")
-E = TypeVar("E", bound=StrEnum)
 
 EVENT_BYTES_MAX = 1 << 20
 """Bytes that one event may carry."""
@@ -48,7 +47,7 @@ class Hold:
             self._core.release()
 
 
-class ReplayBase:
+class ReplayBase(Part):
     """The state machine, with those who are told of what it delivers."""
 
     def __init__(self, core: _core.ReplayCore) -> None:
@@ -77,7 +76,7 @@ class ReplayBase:
     def _ask_for(self, callback: Callable[..., object], request: Callable[[int], T]) -> T:
         """Makes a request on behalf of `callback`, which is known by the smallest free number, in a replay too."""
         if not callable(callback):
-            raise ArgumentError(f"{callback!r} cannot be called: give the function that is to be told")
+            raise ArgumentError(f"{shown(callback)} cannot be called: give the function that is to be told")
         number = next((number for number in range(OWNERS_MAX) if number not in self._owners), None)
         if number is None:
             raise StateError(f"{OWNERS_MAX} calls and block requests wait already: flush first")
@@ -129,67 +128,33 @@ def _input_event(kind: str, first: int, second: int) -> InputEvent:
 # ---- arguments ----
 
 
-def number(name: str, value: object, least: int, most: int) -> int:
-    """A whole number in a range.
-
-    Raises:
-        ArgumentError: It is something else.
-    """
-    if value is None:
-        raise ArgumentError(f"{name} is a whole number from {least} to {most}, and None is not")
-    whole_number(name, value, least=least, most=most)
-    assert isinstance(value, int)
-    return int(value)
-
-
-def member(kind: type[E], value: object) -> E:
-    """A member of the vocabulary, by itself or by its name.
-
-    Raises:
-        ArgumentError: There is no such member.
-    """
-    for member in kind:
-        if member == value:
-            return member
-    known = ", ".join(repr(member.value) for member in kind)
-    raise ArgumentError(f"there is no {kind.__name__} {value!r}: use one of {known}")
-
-
-def some_bytes(name: str, value: object) -> bytes:
-    """Bytes, from anything that holds bytes.
-
-    Raises:
-        ArgumentError: It is something else, such as text.
-    """
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
-    advice = "; encode the text first" if isinstance(value, str) else ""
-    raise ArgumentError(f"{name} is bytes, and {value!r} is not{advice}")
-
-
 def event_bytes(name: str, value: object) -> bytes:
     """Bytes that one event can carry.
 
     Raises:
         ArgumentError: They are something else, or too many.
     """
-    data = some_bytes(name, value)
-    if len(data) > EVENT_BYTES_MAX:
-        raise ArgumentError(f"{name} has {len(data)} bytes, and an event carries up to {EVENT_BYTES_MAX}: split it")
-    return data
+    return bytes_of(name, value, most=EVENT_BYTES_MAX)
+
+
+def packet_of(iov: object) -> bytes:
+    """A packet, from its bytes or from pieces of it.
+
+    Raises:
+        ArgumentError: It is something else, or more than an event carries.
+    """
+    if not isinstance(iov, list | tuple):
+        return event_bytes("the packet", iov)
+    packet = b""
+    for piece in iov:
+        packet += event_bytes("a piece of the packet", piece)
+        if len(packet) > EVENT_BYTES_MAX:
+            raise ArgumentError(f"the packet is longer than the {EVENT_BYTES_MAX} bytes that an event carries")
+    return packet
 
 
 def error_number(error: OSError) -> int:
     """A host's error as the log has it: a negative errno."""
-    return -(error.errno or errno.EIO)
-
-
-def name_of(what: str, value: object) -> str:
-    """A name.
-
-    Raises:
-        ArgumentError: It is no text.
-    """
-    if isinstance(value, str):
-        return value
-    raise ArgumentError(f"{what} is a text, and {value!r} is not")
+    number = error.errno
+    # Only the system's own numbers mean anything to who replays it.
+    return -number if isinstance(number, int) and 0 < number <= I32 else -errno.EIO

@@ -7,24 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from ._replay_base import (
-    EVENT_BYTES_MAX,
-    BytesLike,
-    ReplayBase,
-    error_number,
-    event_bytes,
-    member,
-    name_of,
-    number,
-    some_bytes,
-)
+from ._arguments import I32, I64, U16, U32, BytesLike, bytes_of, function, items, length_of, member, pair, text, whole
+from ._replay_base import EVENT_BYTES_MAX, ReplayBase, error_number, event_bytes, packet_of
 from .errors import ArgumentError
 from .replay_values import AudioRead, CharWritten, RandomResult
 from .vocabulary import ClockKind, CpuException, Interrupt, ShutdownCause
-
-I32 = (1 << 31) - 1
-I64 = (1 << 63) - 1
-U32 = (1 << 32) - 1
 
 CLOCKS = {ClockKind.HOST: time.time_ns, ClockKind.VIRTUAL_RT: time.monotonic_ns}
 
@@ -43,7 +30,10 @@ class GuestSide(ReplayBase):
         return self._core.interrupt(member(Interrupt, line))
 
     def has_interrupt(self) -> bool:
-        """Whether the log has an interrupt next, here. True in the other modes."""
+        """In play, whether the log has an interrupt next, here. False in the other modes, which have none.
+
+        Not whether one may be taken: that says `interrupt`, in every mode.
+        """
         return self._core.has_interrupt()
 
     def exception(self, kind: CpuException | str) -> bool:
@@ -51,7 +41,7 @@ class GuestSide(ReplayBase):
         return self._core.exception(member(CpuException, kind))
 
     def has_exception(self) -> bool:
-        """Whether the log has an exception next, here. True in the other modes."""
+        """In play, whether the log has an exception next, here. False in the other modes; see `has_interrupt`."""
         return self._core.has_exception()
 
     def clock(self, kind: ClockKind | str, read_host: Callable[[], int] | None = None) -> int:
@@ -65,9 +55,9 @@ class GuestSide(ReplayBase):
             read_host: Reads it; the default is `time.time_ns` for HOST and `time.monotonic_ns` for VIRTUAL_RT.
         """
         kind = member(ClockKind, kind)
-        read = CLOCKS[kind] if read_host is None else read_host
+        read = CLOCKS[kind] if read_host is None else function("read_host", read_host, "nothing")
         with self._hold():
-            host = self._answer("clock", lambda: number("what read_host gives", read(), -I64 - 1, I64))
+            host = self._answer("clock", lambda: whole("what read_host returns", read(), least=-I64 - 1, most=I64))
             return self._core.clock(kind, host)
 
     def random(self, n: int, read_host: Callable[[int], BytesLike] = os.urandom) -> bytes:
@@ -98,7 +88,8 @@ class GuestSide(ReplayBase):
             read_host: Gives the bytes, or a pair of code (32 bits, signed) and bytes. An OSError of its is the code
                 -errno, with zeros for the bytes.
         """
-        number("n", n, 0, EVENT_BYTES_MAX)
+        n = whole("n", n, most=EVENT_BYTES_MAX)
+        function("read_host", read_host, "how many bytes are wanted")
         with self._hold():
             host = self._answer("random", lambda: _entropy(n, read_host))
             return RandomResult(*self._core.random(n, host))
@@ -115,8 +106,10 @@ class GuestSide(ReplayBase):
             write_host: Takes them, and gives how many it took (None: all), or a `CharWritten`. An OSError of its is the
                 result -errno. Without it, all are taken.
         """
-        number("device", device, 0, 0xFFFF)
+        device = whole("device", device, most=U16)
         data = event_bytes("data", data)
+        if write_host is not None:
+            function("write_host", write_host, "the bytes")
         self._core.check_char(device)
         with self._hold():
             host = self._answer("char_write", lambda: _written(data, write_host))
@@ -136,8 +129,9 @@ class GuestSide(ReplayBase):
         Raises:
             OSError: The host raised it; the log keeps its errno, and play raises it again.
         """
-        number("device", device, 0, 0xFFFF)
-        number("n", n, 0, EVENT_BYTES_MAX)
+        device = whole("device", device, most=U16)
+        n = whole("n", n, most=EVENT_BYTES_MAX)
+        function("read_host", read_host, "how many bytes are wanted at most")
         self._core.check_char(device)
         with self._hold():
             host = self._answer("char_read_all", lambda: _read_all(n, read_host))
@@ -149,20 +143,23 @@ class GuestSide(ReplayBase):
     def audio_out(self, samples: Sequence[int], play_host: Callable[[Sequence[int]], int | None] | None = None) -> int:
         """Plays sound, and gives how many frames the host took.
 
-        none: the host's number. record: the host's, logged. play: the logged; a divergence when none is next, here.
+        none: the host's number. record: the host's, logged. play: the logged; a divergence when none is next, here, or
+        when the host took more frames than are offered now.
 
         Args:
-            samples: The frames; they are not logged.
+            samples: The frames; they are not logged, only how many the host took.
             play_host: Takes them, and gives how many it took (None: all). Without it, all are taken.
         """
-        frames = number("the number of samples", len(samples), 0, U32)
+        frames = length_of("samples", samples, most=U32)
+        if play_host is not None:
+            function("play_host", play_host, "the frames")
 
         def ask() -> int:
             taken = None if play_host is None else play_host(samples)
-            return frames if taken is None else number("what play_host gives", taken, 0, frames)
+            return frames if taken is None else whole("what play_host returns", taken, most=frames)
 
         with self._hold():
-            return self._core.audio_out(self._answer("audio_out", ask))
+            return self._core.audio_out(frames, self._answer("audio_out", ask))
 
     def audio_in(self, n: int, record_host: Callable[[int], AudioRead | tuple[Sequence[int], int]]) -> AudioRead:
         """Records up to `n` samples.
@@ -174,7 +171,8 @@ class GuestSide(ReplayBase):
             n: How many at most, up to 524288.
             record_host: Gives up to as many samples (16 bits, signed) and its write position (32 bits).
         """
-        number("n", n, 0, EVENT_BYTES_MAX // 2)
+        n = whole("n", n, most=EVENT_BYTES_MAX // 2)
+        function("record_host", record_host, "how many samples are wanted at most")
         with self._hold():
             host = self._answer("audio_in", lambda: _heard(n, record_host))
             return AudioRead(*self._core.audio_in(n, host))
@@ -187,9 +185,9 @@ class GuestSide(ReplayBase):
         Nothing comes back, so nothing is logged: none and record call `send_host(flags, packet)`, play does not. A
         device that was taken away sends none.
         """
-        number("device", device, 0, 0xFFFF)
-        number("flags", flags, 0, U32)
+        device, flags = whole("device", device, most=U16), whole("flags", flags, most=U32)
         packet = packet_of(iov)
+        function("send_host", send_host, "the flags and the packet")
         with self._hold():
             goes_out = self._core.net_send(device)
             if goes_out:
@@ -230,8 +228,11 @@ class GuestSide(ReplayBase):
             MismatchError: The recording has another device under this number.
             StateError: Something is logged already.
         """
+        name = text("name", name)
+        if receive is not None:
+            function("receive", receive, "the bytes")
         with self._hold():
-            device = self._core.register_char(name_of("name", name))
+            device = self._core.register_char(name)
             if receive is not None:
                 self._chars[device] = receive
             return device
@@ -243,8 +244,11 @@ class GuestSide(ReplayBase):
             name: The name.
             receive: Called with the flags and the bytes of each packet that `net_packet` brings.
         """
+        name = text("name", name)
+        if receive is not None:
+            function("receive", receive, "the flags and the packet")
         with self._hold():
-            device = self._core.register_net(name_of("name", name))
+            device = self._core.register_net(name)
             if receive is not None:
                 self._nets[device] = receive
             return device
@@ -255,21 +259,14 @@ class GuestSide(ReplayBase):
         Raises:
             ArgumentError: It was never registered, or is gone already.
         """
-        number("device", device, 0, 0xFFFF)
+        device = whole("device", device, most=U16)
         with self._hold():
             self._core.unregister_net(device)
             self._nets.pop(device, None)
 
     def transcript(self, device: int) -> bytes:
         """All that a character device has sent since this replay was made."""
-        return self._core.transcript(number("device", device, 0, 0xFFFF))
-
-
-def packet_of(iov: BytesLike | Sequence[BytesLike]) -> bytes:
-    """A packet, from its bytes or from pieces of it."""
-    if isinstance(iov, list | tuple):
-        iov = b"".join(some_bytes("a piece of the packet", piece) for piece in iov)
-    return event_bytes("the packet", iov)
+        return self._core.transcript(whole("device", device, most=U16))
 
 
 def _entropy(n: int, read_host: Callable[[int], BytesLike | RandomResult | tuple[int, BytesLike]]) -> tuple[int, bytes]:
@@ -277,9 +274,11 @@ def _entropy(n: int, read_host: Callable[[int], BytesLike | RandomResult | tuple
         given = read_host(n)
     except OSError as error:
         return error_number(error), bytes(n)
-    code, data = given if isinstance(given, tuple) else (0, given)
-    number("the return code that read_host gives", code, -I32 - 1, I32)
-    data = some_bytes("what read_host gives", data)
+    code, data = (
+        pair("what read_host returns", given, "a return code and bytes") if isinstance(given, tuple) else (0, given)
+    )
+    code = whole("the return code that read_host gives", code, least=-I32 - 1, most=I32)
+    data = bytes_of("what read_host returns", data, most=EVENT_BYTES_MAX)
     if len(data) != n and (code >= 0 or data):
         raise ArgumentError(f"read_host was asked for {n} random bytes and gave {len(data)}")
     return code, data or bytes(n)
@@ -293,16 +292,16 @@ def _written(data: bytes, write_host: WriteHost | None) -> tuple[int, int]:
     if written is None:
         return len(data), len(data)
     if isinstance(written, tuple):
-        result, offset = written
-        number("the result that write_host gives", result, -I32 - 1, len(data))
-        return result, number("the offset that write_host gives", offset, 0, len(data))
-    count = number("what write_host gives", written, 0, len(data))
+        result, offset = pair("what write_host returns", written, "a result and an offset")
+        result = whole("the result that write_host gives", result, least=-I32 - 1, most=len(data))
+        return result, whole("the offset that write_host gives", offset, most=len(data))
+    count = whole("what write_host returns", written, most=len(data))
     return count, count
 
 
 def _read_all(n: int, read_host: Callable[[int], BytesLike]) -> tuple[int, bytes]:
     try:
-        data = some_bytes("what read_host gives", read_host(n))
+        data = bytes_of("what read_host returns", read_host(n), most=EVENT_BYTES_MAX)
     except OSError as error:
         return error_number(error), b""
     if len(data) > n:
@@ -311,8 +310,9 @@ def _read_all(n: int, read_host: Callable[[int], BytesLike]) -> tuple[int, bytes
 
 
 def _heard(n: int, record_host: Callable[[int], AudioRead | tuple[Sequence[int], int]]) -> tuple[list[int], int]:
-    samples, write_position = record_host(n)
+    given, position = pair("what record_host returns", record_host(n), "samples and a write position")
+    samples = items("the samples that record_host gives", given, most=EVENT_BYTES_MAX, of="samples")
     if len(samples) > n:
         raise ArgumentError(f"record_host was asked for up to {n} samples and gave {len(samples)}")
-    number("the write position that record_host gives", write_position, 0, U32)
-    return [number("a sample", sample, -(1 << 15), (1 << 15) - 1) for sample in samples], write_position
+    write_position = whole("the write position that record_host gives", position, most=U32)
+    return [whole("a sample", sample, least=-(1 << 15), most=(1 << 15) - 1) for sample in samples], write_position

@@ -5,8 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ._replay_base import BytesLike, Part, ReplayBase, State, event_bytes, member, number, some_bytes
-from ._replay_guest import I32, U32, packet_of
+from ._arguments import (
+    I32,
+    U16,
+    U32,
+    BytesLike,
+    bytes_of,
+    flag,
+    function,
+    index_of,
+    member,
+    pair,
+    text,
+    whole,
+)
+from ._replay_base import ReplayBase, SavedPart, State, event_bytes, packet_of
+from ._shown import shown
 from .errors import ArgumentError, MismatchError, StateError
 from .replay_values import Abs, BlockResult, Button, InputEvent, InputSync, Key, Rel
 from .vocabulary import Checkpoint
@@ -14,7 +28,8 @@ from .vocabulary import Checkpoint
 ONLY_SUBSYSTEM = "machine"
 """The one part that a machine's state has unless it names others."""
 
-U64 = (1 << 64) - 1
+STATE_BYTES_MAX = 256 << 20
+"""Bytes of a part of the machine's state that are hashed. A snapshot in a recording holds 16 MiB."""
 
 
 class LoopSide(ReplayBase):
@@ -33,7 +48,7 @@ class LoopSide(ReplayBase):
         return self._core.checkpoint(member(Checkpoint, checkpoint))
 
     def has_checkpoint(self, checkpoint: Checkpoint | str) -> bool:
-        """Whether the log has this checkpoint next, here. True in the other modes."""
+        """In play, whether the log has this checkpoint next, here. False in the other modes; see `has_interrupt`."""
         return self._core.has_checkpoint(member(Checkpoint, checkpoint))
 
     # ---- async events ----
@@ -71,18 +86,20 @@ class LoopSide(ReplayBase):
         self, receive: Callable[[InputEvent | InputSync], object]
     ) -> Callable[[InputEvent | InputSync], object]:
         """Has `receive` called with each input event, and with `InputSync()` at the end of a packet. Can decorate."""
-        if not callable(receive):
-            raise ArgumentError(f"{receive!r} cannot be called: give the function that takes the input")
-        self._input = receive
+        self._input = function("receive", receive, "the input")
         return receive
 
     def input(self, event: InputEvent) -> None:
         """An input event of the host: `Key`, `Button`, `Rel` or `Abs`.
 
         none: delivered at once. record: queued, logged and delivered at the flush. play: dropped; the log brings it.
+
+        Raises:
+            StateError: Before `start`, in record and play: it would be in no recording.
         """
+        numbers = _input_numbers(event)
         with self._hold():
-            self._deliver(self._core.input(*_input_numbers(event)))
+            self._deliver(self._core.input(*numbers))
 
     def input_sync(self) -> None:
         """The end of a packet of input events; the modes are those of `input`."""
@@ -91,7 +108,7 @@ class LoopSide(ReplayBase):
 
     def char_read(self, device: int, data: BytesLike) -> None:
         """Bytes from the host side of a character device, up to 1048576; the modes are those of `input`."""
-        number("device", device, 0, 0xFFFF)
+        device = whole("device", device, most=U16)
         data = event_bytes("data", data)
         with self._hold():
             self._deliver(self._core.char_read(device, data))
@@ -101,8 +118,7 @@ class LoopSide(ReplayBase):
 
         Dropped in every mode when the device was taken away. For packets to the host, see `net_send`.
         """
-        number("device", device, 0, 0xFFFF)
-        number("flags", flags, 0, U32)
+        device, flags = whole("device", device, most=U16), whole("flags", flags, most=U32)
         packet = packet_of(iov)
         with self._hold():
             self._deliver(self._core.net_packet(device, flags, packet))
@@ -125,12 +141,12 @@ class LoopSide(ReplayBase):
         Raises:
             ArgumentError: The request was never made, or has completed already.
         """
-        number("id", id, 0, U64)
-        result, data = completion
-        number("result", result, -I32 - 1, I32)
-        data = event_bytes("data", data)
+        number = whole("id", id)
+        given, data = pair("completion", completion, "a result and bytes")
+        result = whole("result", given, least=-I32 - 1, most=I32)
+        content = event_bytes("data", data)
         with self._hold():
-            self._deliver(self._core.block(id, result, data))
+            self._deliver(self._core.block(number, result, content))
 
     def outstanding_blocks(self) -> list[int]:
         """The numbers of block requests that have not completed."""
@@ -138,10 +154,12 @@ class LoopSide(ReplayBase):
 
     def await_block(self, id: int, complete: Callable[[BlockResult], object]) -> None:  # noqa: A002
         """Says who is told of a request that was under way at the snapshot to which the replay went; for `load`."""
+        number = whole("id", id)
+        function("complete", complete, "the result")
         with self._hold():
-            owner = dict(self._core.outstanding_blocks()).get(id)
+            owner = dict(self._core.outstanding_blocks()).get(number)
             if owner is None:
-                raise ArgumentError(f"no block request {id!r} is under way: {self.outstanding_blocks()} are")
+                raise ArgumentError(f"no block request {number} is under way: {shown(self.outstanding_blocks())} are")
             self._owners[owner] = complete
 
     def flush(self) -> int:
@@ -186,6 +204,9 @@ class LoopSide(ReplayBase):
             Divergence: In play, the log does not begin with such a state.
             MismatchError: In play, the machine's state is another than the recorded one, also after `load`.
         """
+        function("save", save, "nothing")
+        if load is not None:
+            function("load", load, "the state")
         with self._hold():
             own = self._parts(save()) if self._core.mode() == "record" else None
             recorded = self._core.vmstate_init(own)
@@ -222,18 +243,19 @@ class LoopSide(ReplayBase):
             return state[0][1]
         return dict(state)
 
-    def _parts(self, state: State) -> list[Part]:
+    def _parts(self, state: object) -> list[SavedPart]:
         """A state as the core takes it: subsystem, bytes, whether they are a hash."""
-        if isinstance(state, bytes | bytearray | memoryview):
-            names = self._core.subsystems()
-            if len(names) != 1:
-                raise ArgumentError(f"the state is a mapping with the bytes of each of {names}, not bytes alone")
-            return [(names[0], bytes(state), False)]
-        if not isinstance(state, Mapping):
-            raise ArgumentError(f"the state is bytes, or a mapping from subsystems to bytes, and {state!r} is not")
-        return [_part(name, value) for name, value in state.items()]
+        if isinstance(state, Mapping):
+            return [_part(name, value) for name, value in state.items()]
+        if isinstance(state, str) or not _has_buffer(state):
+            raise ArgumentError(f"the state is bytes, or a mapping from subsystems to bytes, and {shown(state)} is not")
+        content = bytes_of("the state", state, most=STATE_BYTES_MAX)
+        names = self._core.subsystems()
+        if len(names) != 1:
+            raise ArgumentError(f"the state is a mapping with the bytes of each of {names}, not bytes alone")
+        return [(names[0], content, False)]
 
-    def _state(self, given: State | None) -> list[Part] | None:
+    def _state(self, given: State | None) -> list[SavedPart] | None:
         """The state as given, or as the machine saves it; None when nobody says it."""
         if given is None and self._save is not None:
             given = self._save()
@@ -266,7 +288,7 @@ class LoopSide(ReplayBase):
             state: As for `digest`; taken only where it is needed.
         """
         with self._hold():
-            parts: list[Part] | None = None
+            parts: list[SavedPart] | None = None
             if self._core.digest_due():
                 parts = self._state(state)
                 self._core.digest(parts)
@@ -277,16 +299,19 @@ class LoopSide(ReplayBase):
         """Whether a snapshot can be taken here: nothing waits in the async queue."""
         return self._core.can_snapshot()
 
-    def request_snapshot(self) -> None:
-        """Asks for a snapshot in the log. It is taken by the next `keep_state` at which it can be.
+    def request_snapshot(self) -> bool:
+        """Asks for a snapshot in the log; whether one will be there for it.
+
+        none: False, for there is no log. record: True; it is taken by the next `keep_state` at which it can be. play:
+        False, for the recording has its snapshots already.
 
         Raises:
-            StateError: Nothing is recorded, or nobody has registered how to save the machine.
+            StateError: In record, nobody has registered how to save the machine.
         """
         with self._hold():
-            if self._save is None:
+            if self._save is None and self._core.mode() == "record":
                 raise StateError("a snapshot needs the machine's state: register it with vmstate_init(save, load)")
-            self._core.request_snapshot()
+            return self._core.request_snapshot()
 
     @property
     def snapshots(self) -> list[int]:
@@ -310,8 +335,7 @@ class LoopSide(ReplayBase):
                 raise StateError("there is no snapshot to go to: only a replay of a recording with some has one")
             if self._save is None or self._load is None:
                 raise StateError("going to a snapshot needs to load it: register how with vmstate_init(save, load)")
-            number("place", place, -count, count - 1)
-            state = self._core.resume(place % count)
+            state = self._core.resume(whole("place", place, least=-count, most=count - 1) % count)
             self._owners.clear()
             self._adopt(state, self._save, self._load)
 
@@ -319,22 +343,36 @@ class LoopSide(ReplayBase):
 def _input_numbers(event: object) -> tuple[str, int, int]:
     match event:
         case Key(keycode, down):
-            return "key", number("keycode", keycode, 0, 0xFFFF), bool(down)
+            return "key", whole("keycode", keycode, most=U16), _is_down(down)
         case Button(button, down):
-            return "button", number("button", button, 0, 0xFF), bool(down)
+            return "button", whole("button", button, most=0xFF), _is_down(down)
         case Rel(axis, value):
-            return "rel", number("axis", axis, 0, 0xFF), number("value", value, -I32 - 1, I32)
+            return "rel", whole("axis", axis, most=0xFF), whole("value", value, least=-I32 - 1, most=I32)
         case Abs(axis, value):
-            return "abs", number("axis", axis, 0, 0xFF), number("value", value, -I32 - 1, I32)
-    raise ArgumentError(f"an input event is a Key, Button, Rel or Abs, and {event!r} is not")
+            return "abs", whole("axis", axis, most=0xFF), whole("value", value, least=-I32 - 1, most=I32)
+    raise ArgumentError(f"an input event is a Key, Button, Rel or Abs, and {shown(event)} is not")
 
 
-def _part(name: object, value: object) -> Part:
+def _is_down(down: object) -> bool:
+    """A key is down or up: 1 and 0 are taken for that too."""
+    return bool(whole("down", down, most=1)) if index_of(down) is not None else flag("down", down)
+
+
+def _has_buffer(value: object) -> bool:
+    try:
+        memoryview(value).release()  # type: ignore[arg-type]
+    except (TypeError, ValueError, BufferError):
+        return False
+    return True
+
+
+def _part(name: object, value: object) -> SavedPart:
     if not isinstance(name, str):
-        raise ArgumentError(f"the state's parts go by the names of subsystems, and {name!r} is none")
+        raise ArgumentError(f"the state's parts go by the names of subsystems, and {shown(name)} is none")
+    name = text("the name of a subsystem", name)
     if not isinstance(value, str):
-        return name, some_bytes(f"the state of {name!r}", value), False
+        return name, bytes_of(f"the state of {shown(name)}", value, most=STATE_BYTES_MAX), False
     try:
         return name, bytes.fromhex(value), True
     except ValueError:
-        raise ArgumentError(f"the hash of {name!r} is 32 hexadecimal digits, and {value!r} is not") from None
+        raise ArgumentError(f"the hash of {shown(name)} is 32 hexadecimal digits, and {shown(value)} is not") from None

@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ._arguments import BytesLike, PathLike, bytes_of, index_of, text
+from ._arguments import path as path_of
 from ._core import Board
 from ._files import read_ordinary
-from .errors import BoardError, RomError
+from ._shown import shown, shown_path
+from .errors import ArgumentError, BoardError, RomError
 
-BoardSource: TypeAlias = str | os.PathLike[str] | Board | Mapping[str, Any]
+BoardSource: TypeAlias = PathLike | Board | Mapping[str, Any]
 """A preset's name, the path of a `.toml` file, a board, or a mapping shaped like that file.
 
 A mapping may have a key "preset": what else it says is laid over that preset, and its "cpu" may be a mere name.
 """
 
-ImageSource: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview
-"""The path of an image, or its bytes."""
+ImageSource: TypeAlias = str | os.PathLike[str] | BytesLike
+"""The path of an image, or its bytes (so a path is no bytes here)."""
 
 RomSource: TypeAlias = ImageSource | Mapping[str | int, ImageSource]
 """One image for the board's main ROM, or images by region name or load address."""
@@ -32,6 +35,12 @@ IMAGE_BYTES_MAX = 4 << 20
 
 BOARD_BYTES_MAX = 1 << 20
 """No board description is longer; a larger file is not read."""
+
+IMAGES_MAX = 256
+"""No board has more regions, and no program more pieces."""
+
+NESTING_MAX = 16
+"""No board description has tables in tables in tables... deeper."""
 
 
 def resolve_board(source: BoardSource) -> Board:
@@ -46,22 +55,24 @@ def resolve_board(source: BoardSource) -> Board:
         return Board.from_toml(to_toml(_laid_over_preset(source)))
     if isinstance(source, str) and not source.endswith(".toml") and os.sep not in source:
         return Board.preset(source)
-    path = Path(source)
+    path = Path(path_of("board", source))
     try:
         content = read_ordinary(path, BOARD_BYTES_MAX)
     except OSError as error:
         raise BoardError(
-            f"cannot read the board file {path}: {error.strerror}; "
+            f"cannot read the board file {shown_path(path)}: {error.strerror}; "
             "give the path of a .toml file, or the name of a preset (rreplay.boards() lists them)"
         ) from None
     if len(content) > BOARD_BYTES_MAX:
-        raise BoardError(f"the board file {path} is over {BOARD_BYTES_MAX} bytes; is it a board description?")
+        raise BoardError(
+            f"the board file {shown_path(path)} is over {BOARD_BYTES_MAX} bytes; is it a board description?"
+        )
     try:
         return Board.from_toml(content.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise BoardError(f"the board file {path} is not UTF-8 text (byte {error.start})") from None
+        raise BoardError(f"the board file {shown_path(path)} is not UTF-8 text (byte {error.start})") from None
     except BoardError as error:
-        raise BoardError(f"{path}: {error}") from None
+        raise BoardError(f"{shown_path(path)}: {error}") from None
 
 
 def _laid_over_preset(source: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -70,7 +81,7 @@ def _laid_over_preset(source: Mapping[str, Any]) -> Mapping[str, Any]:
         return source
     name = source["preset"]
     if not isinstance(name, str):
-        raise BoardError(f"a preset is named by a string, not by {type(name).__name__}")
+        raise BoardError(f"a preset is named by a text, and {shown(name)} is none")
     board: dict[str, Any] = tomllib.loads(Board.preset(name).to_toml())
     for key, value in source.items():
         if key == "preset":
@@ -94,33 +105,47 @@ def resolve_images(source: RomSource | None) -> list[CoreImage]:
         return []
     if not isinstance(source, Mapping):
         return [(None, *_read_image(source))]
-    for target in source:
-        if isinstance(target, bool) or not isinstance(target, str | int):
-            raise RomError(f"{target!r} is no place for an image: use a region's name or a load address")
-        if isinstance(target, int) and not 0 <= target <= 0xFFFF:
-            raise RomError(f"the load address {target:#x} is outside 0..0xFFFF")
-    return [(target, *_read_image(image)) for target, image in source.items()]
+    if len(source) > IMAGES_MAX:
+        raise RomError(f"rom has {len(source)} images, and no board takes more than {IMAGES_MAX}")
+    return [(_target(target), *_read_image(image)) for target, image in source.items()]
 
 
-def _read_image(source: ImageSource) -> tuple[str, bytes]:
-    if isinstance(source, bytes | bytearray | memoryview):
-        return "the given bytes", bytes(source)
+def _target(target: object) -> str | int:
+    if isinstance(target, str):
+        try:
+            return text("the name of a region in rom", target)
+        except ArgumentError as error:
+            raise RomError(str(error)) from None
+    address = index_of(target)
+    if address is None:
+        raise RomError(f"{shown(target)} is no place for an image: use a region's name or a load address")
+    if not 0 <= address <= 0xFFFF:
+        raise RomError(f"the load address {shown(address)} is outside 0..0xFFFF")
+    return address
+
+
+def _read_image(source: object) -> tuple[str, bytes]:
+    if not isinstance(source, str | os.PathLike):
+        try:
+            return "the given bytes", bytes_of("rom", source, most=IMAGE_BYTES_MAX)
+        except ArgumentError as error:
+            raise RomError(f"a ROM is given as a path or as bytes: {error}") from None
     try:
-        path = Path(source)
+        path = Path(path_of("rom", source))
+    except ArgumentError as error:
+        raise RomError(str(error)) from None
+    try:
         content = read_ordinary(path, IMAGE_BYTES_MAX)
-    except TypeError:
-        raise RomError(f"a ROM is given as a path or as bytes, not as {type(source).__name__}") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+    except OSError as error:
         raise RomError(
-            f"cannot read the ROM image {os.fspath(source)}: {reason}; check the path given as rom="
+            f"cannot read the ROM image {shown_path(path)}: {error.strerror}; check the path given as rom="
         ) from None
     if len(content) > IMAGE_BYTES_MAX:
         raise RomError(
-            f"the ROM image {path} is over {IMAGE_BYTES_MAX} bytes, and the address space has 65,536; "
+            f"the ROM image {shown_path(path)} is over {IMAGE_BYTES_MAX} bytes, and the address space has 65,536; "
             "is it the right file?"
         )
-    return str(path), content
+    return shown_path(path), content
 
 
 def to_toml(mapping: Mapping[str, Any]) -> str:
@@ -129,34 +154,43 @@ def to_toml(mapping: Mapping[str, Any]) -> str:
     Raises:
         BoardError: A key or value that TOML does not have.
     """
-    return "".join(f"{_toml_key(key)} = {_toml_value(value)}\n" for key, value in mapping.items())
+    return "".join(f"{_toml_key(key)} = {_toml_value(value, NESTING_MAX)}\n" for key, value in mapping.items())
 
 
 def _toml_key(key: object) -> str:
     if not isinstance(key, str):
-        raise BoardError(f"a board's keys are strings, and {key!r} is {type(key).__name__}")
+        raise BoardError(f"a board's keys are texts, and {shown(key)} is {type(key).__name__}")
     return _toml_string(key)
 
 
-def _toml_string(text: str) -> str:
-    plain = text.replace("\\", "\\\\").replace('"', '\\"')
+def _toml_string(given: str) -> str:
+    try:
+        plain = text("a text of a board", given)
+    except ArgumentError as error:
+        raise BoardError(str(error)) from None
+    plain = plain.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04X}" for c in plain) + '"'
 
 
-def _toml_value(value: object) -> str:
+def _toml_value(value: object, depth: int) -> str:
+    number = index_of(value)
+    if number is not None and number.bit_length() < 64:
+        return str(number)
     match value:
         case bool():
             return "true" if value else "false"
         case str():
             return _toml_string(value)
-        case int() | float():
-            return repr(value)
+        case float():
+            return repr(float(value))
+        case Mapping() | list() | tuple() if depth == 0:
+            raise BoardError(f"a board's description is nested more than {NESTING_MAX} deep: {shown(value)}")
         case Mapping():
-            return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items()) + "}"
+            return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(v, depth - 1)}" for k, v in value.items()) + "}"
         case list() | tuple():
-            return "[" + ", ".join(map(_toml_value, value)) + "]"
+            return "[" + ", ".join(_toml_value(item, depth - 1) for item in value) + "]"
         case _:
             raise BoardError(
-                f"a board's values are strings, numbers, booleans, lists and mappings, and {value!r} is "
-                f"{type(value).__name__}"
+                "a board's values are texts, numbers of up to 64 bits, booleans, lists and mappings, and "
+                f"{shown(value)} is {type(value).__name__}"
             )

@@ -1,18 +1,35 @@
-"""A person's terminal: raw mode that is always undone, progress, and plain tables."""
+"""A person's terminal, or pipes in its place: raw mode that is always undone, output, progress, and plain tables."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from types import FrameType
+
+from ._shell_signals import Signalled, Signals
+from .errors import HostError
 
 ESCAPE_KEY = b"\x1d"
 """Ctrl-], which leaves the guest's console."""
+
+WRITE_BYTES_MAX = 4096
+"""A pipe that takes anything takes so much without making the writer wait."""
+
+
+class OutputLost(Exception):
+    """Standard output does not take what was written to it; `error` says why."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class HungUp(Exception):
+    """The terminal has gone."""
 
 
 class Progress:
@@ -31,15 +48,19 @@ class Progress:
         self._drawn_at = now
         share = min(done / total, 1.0) if total else 1.0
         filled = int(share * 30)
-        sys.stderr.write(f"\r{self._title} [{'#' * filled}{'.' * (30 - filled)}] {share:4.0%}")
-        sys.stderr.flush()
+        self._draw(f"\r{self._title} [{'#' * filled}{'.' * (30 - filled)}] {share:4.0%}")
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._visible and self._drawn_at:
-            sys.stderr.write("\r\x1b[K")
+            self._draw("\r\x1b[K")
+
+    def _draw(self, text: str) -> None:
+        # A bar that cannot be drawn is no reason to end the work that it shows.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
             sys.stderr.flush()
 
 
@@ -47,60 +68,114 @@ class Keyboard:
     """Standard input without waiting: raw bytes from a terminal, or what a pipe holds."""
 
     def __init__(self) -> None:
-        self._descriptor = sys.stdin.fileno()
-        self.interactive = os.isatty(self._descriptor)
         self.ended = False
+        """Whether a pipe is at its end."""
+        try:
+            self._descriptor = sys.stdin.fileno()
+        except (OSError, ValueError):
+            # No file of the system's, as in a notebook: nothing will come.
+            self._descriptor = -1
+            self.ended = True
+        self.interactive = not self.ended and os.isatty(self._descriptor)
 
     def read(self, seconds: float) -> bytes:
-        """What arrives within `seconds`; empty when nothing did. Sets `ended` at the end of a pipe."""
+        """What arrives within `seconds`; empty when nothing did. Sets `ended` at the end of a pipe.
+
+        Raises:
+            HungUp: It was a terminal, which has gone.
+            HostError: It cannot be read.
+        """
         if self.ended:
-            time.sleep(seconds)
             return b""
-        ready, _, _ = select.select([self._descriptor], [], [], seconds)
-        if not ready:
+        try:
+            ready, _, _ = select.select([self._descriptor], [], [], seconds)
+            if not ready:
+                return b""
+            data = os.read(self._descriptor, 4096)
+        except BlockingIOError:
             return b""
-        data = os.read(self._descriptor, 4096)
+        except OSError as error:
+            if self.interactive and error.errno == errno.EIO:
+                raise HungUp from None
+            raise HostError(f"cannot read standard input: {error.strerror}") from None
         self.ended = not data
+        if self.ended and self.interactive:
+            # No key of a raw terminal means its end.
+            raise HungUp
         return data
 
     @contextlib.contextmanager
     def raw(self) -> Iterator[None]:
-        """Every key to the guest at once; the terminal is as before on every way out, signals included."""
-        if not self.interactive:
-            yield
-            return
+        """Every key to the guest at once; the terminal is as before on every way out.
+
+        What is printed goes through the terminal as before: a guest that ends its lines with LF alone is readable, and
+        one that ends them with CR and LF is so still.
+        """
         import termios
         import tty
 
         before = termios.tcgetattr(self._descriptor)
-        with _signals_raise(signal.SIGTERM, signal.SIGHUP):
+        try:
+            tty.setraw(self._descriptor, termios.TCSADRAIN)
+            now = termios.tcgetattr(self._descriptor)
+            now[tty.OFLAG] = before[tty.OFLAG]
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, now)
+            yield
+        finally:
+            # A terminal that has gone needs nothing put back.
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, before)
+
+
+class Output:
+    """The guest's output to standard output, byte for byte; a reader that stalls keeps no signal from being heard."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+        # Asked now: a terminal that has gone is none any more.
+        self._is_terminal = sys.stdout.isatty()
+
+    def write(self, data: bytes) -> None:
+        """Writes all of it or, once a signal has come, what is taken without waiting.
+
+        Raises:
+            OutputLost: Nobody reads it any more, or it cannot be kept.
+            HungUp: It was a terminal, which has gone.
+        """
+        if not data:
+            return
+        try:
+            sys.stdout.flush()
+            self._write(data)
+        except OSError as error:
+            if error.errno == errno.EIO and self._is_terminal:
+                raise HungUp from None
+            raise OutputLost(error) from None
+
+    def _write(self, data: bytes) -> None:
+        try:
+            descriptor = sys.stdout.fileno()
+        except (OSError, ValueError):
+            # No file of the system's, as in a notebook or under a test's capture.
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
+        left = memoryview(data)
+        while left:
             try:
-                tty.setraw(self._descriptor)
-                yield
-            finally:
-                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
-
-
-@contextlib.contextmanager
-def _signals_raise(*signals: signal.Signals) -> Iterator[None]:
-    """While inside, these signals end the program by an exception, so that `finally` clauses run."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, leave) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def write_bytes(data: bytes) -> None:
-    """Guest output to standard output, byte for byte."""
-    if data:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+                with self._signals.breakable():
+                    patience = None if self._signals.received is None else 0.0
+                    if not select.select([], [descriptor], [], patience)[1]:
+                        return
+                    written = os.write(descriptor, left[:WRITE_BYTES_MAX])
+            except BlockingIOError:
+                continue
+            except Signalled:
+                if self._signals.received is None:
+                    # Nothing is recorded: the command ends here.
+                    raise
+                continue
+            left = left[written:]
 
 
 def table(rows: Sequence[tuple[str, str]], indent: str = "  ") -> str:

@@ -2,172 +2,282 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ._core import Stop
-from ._terminal import ESCAPE_KEY, Keyboard, write_bytes
-from .machine import Machine
+from ._course import Course, Ending, Limits
+from ._idle import WaitWatch
+from ._shell_words import say
+from ._terminal import ESCAPE_KEY, HungUp, Keyboard, Output
+
+if TYPE_CHECKING:
+    from ._shell_signals import Signals
+    from .machine import Machine
 
 POLL_SECONDS = 0.01
 """How long the main thread waits for a key before it looks for output."""
 
 LINE_QUIET_SECONDS = 0.1
-"""A line of piped input has been answered when nothing has been printed for so long, in virtual seconds."""
+"""A line of piped input has been answered when the guest has waited silently for so long, in virtual seconds."""
 
 QUIET_SECONDS = 1.0
-"""The same for the last line, which nothing follows."""
+"""The same for the last line, which nothing follows, unless told otherwise."""
+
+PART_SECONDS_MAX = 1.0
+"""A busy guest is looked at so often, in virtual seconds; one that waits, more often."""
+
+BUSY_SECONDS = 60.0
+"""For so many virtual seconds a guest may be busy and silent before its next line is typed all the same, and before the
+person is told what the command waits for."""
+
+INPUT_AHEAD_MAX = 1 << 18
+"""Bytes that are typed before the guest has read those before: a machine holds some more, and drops the rest."""
+
+LINE_BYTES_MAX = 1024
+"""Input without an end of line is typed in pieces of so many bytes."""
 
 
-def converse(machine: Machine, *, seconds: float | None, instructions: int | None, until: bytes | None) -> Stop | None:
+def converse(machine: Machine, limits: Limits, signals: Signals) -> Ending:
     """Runs `machine` with its console on standard input and output.
 
-    On a terminal: two threads in real time, until Ctrl-]. From a pipe: as fast as it goes, a line at a time (its end
-    becomes CR, the Enter key), until all has been read and answered. The limits, where given, end either.
+    A C program runs as a command: lines in, to their end, and output out. Otherwise, on a terminal: two threads in real
+    time, until Ctrl-]. From a pipe: as fast as it goes, a line at a time (its end becomes CR, the Enter key), until a
+    limit is reached; without limits, until all has been read and the guest is quiet. A signal ends each.
 
-    Returns:
-        Why the machine stopped; None when the person at the terminal left.
+    Raises:
+        OutputLost: Standard output takes no more.
     """
-    keyboard = Keyboard()
-    if keyboard.interactive:
-        return _talk(machine, keyboard, seconds, instructions, until)
-    return _feed(machine, keyboard, seconds, instructions, until)
-
-
-def run_program(machine: Machine, *, seconds: float | None, instructions: int | None, until: bytes | None) -> Stop:
-    """Runs a C program on the board "sim65" as a command of this terminal: lines in, to their end, and output out."""
-    gate = machine._session.open_gate()
-
-    def read_input() -> None:
-        try:
-            while typed := os.read(sys.stdin.fileno(), 4096):
-                machine.console.send(typed)
-        except (OSError, ValueError):
-            pass  # Standard input is closed, which is its end.
-        finally:
-            gate.close()
-
-    outcome: list[Stop | BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(machine.run(seconds=seconds, instructions=instructions, output=until))
-        except BaseException as error:
-            outcome.append(error)
-
-    # What the person types is read by a thread that nothing can wake: it must not keep the command from ending.
-    threading.Thread(target=read_input, name="rreplay-input", daemon=True).start()
-    runner = threading.Thread(target=run, name="rreplay-machine")
-    runner.start()
+    talk = Talk(machine, limits, signals)
     try:
-        while runner.is_alive():
-            runner.join(POLL_SECONDS)
-            write_bytes(machine.console.read())
-    finally:
-        while runner.is_alive():
-            machine.stop()
-            runner.join(POLL_SECONDS)
-    write_bytes(machine.console.read())
-    result = outcome[0]
-    if isinstance(result, BaseException):
-        raise result
-    return result
+        if any(device.kind == "sim65" for device in machine.devices.values()):
+            return talk.as_command()
+        if talk.keyboard.interactive:
+            return talk.at_terminal()
+        return talk.from_pipe()
+    except HungUp:
+        return Ending("hangup")
 
 
-def _talk(
-    machine: Machine, keyboard: Keyboard, seconds: float | None, instructions: int | None, until: bytes | None
-) -> Stop | None:
-    sys.stderr.write("(Ctrl-] leaves)\r\n")
-    sys.stderr.flush()
-    outcome: list[Stop | BaseException] = []
+class Talk:
+    """A machine, and who talks to it."""
 
-    def run() -> None:
-        try:
-            outcome.append(
-                machine.run(
-                    seconds=seconds,
-                    instructions=instructions,
-                    output=until,
-                    scheduler="threads",
-                    sleep=True,
-                    wait_for_input=True,
-                )
-            )
-        except BaseException as error:
-            outcome.append(error)
-
-    runner = threading.Thread(target=run, name="rreplay-machine")
-    left = False
-    with keyboard.raw():
-        runner.start()
-        try:
-            while runner.is_alive() and not left:
-                keys = keyboard.read(POLL_SECONDS)
-                before, escape, _ = keys.partition(ESCAPE_KEY)
-                if before:
-                    machine.console.send(before)
-                left = bool(escape) or keyboard.ended
-                write_bytes(machine.console.read())
-        finally:
-            while runner.is_alive():
-                # Asked again and again, since the first may come before the run has begun.
-                machine.stop()
-                runner.join(POLL_SECONDS)
-            write_bytes(machine.console.read())
-    sys.stderr.write("\n")
-    result = outcome[0]
-    if isinstance(result, BaseException):
-        raise result
-    return None if left else result
-
-
-def _feed(
-    machine: Machine, keyboard: Keyboard, seconds: float | None, instructions: int | None, until: bytes | None
-) -> Stop:
-    """Piped input, a line at a time and each once the one before has been answered, or lines would be overrun."""
-    limits = _Limits(machine, seconds, instructions)
-    typed = b""
-    while True:
-        line, newline, rest = typed.partition(b"\n")
-        if not newline and not keyboard.ended:
-            typed += keyboard.read(0.0 if machine.console.pending else POLL_SECONDS)
-            line, newline, rest = typed.partition(b"\n")
-        if newline or (keyboard.ended and line):
-            machine.console.send(line + (b"\r" if newline else b""))
-            typed = rest
-        more = bool(typed) or not keyboard.ended
-        stop = _until_quiet(machine, limits, until, LINE_QUIET_SECONDS if more else QUIET_SECONDS)
-        if stop.reason != "budget" or limits.reached() or not more:
-            return stop
-
-
-def _until_quiet(machine: Machine, limits: _Limits, until: bytes | None, quiet: float) -> Stop:
-    """Runs until all input is read and nothing has been printed for `quiet` virtual seconds, or a limit is reached."""
-    while True:
-        stop = machine.run(seconds=limits.seconds_at_most(quiet), instructions=limits.instructions(), output=until)
-        fresh = machine.console.read()
-        write_bytes(fresh)
-        if stop.reason != "budget" or limits.reached() or (not fresh and machine.console.pending == 0):
-            return stop
-
-
-class _Limits:
-    """How far a piped session may still go."""
-
-    def __init__(self, machine: Machine, seconds: float | None, instructions: int | None) -> None:
+    def __init__(self, machine: Machine, limits: Limits, signals: Signals) -> None:
+        self.keyboard = Keyboard()
         self._machine = machine
-        self._end_time = None if seconds is None else machine.time + seconds
-        self._end_icount = None if instructions is None else machine.icount + instructions
+        self._limits = limits
+        self._signals = signals
+        self._output = Output(signals)
+        self._course = Course(machine, limits)
+        self._has_console = machine._session.has_console()
+        self._watch = WaitWatch(machine, self._step)
+        self._ending: Ending | None = None
+        self._is_told = False
+        # Set when the machine's thread has ended. Not Thread.is_alive(), which may be wrong for ever where a join was
+        # interrupted (CPython before 3.13).
+        self._done = threading.Event()
 
-    def seconds_at_most(self, seconds: float) -> float:
-        """`seconds`, or what is left."""
-        return seconds if self._end_time is None else max(min(seconds, self._end_time - self._machine.time), 0.0)
+    # -- with the machine on a thread of its own
 
-    def instructions(self) -> int | None:
-        """What is left, if it is limited."""
-        return None if self._end_icount is None else max(self._end_icount - self._machine.icount, 0)
+    def as_command(self) -> Ending:
+        """A C program: what is typed is read by a thread, and the program waits for it or for its end."""
+        gate = self._machine._session.open_gate()
 
-    def reached(self) -> bool:
-        """Whether nothing is left."""
-        return self.seconds_at_most(1.0) <= 0.0 or self.instructions() == 0
+        def read_input() -> None:
+            try:
+                while typed := os.read(sys.stdin.fileno(), 4096):
+                    while self._pending() > INPUT_AHEAD_MAX and not self._done.wait(POLL_SECONDS):
+                        pass
+                    self._machine.console.send(typed)
+            except (OSError, ValueError):
+                pass  # Standard input is closed, which is its end.
+            finally:
+                gate.close()
+
+        # What the person types is read by a thread that nothing can wake: it must not keep the command from ending.
+        threading.Thread(target=read_input, name="rreplay-input", daemon=True).start()
+        # A program that waits uses up its seconds as they pass, and not at once.
+        sleeps = self._limits.seconds is not None
+        return self._in_background(lambda: self._course.run(sleep=sleeps), self._nobody_leaves)
+
+    def at_terminal(self) -> Ending:
+        """A person's terminal: each key to the guest at once."""
+        if not self._has_console:
+            say("the board has no console (Ctrl-C ends)")
+            return self._in_background(self._in_real_time, self._nobody_leaves)
+
+        def left() -> bool:
+            keys, escape, _ = self.keyboard.read(POLL_SECONDS).partition(ESCAPE_KEY)
+            if keys:
+                self._machine.console.send(keys)
+            return bool(escape)
+
+        with self.keyboard.raw():
+            with contextlib.suppress(OSError):
+                sys.stderr.write("(Ctrl-] leaves)\n")
+                sys.stderr.flush()
+            ending = self._in_background(self._in_real_time, left)
+        with contextlib.suppress(OSError):
+            sys.stderr.write("\n")
+        return ending
+
+    def _in_real_time(self) -> Ending | None:
+        return self._course.run(scheduler="threads", sleep=True, wait_for_input=True)
+
+    def _nobody_leaves(self) -> bool:
+        self._done.wait(POLL_SECONDS)
+        return False
+
+    def _in_background(self, run: Callable[[], Ending | None], left: Callable[[], bool]) -> Ending:
+        """Repeats `run` on a thread until it has an ending, a signal comes, or `left`, asked all the time, says so."""
+        outcome: list[Ending | BaseException] = []
+        stopping = threading.Event()
+
+        def work() -> None:
+            try:
+                ending = run()
+                while ending is None and not stopping.is_set():
+                    ending = run()
+                outcome.append(ending or Ending("left"))
+            except BaseException as error:
+                outcome.append(error)
+            finally:
+                self._done.set()
+
+        threading.Thread(target=work, name="rreplay-machine").start()
+        ending: Ending | None = None
+        try:
+            while ending is None and not self._done.is_set():
+                if self._signals.received is not None:
+                    ending = Ending("signal")
+                elif left():
+                    ending = Ending("left")
+                self._show()
+        finally:
+            stopping.set()
+            while not self._done.is_set():
+                # Asked again and again, since the first may come before the run has begun.
+                self._machine.stop()
+                self._done.wait(POLL_SECONDS)
+        self._show()
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return ending or outcome[0]
+
+    # -- with the machine on this thread
+
+    def from_pipe(self) -> Ending:
+        """Piped input, a line at a time and each once the one before has been answered, or lines would be overrun."""
+        quiet = self._limits.quiet
+        if quiet is None and not self._limits.are_given:
+            quiet = QUIET_SECONDS
+        typed = b""
+        # What is typed while a machine starts may be lost.
+        self._until_quiet(LINE_QUIET_SECONDS, is_last=False)
+        while self._ending is None:
+            if b"\n" not in typed and len(typed) < LINE_BYTES_MAX and not self.keyboard.ended:
+                typed += self.keyboard.read(0.0 if self._pending() else POLL_SECONDS)
+            if self._pending() > INPUT_AHEAD_MAX:
+                say("the guest does not read what is typed: the rest of the input is left")
+                self.keyboard.ended = True
+                typed = b""
+            line, typed = self._next_line(typed)
+            if line:
+                self._type(line)
+            more = bool(typed) or not self.keyboard.ended
+            self._until_quiet(LINE_QUIET_SECONDS if more else quiet, is_last=not more)
+            if not more and self._ending is None:
+                self._ending = Ending("quiet")
+        return self._ending
+
+    def _next_line(self, typed: bytes) -> tuple[bytes, bytes]:
+        """The next line to type, with CR for its end, or a piece of a long one; and what is left."""
+        line, newline, rest = typed.partition(b"\n")
+        if newline and len(line) <= LINE_BYTES_MAX:
+            return line.removesuffix(b"\r") + b"\r", rest
+        if self.keyboard.ended or len(line) >= LINE_BYTES_MAX:
+            return typed[:LINE_BYTES_MAX], typed[LINE_BYTES_MAX:]
+        return b"", typed
+
+    def _pending(self) -> int:
+        """How much of what was typed the guest has not read."""
+        return self._machine.console.pending if self._has_console else 0
+
+    def _type(self, line: bytes) -> None:
+        if self._has_console:
+            self._watch.forget()
+            self._machine.console.send(line)
+        elif not self._is_told:
+            self._is_told = True
+            say("the board has no console: what comes from standard input is not read")
+
+    def _until_quiet(self, quiet: float | None, *, is_last: bool) -> None:
+        """Runs until the guest has waited silently for `quiet` virtual seconds, if they are given, or until the end."""
+        silent = waited = 0.0
+        part = LINE_QUIET_SECONDS
+        pending = -1
+        while self._ending is None:
+            seconds = part if quiet is None else min(part, quiet)
+            before = self._machine.icount
+            if self._go(seconds=seconds):
+                return
+            last_pending, pending = pending, self._pending()
+            # What a guest does not read, while it waits for something else, it will not read.
+            if self._show() or (pending and pending != last_pending):
+                silent = waited = 0.0
+                part = LINE_QUIET_SECONDS
+                self._watch.forget()
+                continue
+            silent += seconds
+            if quiet is None:
+                part = PART_SECONDS_MAX
+            elif self._machine.icount == before or self._watch.waits():
+                waited += seconds
+                if waited >= quiet * 0.999:
+                    return
+            else:
+                waited = 0.0
+                if self._watch.look():
+                    return
+                # To look costs as much as to run for a while.
+                part = LINE_QUIET_SECONDS if self._watch.waits() else min(2 * part, PART_SECONDS_MAX)
+            if silent >= BUSY_SECONDS:
+                if not is_last:
+                    return
+                self._tell_what_is_awaited()
+
+    def _step(self) -> bool:
+        """One instruction, or a wait for as long as a guest must be quiet; True where the run is over."""
+        return self._go(instructions=1, seconds=self._limits.quiet or QUIET_SECONDS)
+
+    def _go(self, *, seconds: float, instructions: int | None = None) -> bool:
+        self._ending = self._course.run(seconds=seconds, instructions=instructions)
+        if self._ending is None and self._signals.received is not None:
+            self._ending = Ending("signal")
+        if self._ending is not None:
+            self._show()
+        return self._ending is not None
+
+    def _tell_what_is_awaited(self) -> None:
+        """Says once why a run without a limit that is sure to come goes on."""
+        if self._is_told or self._limits.seconds is not None or self._limits.instructions is not None:
+            return
+        self._is_told = True
+        until = "" if self._limits.until is None else " has not printed what --until waits for, and"
+        say(
+            f"the input has ended, and the guest{until} goes on without a word since {BUSY_SECONDS:g} virtual seconds; "
+            "--seconds or --instructions limit a run, Ctrl-C ends this one"
+        )
+
+    # -- output
+
+    def _show(self) -> bool:
+        """Writes what the guest has printed since the last time; whether that was anything."""
+        if not self._has_console:
+            return False
+        fresh = self._machine.console.read()
+        self._output.write(fresh)
+        return bool(fresh)

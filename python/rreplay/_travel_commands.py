@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
+from ._firmware_difference import firmware_difference
 from .difference import Difference, Side, diff
 from .recording import Recording
 from .timeline import Moment, Timeline
@@ -44,23 +45,34 @@ def _told(moment: Moment) -> dict[str, Any]:
     }
 
 
-def tell_difference(a: Path, b: Path, *, as_json: bool, salvage: bool) -> bool:
-    """Prints where two recordings part; gives whether they do."""
-    found = diff(Recording(a, salvage=salvage), Recording(b, salvage=salvage))
+def tell_difference(a: Recording, b: Recording, names: Callable[[str], str], *, as_json: bool) -> bool:
+    """Prints where two recordings part; returns whether they do.
+
+    Runs of different firmware are different from the first instruction on: of those it is told that the ROMs differ and
+    where, and then where what they printed does.
+    """
+    firmware = firmware_difference(a, b)
+    found = diff(a, b) if firmware is None else None
+    differ = firmware is not None or found is not None
     if as_json:
-        print(json.dumps({"same": found is None, "difference": None if found is None else _difference(found)}))
+        told: dict[str, Any] = {"same": not differ, "difference": None if found is None else _difference(found, names)}
+        print(json.dumps(told | ({} if firmware is None else firmware.as_dict())))
+        return differ
+    path_a, path_b = (names(str(recording.path)) for recording in (a, b))
+    if firmware is not None:
+        print("\n".join((f"a: {path_a}", f"b: {path_b}", *firmware.lines())))
     elif found is None:
-        print(f"{a} and {b} are of the same run")
+        print(f"{path_a} and {path_b} are of the same run")
     else:
-        print(found)
-    return found is not None
+        print(names(str(found)))
+    return differ
 
 
-def _difference(found: Difference) -> dict[str, Any]:
+def _difference(found: Difference, names: Callable[[str], str]) -> dict[str, Any]:
     return {
         "icount": found.icount,
-        "a": _side(found.a),
-        "b": _side(found.b),
+        "a": _side(found.a, names),
+        "b": _side(found.b, names),
         "registers": {name: list(values) for name, values in found.registers.items()},
         "memory": [{"address": byte.address, "a": byte.a, "b": byte.b} for byte in found.memory],
         "devices": {
@@ -70,10 +82,10 @@ def _difference(found: Difference) -> dict[str, Any]:
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _side(side: Side, names: Callable[[str], str]) -> dict[str, Any]:
     event = side.event
     return {
-        "recording": str(side.recording.path),
+        "recording": names(str(side.recording.path)),
         "event": None if event is None else {"icount": event.icount, "ordinal": event.ordinal, "kind": event.kind},
         "pc": side.before.pc,
         "instruction": None if side.instruction is None else side.instruction.text,

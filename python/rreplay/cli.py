@@ -1,313 +1,209 @@
-"""The command `rreplay`: exit status 0, 1 for a finding (a divergence), 2 for wrong usage or bad input."""
+"""The command `rreplay`: `_shell_parser` has its words, `_shell_status` its exit statuses."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, get_args
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from . import (
-    Board,
-    Device,
-    Directory,
-    Divergence,
-    Event,
-    Machine,
-    Recording,
-    ReplayError,
-    Stop,
-    Verification,
-    __version__,
-    boards,
-)
-from ._sources import ImageSource, RomSource
-from ._terminal import Progress, count, table, write_bytes
-from ._terminal_session import converse, run_program
+from . import Board, Divergence, Event, Machine, Recording, ReplayError, Stop, Verification, boards
+from . import _shell_run as running
+from ._course import GOES_ON
+from ._shell_files import Sources, recording_path, without_surrogates
+from ._shell_machine import rom_of
+from ._shell_parser import parsed
+from ._shell_signals import Signalled, Signals
+from ._shell_status import BAD_INPUT, BROKEN_PIPE, BY_SIGNAL, DEFECT, FINDING, HANGUP, SUCCESS, crash_of, say_crash
+from ._shell_words import say, shell_words
+from ._terminal import HungUp, Output, OutputLost, Progress, count, table
 from ._travel_commands import show_place, tell_difference
 from .demo import run_demo
-from .vocabulary import EventKind, Scheduler
+from .errors import FaultError
+from .vocabulary import Scheduler
 
-SUCCESS = 0
-FINDING = 1
-BAD_INPUT = 2
-INTERRUPTED = 130
+PART_INSTRUCTIONS = 1_000_000
+"""A replay's output is shown at least so often."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and gives its exit status."""
-    options = _parser().parse_args(arguments)
+    """Runs the command line and returns its exit status."""
     try:
-        status: int = options.command(options)
-        sys.stdout.flush()
-    except Divergence as divergence:
-        _say(str(divergence))
-        return FINDING
-    except ReplayError as error:
-        _say(str(error))
+        with Signals() as signals:
+            return _main(list(sys.argv[1:] if arguments is None else arguments), signals)
+    except (Signalled, KeyboardInterrupt) as ended:
+        # What is not read yet may never be: the interpreter's exit must not wait for it.
+        _drop_output()
+        return BY_SIGNAL + (ended.number if isinstance(ended, Signalled) else signal.SIGINT)
+
+
+def _main(words: list[str], signals: Signals) -> int:
+    if not _prepare_streams():
+        say("standard output is closed: give it somewhere to go, if only /dev/null")
         return BAD_INPUT
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    try:
+        options = parsed(words)
+    except SystemExit as ended:
+        # After --help and --version, and for wrong usage, which is said already.
+        return _flushed(ended.code if isinstance(ended.code, int) else BAD_INPUT)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            # Whoever reads the output has gone; nothing more can be said there, not even by the interpreter's exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return SUCCESS
-        _say(f"cannot write the output: {error.strerror}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BAD_INPUT
-    return status
-
-
-def _say(text: str) -> None:
-    print(f"rreplay: {text}", file=sys.stderr)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="rreplay", description="Record a run of an 8-bit machine, replay it exactly, look into it."
-    )
-    parser.add_argument("--version", action="version", version=f"rreplay {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    demo = commands.add_parser("demo", help="boot, record, replay and verify a session, and show what happened")
-    demo.add_argument("--path", type=Path, help="where to keep the recording (default: demo.rreplay)")
-    demo.add_argument("--seed", type=int, help="of the random typing moments (default: another each time)")
-    demo.set_defaults(command=_demo)
-
-    run = commands.add_parser("run", help="run a board with its console on this terminal")
-    _machine_options(run)
-    run.set_defaults(command=_run)
-
-    record = commands.add_parser("record", help="run, and record into a file")
-    record.add_argument("recording", type=Path, help="the file to write")
-    _machine_options(record)
-    record.add_argument("--digest-every", type=int, metavar="N", help="instructions between two digests")
-    record.add_argument(
-        "--chaos", type=int, metavar="SEED", help="draw by SEED what hardware leaves open, so that rare orders come up"
-    )
-    record.set_defaults(command=_record)
-
-    replay = commands.add_parser("replay", help="play a recording; its console goes to standard output")
-    _recording_option(replay)
-    _replay_rom_option(replay)
-    replay.add_argument("--scheduler", choices=get_args(Scheduler), default="inline")
-    replay.add_argument("--instructions", type=int, metavar="N", help="stop after N instructions")
-    replay.add_argument("--json", action="store_true", help="a divergence as one JSON object, on standard error")
-    replay.set_defaults(command=_replay)
-
-    verify = commands.add_parser("verify", help="replay a recording and compare every event and digest")
-    _recording_option(verify)
-    _replay_rom_option(verify)
-    verify.add_argument(
-        "--scheduler", choices=[*get_args(Scheduler), "both"], default="inline", help="(default: inline)"
-    )
-    verify.add_argument("--json", action="store_true", help="one JSON object")
-    verify.set_defaults(command=_verify)
-
-    info = commands.add_parser("info", help="what a recording holds, without replaying it")
-    _recording_option(info)
-    info.add_argument("--json", action="store_true", help="one JSON object")
-    info.set_defaults(command=_info)
-
-    dump = commands.add_parser("dump", help="the events of a recording, one a line")
-    _recording_option(dump)
-    dump.add_argument("--kind", choices=get_args(EventKind), metavar="KIND", help="only this kind of event")
-    dump.add_argument("--start", type=int, metavar="N", help="only events at or after this icount")
-    dump.add_argument("--stop", type=int, metavar="N", help="only events before this icount")
-    dump.add_argument("--limit", type=int, metavar="N", help="at most N events")
-    dump.add_argument("--json", action="store_true", help="one JSON object a line")
-    dump.set_defaults(command=_dump)
-
-    seek = commands.add_parser("seek", help="the machine at a place of a recording: registers, code, console")
-    _recording_option(seek)
-    seek.add_argument("icount", type=int, nargs="?", help="instructions retired (default: the end)")
-    seek.add_argument("--cycles", type=int, metavar="N", help="where the processor waits there: at this cycle")
-    _replay_rom_option(seek)
-    seek.add_argument("--json", action="store_true", help="one JSON object")
-    seek.set_defaults(command=_seek)
-
-    diff = commands.add_parser("diff", help="where two recordings part: the first event, the first instruction")
-    diff.add_argument("a", type=Path, help="an rreplay recording")
-    diff.add_argument("b", type=Path, help="another one, of the same board")
-    diff.add_argument("--salvage", action="store_true", help="open what is left of a damaged file")
-    diff.add_argument("--json", action="store_true", help="one JSON object")
-    diff.set_defaults(command=_diff)
-
-    listing = commands.add_parser("boards", help="the preset boards, or one of them as TOML")
-    listing.add_argument("name", nargs="?", help="print this preset's description")
-    listing.add_argument("--json", action="store_true", help="one JSON list")
-    listing.set_defaults(command=_boards)
-    return parser
-
-
-def _machine_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "board",
-        nargs="?",
-        default="breadboard",
-        help="preset, .toml file, or C program of cc65's target sim6502 (default: breadboard)",
-    )
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="for the C program's main")
-    parser.add_argument(
-        "--directory", type=Path, metavar="DIR", help="let the C program's file calls reach DIR and what is below it"
-    )
-    parser.add_argument(
-        "--rom",
-        action="append",
-        default=[],
-        metavar="[PLACE=]FILE",
-        help="image for the main ROM, or for a region or load address (0x8000=image.bin); may be repeated",
-    )
-    parser.add_argument("--cpu", metavar="CPU", help="another processor: 6502 (NMOS) or 65c02")
-    parser.add_argument("--seconds", type=float, metavar="S", help="stop after S virtual seconds")
-    parser.add_argument("--instructions", type=int, metavar="N", help="stop after N instructions")
-    parser.add_argument("--until", metavar="TEXT", help="stop when the console has printed TEXT")
-
-
-def _recording_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recording", type=Path, help="an rreplay recording")
-    parser.add_argument("--salvage", action="store_true", help="open what is left of a damaged file")
-
-
-def _replay_rom_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--rom",
-        action="append",
-        default=[],
-        metavar="[PLACE=]FILE",
-        help="the recorded image, for a recording that holds only its hash; another image is refused",
-    )
-
-
-def _rom(options: Sequence[str]) -> RomSource | None:
-    """The `--rom` options as `Machine` wants them."""
-    if not options:
-        return None
-    if len(options) == 1 and "=" not in options[0]:
-        return options[0]
-    images: dict[str | int, ImageSource] = {}
-    for option in options:
-        place, equals, path = option.partition("=")
-        if not equals:
-            raise ReplayError(f"with several images each needs its place: --rom PLACE={option}")
-        images[_place(place)] = path
-    return images
-
-
-def _place(text: str) -> str | int:
-    if text[:1].isdigit() or text.startswith("$"):
+        return _output_lost(error)
+    with Sources() as sources:
+        options.sources = sources
         try:
-            return int(text[1:], 16) if text.startswith("$") else int(text, 0)
-        except ValueError:
-            raise ReplayError(f"{text!r} is no load address: write 0x8000, $8000 or 32768") from None
-    return text
+            return _flushed(COMMANDS[options.command](options, signals))
+        except Divergence as divergence:
+            say(sources.words(shell_words(str(divergence))))
+            return _flushed(FINDING)
+        except ReplayError as error:
+            say(sources.words(shell_words(str(error))))
+            return _flushed(BAD_INPUT)
+        except UnicodeError as error:
+            say(f"a name or a text is not UTF-8: {error}")
+            return _flushed(BAD_INPUT)
+        except HungUp:
+            return BY_SIGNAL + HANGUP
+        except (OutputLost, OSError) as error:
+            return _output_lost(error)
+        except (KeyboardInterrupt, Signalled):
+            raise
+        except BaseException:
+            # A status of its own: a program that looks for findings must not take a defect for one. The engine's own
+            # panics are no `Exception`.
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+            say("this is a defect of rreplay: please report it, with the lines above")
+            return DEFECT
 
 
-def _machine(options: argparse.Namespace) -> Machine:
-    if _is_program(options.board):
-        if options.rom:
-            raise ReplayError(f"{options.board} is a program by itself: it goes without --rom")
-        # The file's header says which processor, unless somebody knows better.
-        machine = Machine("sim65", rom=options.board, arguments=[options.board, *options.arguments])
-    elif options.arguments:
-        raise ReplayError(
-            f"only a C program takes arguments ({options.arguments[0]!r}), and {options.board} is a board"
-        )
-    else:
-        machine = Machine(options.board, rom=_rom(options.rom), cpu=options.cpu)
-    if options.directory is not None:
-        _file_calls(machine).attach(Directory(options.directory))
-    return machine
+def _prepare_streams() -> bool:
+    """Sees to it that the standard streams are there, and that names of any bytes can be printed.
 
+    Whatever is opened first gets the number of a stream that was closed: a recording must not become standard error.
 
-def _is_program(name: str) -> bool:
-    """Whether it is the file of a program for cc65's simulator target."""
-    try:
-        with Path(name).open("rb") as file:
-            return file.read(5) == b"sim65"
-    except OSError:
+    Returns:
+        Whether there is a standard output.
+    """
+    closed = [number for number in range(3) if not _is_open(number)]
+    for _ in closed:
+        os.open(os.devnull, os.O_RDWR)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if sys.stdout is None:
         return False
+    with contextlib.suppress(AttributeError, ValueError):
+        utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")  # type: ignore[union-attr]
+    return True
 
 
-def _file_calls(machine: Machine) -> Device:
-    for device in machine.devices.values():
-        if device.kind == "sim65":
-            return device
-    raise ReplayError(
-        f"--directory is for file calls, and the board {machine.board.name} has no device that serves any"
-    )
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError as error:
+        return error.errno != errno.EBADF
+    return True
 
 
-def _converse(machine: Machine, options: argparse.Namespace) -> int:
-    """Runs the machine on this terminal; gives the exit status."""
-    until = None if options.until is None else options.until.encode()
-    if machine.board.name == "sim65":
-        stop: Stop | None = run_program(
-            machine, seconds=options.seconds, instructions=options.instructions, until=until
-        )
-        if machine.exit_code is not None:
-            return machine.exit_code
-    else:
-        stop = converse(machine, seconds=options.seconds, instructions=options.instructions, until=until)
-    if stop is not None and stop.reason in ("halted", "jammed", "shutdown", "end"):
-        _say(f"the machine stopped at icount {stop.icount}, pc {stop.pc:#06x}: {stop.reason}")
-    return SUCCESS
-
-
-def _demo(options: argparse.Namespace) -> int:
-    run_demo(options.path, options.seed)
-    return SUCCESS
-
-
-def _run(options: argparse.Namespace) -> int:
-    return _converse(_machine(options), options)
-
-
-def _record(options: argparse.Namespace) -> int:
-    machine = _machine(options)
-    with machine.record(options.recording, digest_every=options.digest_every, chaos=options.chaos) as recording:
-        status = _converse(machine, options)
-    _say(f"recorded {count(recording.icount)} instructions in {count(recording.size)} bytes: {recording.path}")
+def _flushed(status: int) -> int:
+    """`status`, once the output is on its way; another where it is lost."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _output_lost(error)
     return status
+
+
+def _output_lost(lost: OutputLost | OSError) -> int:
+    error = lost.error if isinstance(lost, OutputLost) else lost
+    # Nothing more can be said there, not even by the interpreter's exit.
+    _drop_output()
+    if error.errno == errno.EPIPE:
+        # As `head` wants it: without a word. The status is that of a program that the signal ends.
+        return BY_SIGNAL + BROKEN_PIPE
+    say(f"cannot write the output: {error.strerror or error}")
+    return BAD_INPUT
+
+
+def _demo(options: argparse.Namespace, signals: Signals) -> int:
+    path = recording_path(options.path, "demo", force=options.force)
+    run_demo(path, options.seed, signals)
+    return SUCCESS if signals.received is None else BY_SIGNAL + signals.received
 
 
 def _open(options: argparse.Namespace) -> Recording:
-    recording = Recording(options.recording, salvage=options.salvage)
+    recording = Recording(options.sources.recording(options.recording), salvage=options.salvage)
     if recording.damage is not None:
-        _say(recording.damage)
+        say(shell_words(recording.damage))
     return recording
 
 
-def _replay(options: argparse.Namespace) -> int:
+def _name(recording: Recording, options: argparse.Namespace) -> str:
+    """What the person calls a recording."""
+    name: str = options.sources.words(str(recording.path))
+    return name
+
+
+def _replay(options: argparse.Namespace, signals: Signals) -> int:
     recording = _open(options)
-    machine = recording.replay(options.scheduler, rom=_rom(options.rom))
-    left: int | None = options.instructions
-    reason = "budget"
+    machine = recording.replay(options.scheduler, rom=rom_of(options.rom, options.sources))
+    output = Output(signals)
+
+    def show() -> None:
+        if machine._session.has_console():
+            output.write(machine.console.read())
+
     try:
-        while reason == "budget" and left != 0:
-            portion = 1_000_000 if left is None else min(left, 1_000_000)
-            reason = machine.run(instructions=portion).reason
-            left = None if left is None else left - portion
-            write_bytes(machine.console.read())
+        stop, fault = _play(machine, options.instructions, show)
     except Divergence as divergence:
         # What it printed until then belongs before the report.
-        write_bytes(machine.console.read())
+        show()
         if not options.json:
             raise
-        print(
-            json.dumps({"ok": False, "scheduler": options.scheduler, "divergence": divergence.as_dict()}),
-            file=sys.stderr,
-        )
+        report = {"ok": False, "scheduler": options.scheduler, "divergence": divergence.as_dict()}
+        sys.stderr.write(json.dumps(report) + "\n")
         return FINDING
-    return SUCCESS
+    crash = crash_of(machine, stop, fault)
+    if crash is not None:
+        return say_crash(crash, f"rreplay seek {options.recording}", recording)
+    return machine.exit_code or SUCCESS
 
 
-def _verify(options: argparse.Namespace) -> int:
+def _play(
+    machine: Machine, instructions: int | None, show: Callable[[], None]
+) -> tuple[Stop | None, FaultError | None]:
+    """Plays a recording, or so many instructions of it; returns what its guest ended with."""
+    left = instructions
+    stop: Stop | None = None
+    fault: FaultError | None = None
+    while left != 0:
+        before, portion = machine.icount, PART_INSTRUCTIONS if left is None else min(left, PART_INSTRUCTIONS)
+        try:
+            now: Stop | None = machine.run(instructions=portion)
+        except FaultError as error:
+            now, fault = None, error
+        show()
+        left = None if left is None else max(left - (machine.icount - before), 0)
+        if now is not None and now.reason == "end":
+            return stop or now, fault
+        if now is not None and now.reason not in GOES_ON and now == stop:
+            # It has stopped for good, though the recording has more, which moves nothing.
+            return stop, fault
+        if now is not None:
+            # What came before was not the end, or the recording would have been at its own.
+            stop, fault = (None if now.reason in GOES_ON else now), None
+    return stop, fault
+
+
+def _verify(options: argparse.Namespace, _signals: Signals) -> int:
     recording = _open(options)
     chosen: Scheduler = options.scheduler
     schedulers: tuple[Scheduler, ...] = ("threads", "inline") if options.scheduler == "both" else (chosen,)
@@ -315,22 +211,26 @@ def _verify(options: argparse.Namespace) -> int:
     for scheduler in schedulers:
         try:
             with Progress(f"verifying ({scheduler})") as progress:
-                results[scheduler] = recording.verify(progress=progress, scheduler=scheduler, rom=_rom(options.rom))
+                results[scheduler] = recording.verify(
+                    progress=progress, scheduler=scheduler, rom=rom_of(options.rom, options.sources)
+                )
         except Divergence as divergence:
             if not options.json:
                 raise
             print(json.dumps({"ok": False, "scheduler": scheduler, "divergence": divergence.as_dict()}))
             return FINDING
+    # What is left of a damaged recording may agree as far as it goes, and is no recording that is in order.
+    ok = all(result.ok for result in results.values())
     if options.json:
-        print(json.dumps({"ok": True, "schedulers": {name: _attributes(v) for name, v in results.items()}}))
-        return SUCCESS
+        print(json.dumps({"ok": ok, "schedulers": {name: _attributes(v) for name, v in results.items()}}))
+        return SUCCESS if ok else FINDING
     for scheduler, result in results.items():
-        verdict = "ok" if result.ok else "agrees as far as it goes"
+        verdict = "ok" if result.ok else "agrees as far as it goes, and is not whole"
         print(
-            f"{recording.path}: {verdict}, {scheduler}: {count(result.icount)} instructions, "
+            f"{_name(recording, options)}: {verdict}, {scheduler}: {count(result.icount)} instructions, "
             f"{count(result.events)} events, {count(result.digests)} digests agree, {result.wall_seconds:.2f} s"
         )
-    return SUCCESS
+    return SUCCESS if ok else FINDING
 
 
 def _attributes(thing: object) -> dict[str, Any]:
@@ -338,13 +238,13 @@ def _attributes(thing: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not callable(value)}
 
 
-def _info(options: argparse.Namespace) -> int:
+def _info(options: argparse.Namespace, _signals: Signals) -> int:
     recording = _open(options)
     info = recording.info()
     if options.json:
-        print(json.dumps(info, default=_plain))
+        print(json.dumps(info | {"path": _name(recording, options)}, default=_plain))
         return SUCCESS
-    print(f"{recording.path}")
+    print(_name(recording, options))
     rows = [
         ("board", recording.board.name) if recording.machine is None else ("machine", recording.machine),
         (
@@ -364,7 +264,7 @@ def _info(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _dump(options: argparse.Namespace) -> int:
+def _dump(options: argparse.Namespace, _signals: Signals) -> int:
     events: Iterable[Event] = _open(options).events(options.kind, options.start, options.stop)
     for number, event in enumerate(events):
         if options.limit is not None and number >= options.limit:
@@ -395,22 +295,22 @@ def _short(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-def _seek(options: argparse.Namespace) -> int:
+def _seek(options: argparse.Namespace, _signals: Signals) -> int:
     recording = _open(options)
-    timeline = recording.timeline(rom=_rom(options.rom))
+    timeline = recording.timeline(rom=rom_of(options.rom, options.sources))
     timeline.seek(timeline.end_icount if options.icount is None else options.icount, cycles=options.cycles)
     show_place(timeline, as_json=options.json)
     return SUCCESS
 
 
-def _diff(options: argparse.Namespace) -> int:
-    differ = tell_difference(options.a, options.b, as_json=options.json, salvage=options.salvage)
-    return FINDING if differ else SUCCESS
+def _diff(options: argparse.Namespace, _signals: Signals) -> int:
+    a, b = (Recording(options.sources.recording(given), salvage=options.salvage) for given in (options.a, options.b))
+    return FINDING if tell_difference(a, b, options.sources.words, as_json=options.json) else SUCCESS
 
 
-def _boards(options: argparse.Namespace) -> int:
+def _boards(options: argparse.Namespace, _signals: Signals) -> int:
     if options.name is not None:
-        text = Board.preset(options.name).to_toml()
+        text = Board.preset(without_surrogates(options.name, "NAME")).to_toml()
         print(text, end="" if text.endswith("\n") else "\n")
     elif options.json:
         print(json.dumps(boards()))
@@ -419,6 +319,24 @@ def _boards(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
+def _drop_output() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, Signals], int]] = {
+    "demo": _demo,
+    "run": running.run,
+    "record": running.record,
+    "replay": _replay,
+    "verify": _verify,
+    "info": _info,
+    "dump": _dump,
+    "seek": _seek,
+    "diff": _diff,
+    "boards": _boards,
+}
+
+
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())
+    sys.exit(main())

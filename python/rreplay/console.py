@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ._arguments import BytesLike, bytes_of, made_elsewhere, real
+from ._copying import Part
+from ._progress import ProgressLike, hearer_of
+from ._shown import shown
 from .errors import ArgumentError, ExpectTimeout
 
 if TYPE_CHECKING:
@@ -23,7 +27,11 @@ PATTERN_WINDOW = 4096
 """A regular expression sees at most so many of the last bytes printed, so that a long run stays linear."""
 
 
-class Console:
+SEND_BYTES_MAX = 4 << 20
+"""Bytes that one `send` takes: as many as may wait until the guest has read them."""
+
+
+class Console(Part):
     """Type with `send`, look at `output`, wait with `expect`.
 
     One place in the output, moved by `read` and `expect`, parts what has been read from what has not.
@@ -31,25 +39,28 @@ class Console:
 
     __slots__ = ("_cursor", "_machine")
 
+    _instead = "copy the machine, whose console is another one"
+
     def __init__(self, machine: Machine) -> None:
+        made_elsewhere(self, hasattr(type(machine), "_run_until_output"), "machine.console is one")
         self._machine = machine
         self._cursor = 0
 
     def __repr__(self) -> str:
         return f"<Console: {self._machine._session.output_length()} bytes of output>"
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: BytesLike) -> None:
         """Types `data`: the bytes arrive one after the other at the line's speed, while the machine runs.
 
-        May be called from any thread, at any time. In a recording they are events.
+        May be called from any thread, at any time. In a recording they are events. At most 4 MiB wait to be read.
 
         Raises:
+            ArgumentError: It is no bytes, or too many.
             StateError: The machine replays a recording, which has its own input.
         """
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise ArgumentError(f"the console takes bytes, not {type(data).__name__}: write b'...' or .encode()")
+        content = bytes_of("data", data, most=SEND_BYTES_MAX)
         self._machine._about_to_run()
-        self._machine._session.send(bytes(data))
+        self._machine._session.send(content)
 
     @property
     def output(self) -> bytes:
@@ -73,6 +84,7 @@ class Console:
         *,
         seconds: float = EXPECT_SECONDS,
         scheduler: Scheduler | None = None,
+        progress: ProgressLike = None,
     ) -> re.Match[bytes]:
         """Runs the machine until the unread output contains `pattern`, and reads up to the pattern's end.
 
@@ -81,6 +93,7 @@ class Console:
                 printed).
             seconds: How long to wait, in virtual seconds.
             scheduler: How to run meanwhile; see `Machine.run`.
+            progress: Called with the cycles that have passed and those after which the time is up; True for a bar.
 
         Returns:
             The match, over the unread output.
@@ -89,10 +102,12 @@ class Console:
             ExpectTimeout: The time was up, or the machine stopped for good; the error shows the output's tail.
         """
         compiled = compile_pattern(pattern)
+        seconds = real("seconds", seconds)
+        hearer = hearer_of(progress, "waiting")
         start = self._cursor
         match = compiled.search(self._machine._session.output_from(start))
         if match is None:
-            stop = self._machine._run_until_output(pattern, start, seconds, scheduler)
+            stop = self._machine._run_until_output(pattern, start, seconds, scheduler, hearer)
             match = compiled.search(self._machine._session.output_from(start))
             if match is None:
                 tail = self._machine._session.output()[-TAIL_BYTES:]
@@ -112,7 +127,7 @@ def compile_pattern(pattern: bytes | re.Pattern[bytes]) -> re.Pattern[bytes]:
             raise ArgumentError("the console shows bytes: compile the expression from bytes, re.compile(b'...')")
         return pattern
     if not isinstance(pattern, bytes):
-        raise ArgumentError(f"wait for bytes or for re.compile(b'...'), not for {type(pattern).__name__}")
+        raise ArgumentError(f"a pattern is bytes or re.compile(b'...'), and {shown(pattern)} is neither")
     if not pattern:
         raise ArgumentError("an empty pattern is there before anything is printed; wait for at least one byte")
     return re.compile(re.escape(pattern))

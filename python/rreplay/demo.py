@@ -10,7 +10,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from ._shell_signals import Signals
 from ._terminal import Progress, bold, count, table
+from .errors import Divergence, EngineError
 from .machine import Machine
 from .recording import LiveRecording
 from .recording import open as open_recording
@@ -82,17 +84,17 @@ class Typist(threading.Thread):
             time.sleep(dice.uniform(0.0, 0.03))
 
 
-def run_demo(path: Path | None = None, seed: int | None = None) -> None:
+def run_demo(path: Path, seed: int | None, signals: Signals) -> None:
     """Records, replays, verifies, and prints what happened.
 
     Args:
-        path: Where to keep the recording; `demo.rreplay` in the current directory unless given.
+        path: Where to keep the recording.
         seed: Of the typing moments; another each time unless given.
+        signals: One that comes while the session is recorded ends it there, with the recording finished.
 
     Raises:
         ReplayError: Something did not work; nothing is hidden.
     """
-    path = path or Path("demo.rreplay")
     seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
     machine = Machine("breadboard")
     print(bold("rreplay demo"))
@@ -100,22 +102,25 @@ def run_demo(path: Path | None = None, seed: int | None = None) -> None:
         f"A {machine.board.clock_hz / 1e6:g} MHz W65C02 boots our monitor ROM. A session is typed into its serial\n"
         f"port, from another thread, at random moments (seed {seed}), while timers and interrupts run.\n"
     )
-    recording, seconds = _record(machine, path, seed)
+    recording, seconds = _record(machine, path, seed, signals)
+    if signals.received is not None:
+        return
     _show_transcript(recording)
     _show_recording(recording, seconds)
     _show_replays(recording, machine)
     _show_reopening(recording)
 
 
-def _record(machine: Machine, path: Path, seed: int) -> tuple[LiveRecording, float]:
+def _record(machine: Machine, path: Path, seed: int, signals: Signals) -> tuple[LiveRecording, float]:
     typist = Typist(machine, seed)
     start = time.perf_counter()
-    with machine.record(path, digest_every=DIGEST_EVERY) as recording:
+    with signals.deferred(machine.stop), machine.record(path, digest_every=DIGEST_EVERY) as recording:
         typist.start()
         machine.run(scheduler="threads", sleep=True, wait_for_input=True)
-    typist.join()
-    if typist.failure is not None:
-        raise RuntimeError(typist.failure)
+    if signals.received is None:
+        typist.join()
+        if typist.failure is not None:
+            raise EngineError(typist.failure)
     return recording, time.perf_counter() - start
 
 
@@ -173,7 +178,7 @@ def _show_replays(recording: LiveRecording, machine: Machine) -> None:
         )
         print(f"  {'':<8} {count(recording.duration / seconds)} times as fast as the machine itself")
         if not same:
-            raise RuntimeError("the replay ended in another state than the recording")
+            raise Divergence("the replay ended in another state than the recording")
     print(f"  digest   {machine.digest()}")
     print()
 

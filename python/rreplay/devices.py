@@ -5,37 +5,53 @@ Every kind has `state` and `attach`; some have what a person would do with them 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from . import _core
+from ._arguments import BytesLike, PathLike, bytes_of, index_of, made_elsewhere, pair, path_or_none, whole
+from ._copying import Part
+from ._shown import shown
 from .errors import ArgumentError, UnknownDevice
 from .hosts import attach
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
 
 __all__ = ["Device", "Devices", "Display", "Image", "Keyboard", "Network", "Pointer"]
 
 HostT = TypeVar("HostT")
-PathLike: TypeAlias = "str | os.PathLike[str]"
-
+D = TypeVar("D")
 KEYS: dict[str, int] = dict(_core.keys())
 """The keys of a keyboard by name, with their codes."""
 
 
-class Device:
+FRAME_BYTES_MAX = 16 << 20
+"""No packet is nearly as long; the engine says how long it may be."""
+
+SIDE_MAX = 1 << 13
+"""Pixels of a side of a picture, at the most."""
+
+
+class Device(Part):
     """One device of the board."""
 
-    __slots__ = ("_session", "kind", "name")
+    __slots__ = ("_kind", "_name", "_session")
+
+    _instead = "copy the machine, whose devices are others"
 
     def __init__(self, session: _core.Session, name: str, kind: str) -> None:
+        made_elsewhere(self, isinstance(session, _core.Session), "machine.devices has those of the board")
         self._session = session
-        self.name = name
+        self._name = name
+        self._kind = kind
+
+    @property
+    def name(self) -> str:
         """The name that the board gives it."""
-        self.kind = kind
+        return self._name
+
+    @property
+    def kind(self) -> str:
         """The chip or design, as board files name it."""
+        return self._kind
 
     def __repr__(self) -> str:
         return f"<Device {self.name}: {self.kind}>"
@@ -76,15 +92,33 @@ class Device:
 class Image:
     """A picture: shown by Jupyter, taken by `numpy.asarray` as an array of height x width x 4 bytes, saved as PNG."""
 
-    __slots__ = ("height", "rgba", "width")
+    __slots__ = ("_height", "_rgba", "_width")
 
-    def __init__(self, width: int, height: int, rgba: bytes) -> None:
-        self.width = width
+    def __init__(self, width: int, height: int, rgba: BytesLike) -> None:
+        self._width = whole("width", width, least=1, most=SIDE_MAX)
+        self._height = whole("height", height, least=1, most=SIDE_MAX)
+        self._rgba = bytes_of("rgba", rgba, most=self.width * self.height * 4)
+
+        if len(self.rgba) != self.width * self.height * 4:
+            raise ArgumentError(
+                f"a picture of {self.width} by {self.height} pixels has {self.width * self.height * 4} bytes, four for "
+                f"each, and {len(self.rgba)} were given"
+            )
+
+    @property
+    def width(self) -> int:
         """Pixels in a row."""
-        self.height = height
+        return self._width
+
+    @property
+    def height(self) -> int:
         """Rows."""
-        self.rgba = rgba
+        return self._height
+
+    @property
+    def rgba(self) -> bytes:
         """Red, green, blue and alpha of each pixel, row by row from the top left."""
+        return self._rgba
 
     def __repr__(self) -> str:
         return f"<Image {self.width}x{self.height}>"
@@ -99,9 +133,10 @@ class Image:
 
     def __getitem__(self, place: tuple[int, int]) -> tuple[int, int, int]:
         """The red, green and blue of the pixel at (x, y)."""
-        x, y = place
-        if not (0 <= x < self.width and 0 <= y < self.height):
-            raise ArgumentError(f"({x}, {y}) is outside of a picture of {self.width} by {self.height} pixels")
+        given_x, given_y = pair("a pixel's place", place, "whole numbers, x and y")
+        x, y = index_of(given_x), index_of(given_y)
+        if x is None or y is None or not (0 <= x < self.width and 0 <= y < self.height):
+            raise ArgumentError(f"{shown(place)} is outside of a picture of {self.width} by {self.height} pixels")
         at = (y * self.width + x) * 4
         return self.rgba[at], self.rgba[at + 1], self.rgba[at + 2]
 
@@ -117,9 +152,10 @@ class Image:
         Raises:
             HostError: The file cannot be written, is no ordinary file, or is being recorded into.
         """
+        target = path_or_none("path", path)
         encoded = _core.encode_png(self.width, self.height, self.rgba)
-        if path is not None:
-            _core.write_file(os.fspath(path), encoded)
+        if target is not None:
+            _core.write_file(target, encoded)
         return encoded
 
     def _repr_png_(self) -> bytes:
@@ -172,23 +208,23 @@ class Pointer(Device):
 
     def move(self, dx: int, dy: int) -> None:
         """Moves it by a distance, to the right and downwards; each -32768 to 32767."""
-        _check("a distance", -0x8000, 0x7FFF, dx, dy)
-        _core.send_input(self._session, [("rel", 0, dx), ("rel", 1, dy)])
+        right, down = (
+            whole(f"{name}: a distance", value, least=-0x8000, most=0x7FFF) for name, value in (("dx", dx), ("dy", dy))
+        )
+        _core.send_input(self._session, [("rel", 0, right), ("rel", 1, down)])
 
     def move_to(self, x: int, y: int) -> None:
         """Puts it at a position."""
-        _check("a position", 0, 0xFFFF, x, y)
-        _core.send_input(self._session, [("abs", 0, x), ("abs", 1, y)])
+        across, down = (whole(f"{name}: a position", value, most=0xFFFF) for name, value in (("x", x), ("y", y)))
+        _core.send_input(self._session, [("abs", 0, across), ("abs", 1, down)])
 
     def press(self, button: int = 0) -> None:
         """Puts a button down; it stays down until it is released."""
-        _check("a button", 0, 7, button)
-        _core.send_input(self._session, [("button", button, 1)])
+        _core.send_input(self._session, [("button", whole("a button", button, most=7), 1)])
 
     def release(self, button: int = 0) -> None:
         """Lets a button go."""
-        _check("a button", 0, 7, button)
-        _core.send_input(self._session, [("button", button, 0)])
+        _core.send_input(self._session, [("button", whole("a button", button, most=7), 0)])
 
 
 class Network(Device):
@@ -196,31 +232,31 @@ class Network(Device):
 
     __slots__ = ()
 
-    def inject(self, frame: bytes) -> None:
+    def inject(self, frame: BytesLike) -> None:
         """Brings a packet, as if it came over the wire: an Ethernet frame of 14 to 1514 bytes, others are lost there.
 
         Raises:
+            ArgumentError: It is no bytes, or more than 65535.
             StateError: The machine replays; its recording has its own packets.
         """
-        _core.inject_packet(self._session, self.name, bytes(frame))
+        _core.inject_packet(self._session, self.name, bytes_of("frame", frame, most=FRAME_BYTES_MAX))
 
 
-class Devices(Mapping[str, Device]):
+class Devices(Part, Mapping[str, Device]):
     """The board's devices by name."""
 
     __slots__ = ("_devices",)
 
+    _instead = "copy the machine, whose devices are others"
+
     def __init__(self, session: _core.Session) -> None:
+        made_elsewhere(self, isinstance(session, _core.Session), "machine.devices has those of the board")
         self._devices: dict[str, Device] = {
             name: _KINDS.get(kind, Device)(session, name, kind) for name, kind in session.devices()
         }
 
     def __getitem__(self, name: str) -> Device:
-        try:
-            return self._devices[name]
-        except KeyError:
-            known = ", ".join(self._devices) or "none at all"
-            raise UnknownDevice(f"the board has no device {name!r}; it has {known}") from None
+        return device_of(self._devices, name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._devices)
@@ -232,6 +268,18 @@ class Devices(Mapping[str, Device]):
         return f"<Devices {', '.join(self._devices)}>"
 
 
+def device_of(devices: Mapping[str, D], name: object) -> D:
+    """A device by its name.
+
+    Raises:
+        UnknownDevice: The board has none of that name.
+    """
+    if isinstance(name, str) and name in devices:
+        return devices[name]
+    known = ", ".join(devices) or "none at all"
+    raise UnknownDevice(f"the board has no device {shown(name)}; it has {known}")
+
+
 _KINDS: dict[str, type[Device]] = {
     "display": Display,
     "keyboard": Keyboard,
@@ -240,14 +288,8 @@ _KINDS: dict[str, type[Device]] = {
 }
 
 
-def _codes(keys: tuple[str, ...]) -> list[int]:
+def _codes(keys: tuple[object, ...]) -> list[int]:
     for key in keys:
-        if key not in KEYS:
-            raise ArgumentError(f"there is no key {key!r}; the keys are {', '.join(KEYS)}")
-    return [KEYS[key] for key in keys]
-
-
-def _check(what: str, least: int, most: int, *numbers: int) -> None:
-    for number in numbers:
-        if type(number) is not int or not least <= number <= most:
-            raise ArgumentError(f"{what} is a whole number from {least} to {most}, and {number!r} is not")
+        if not isinstance(key, str) or key not in KEYS:
+            raise ArgumentError(f"there is no key {shown(key)}; the keys are {', '.join(KEYS)}")
+    return [KEYS[key] for key in keys if isinstance(key, str)]

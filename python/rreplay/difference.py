@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ._progress import Progress, ProgressLike, hearer_of
+from ._shown import shown
 from .errors import ArgumentError
 
 if TYPE_CHECKING:
     from ._core import Access, Event, Instruction
+    from .moments import Moment
     from .recording import Recording
-    from .timeline import Moment, Timeline
+    from .timeline import Timeline
 
 __all__ = ["ByteDifference", "Difference", "Side", "diff"]
 
@@ -67,20 +70,29 @@ class Difference:
         return "\n".join(_report(self))
 
 
-def diff(a: Recording, b: Recording) -> Difference | None:
+def diff(a: Recording, b: Recording, *, progress: ProgressLike = None) -> Difference | None:
     """The first difference between two recordings of one board: None when they are of the same run.
 
     Events are compared in order, but for checkpoints, digests and snapshots; then the moment at which the machines part
     is found by bisection, taking it that machines that have parted do not come together again.
 
+    Args:
+        a: One recording.
+        b: The other.
+        progress: Called with the instructions for which it is settled whether the machines are the same, and all that
+            both recordings have; True for a bar on standard error.
+
     Raises:
         ArgumentError: The recordings are of different boards.
+        StateError: One of them is in progress, or of a machine of its own.
         Divergence: One of them does not replay.
     """
-    for recording in (a, b):
-        if not hasattr(recording, "board"):
+    from .recording import Recording  # which imports the timeline
+
+    for name, recording in (("a", a), ("b", b)):
+        if not isinstance(recording, Recording):
             raise ArgumentError(
-                f"two recordings are compared, and {recording!r} is none: open its file with rreplay.open"
+                f"two recordings are compared, and {name}={shown(recording)} is none: open its file with rreplay.open"
             )
     if a.board != b.board:
         raise ArgumentError(
@@ -93,14 +105,20 @@ def diff(a: Recording, b: Recording) -> Difference | None:
     if start > last:
         raise ArgumentError("the recordings are of different parts of a run: they have no instruction in common")
 
-    def same(icount: int) -> bool:
-        return timeline_a.at(icount).digests() == timeline_b.at(icount).digests()
+    bar = Progress(hearer_of(progress, "comparing"), last - start)
+
+    def same(icount: int, until: int) -> bool:
+        at_a = timeline_a.at(icount, progress=bar.part(until) or False)
+        return at_a.digests() == timeline_b.at(icount).digests()
 
     events = [event.icount for event in (event_a, event_b) if event is not None]
-    differing = _first_differing(same, start, min(max(events[0] + 1, start) if events else last, last), last)
+    likely = min(max(events[0] + 1, start) if events else last, last)
+    differing = _first_differing(same, start, likely, last)
     if differing is None and event_a is None and event_b is None:
+        bar.finish()
         return None
     if differing is None:
+        bar.finish()
         at = min(max(min(events), start), last)
         side_a = Side(a, event_a, None, timeline_a.at(at), timeline_a.at(at))
         side_b = Side(b, event_b, None, timeline_b.at(at), timeline_b.at(at))
@@ -110,7 +128,9 @@ def diff(a: Recording, b: Recording) -> Difference | None:
         Side(recording, event, _executed(timeline, before, differing), timeline.at(before), timeline.at(differing))
         for recording, event, timeline in ((a, event_a, timeline_a), (b, event_b, timeline_b))
     )
-    return _explained(side_a, side_b, None if differing == start else before, timeline_a, timeline_b)
+    found = _explained(side_a, side_b, None if differing == start else before, timeline_a, timeline_b)
+    bar.finish()
+    return found
 
 
 def _first_events(a: Recording, b: Recording) -> tuple[Event | None, Event | None]:
@@ -132,20 +152,25 @@ def _told(event: Event) -> tuple[object, ...]:
     return event.kind, event.icount, event.cycles, event.payload
 
 
-def _first_differing(same: Callable[[int], bool], start: int, likely: int, last: int) -> int | None:
-    """The first icount at which the machines differ: searched from `start` through `likely`, then on to `last`."""
-    if not same(start):
+def _first_differing(same: Callable[[int, int], bool], start: int, likely: int, last: int) -> int | None:
+    """The first icount at which the machines differ: searched from `start` through `likely`, then on to `last`.
+
+    `same(icount, settled)` is also told for how many instructions all is settled after the answer, at the least.
+    """
+    if not same(start, 0):
         return start
     equal, differing = start, likely
     step = 1
-    while same(differing):
+    while same(differing, min(differing, last - differing + equal) - start):
         if differing == last:
             return None
         equal, differing = differing, min(differing + step, last)
         step *= 4
     while differing - equal > 1:
         middle = (equal + differing) // 2
-        equal, differing = (middle, differing) if same(middle) else (equal, middle)
+        # Either half may be left.
+        settled = last - start - max(differing - middle, middle - equal)
+        equal, differing = (middle, differing) if same(middle, settled) else (equal, middle)
     return differing
 
 

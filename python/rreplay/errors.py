@@ -1,10 +1,17 @@
-"""Everything that rreplay raises on purpose: each message names the thing and says what to do."""
+"""Everything that rreplay raises on purpose: each message names the thing and says what to do.
+
+What Python itself has an error for stays Python's: `TypeError` for a wrong number of arguments, an unknown keyword or a
+class that is not made by hand, `AttributeError` for a name that is not there. Errors that stand for one of Python's are
+of both kinds, so that `hasattr`, `except KeyError` and `copy` do what they always do: `AddressError` is an
+`IndexError`, `UnknownDevice` a `KeyError`, `NotThere` an `AttributeError`, `NotCopyable` a `TypeError`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any, Literal
 
+from ._shown import shown
 from .divergence import ExecutedInstruction, LoggedEvent, Narrowed
 
 __all__ = [
@@ -18,15 +25,25 @@ __all__ = [
     "ExpectTimeout",
     "FaultError",
     "HostError",
+    "IncompleteReplay",
     "LogError",
     "MismatchError",
     "NotARecording",
+    "NotCopyable",
+    "NotThere",
     "ReplayError",
     "RomError",
     "SnapshotError",
     "StateError",
     "UnknownDevice",
 ]
+
+
+PATTERN_SHOWN = 200
+"""Characters of a pattern that an `ExpectTimeout` shows."""
+
+TAIL_SHOWN = 2000
+"""Characters of the console's end that it shows: all 400 bytes, whatever they are."""
 
 
 class ReplayError(Exception):
@@ -66,6 +83,38 @@ class UnknownDevice(DeviceError, KeyError):
 
 class StateError(ReplayError):
     """Not now: for example poking memory while a recording is being made or played."""
+
+
+class NotThere(StateError, DeviceError, AttributeError):
+    """An attribute that this object does not have, or not yet: `hasattr` says False.
+
+    For example the console of a board without one, the board of a recording of a machine of your own, or what a
+    recording holds while it is being made.
+    """
+
+
+class NotCopyable(StateError, TypeError):
+    """A copy, or a pickle, of what there is once: a part of a machine, a recording in progress, a lock, ..."""
+
+
+class IncompleteReplay(ReplayError):
+    """A replay of a machine of your own was left before its recording's end, so that nobody has compared the rest.
+
+    Attributes:
+        icount: Where it was left, in instructions.
+        end_icount: Where the recording ends.
+        expected: The next event of the recording, in words.
+        expected_icount: Where that stands, in instructions.
+        expected_cycles: Where that stands, in clock cycles.
+        ordinal: Its number in the recording, counted from 0.
+    """
+
+    icount: int = 0
+    end_icount: int = 0
+    expected: str = ""
+    expected_icount: int = 0
+    expected_cycles: int = 0
+    ordinal: int = 0
 
 
 class SnapshotError(ReplayError):
@@ -127,6 +176,7 @@ class Divergence(ReplayError):
         last_matching_icount: The last place where all digests agreed.
         queued: What waits to be delivered, in words.
         lock_holder: Who held the replay lock.
+        likely_cause: What has probably led here and what to do about it, where that can be told.
         instructions: The last 16 instructions before it, oldest first.
         events: The last 16 events before it that agreed, oldest first.
         narrowed: What replaying a second time has found out.
@@ -148,6 +198,7 @@ class Divergence(ReplayError):
     last_matching_icount: int | None = None
     queued: tuple[str, ...] = ()
     lock_holder: str | None = None
+    likely_cause: str | None = None
     instructions: tuple[ExecutedInstruction, ...] = ()
     events: tuple[LoggedEvent, ...] = ()
     narrowed: Narrowed | None = None
@@ -170,6 +221,14 @@ def _plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
+def _word(value: object) -> str:
+    return value if isinstance(value, str) and len(value) < PATTERN_SHOWN else shown(value)
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else shown(value)
+
+
 class ExpectTimeout(ReplayError, TimeoutError):
     """The console did not show what `expect` waited for.
 
@@ -186,16 +245,16 @@ class ExpectTimeout(ReplayError, TimeoutError):
         self.seconds = seconds
         self.icount = icount
         self.reason = reason
-        if reason == "budget":
-            cause = f"after {seconds:g} virtual seconds"
+        if _word(reason) == "budget":
+            cause = f"after {_number(seconds)} virtual seconds"
             advice = "give it longer with seconds=..., or look at the tail"
         else:
-            cause = f"the machine stopped first ({reason})"
+            cause = f"the machine stopped first ({_word(reason)})"
             advice = "it will print no more; look at the tail"
-        shown = repr(tail) if tail else "nothing at all"
+        ended = "nothing at all" if shown(tail) == "b''" else shown(tail, TAIL_SHOWN)
         super().__init__(
-            f"the console did not show {pattern!r}: {cause}, at icount {icount}; "
-            f"{advice}. The console ended with: {shown}"
+            f"the console did not show {shown(pattern, PATTERN_SHOWN)}: {cause}, at icount {shown(icount)}; "
+            f"{advice}. The console ended with: {ended}"
         )
 
     def __reduce__(self) -> tuple[type[ExpectTimeout], tuple[bytes, bytes, float, int, str]]:

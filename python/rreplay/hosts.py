@@ -7,16 +7,27 @@ no hosts and needs none.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from . import _core
+from ._arguments import (
+    BytesLike,
+    PathLike,
+    bytes_of,
+    flag,
+    path_or_none,
+    text,
+    whole,
+)
+from ._arguments import function as function_of
+from ._arguments import path as path_of
+from ._shown import shown
 from .errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeAlias
+    from typing import Self
 
 __all__ = [
     "Directory",
@@ -35,11 +46,19 @@ __all__ = [
     "WavOutput",
 ]
 
-PathLike: TypeAlias = "str | os.PathLike[str]"
+ENTROPY_BYTES_MAX = 16 << 20
+"""Bytes of entropy that can be chosen."""
+
+HOST_NAME_MAX = 255
+"""Characters of an address."""
 
 
 class Host(ABC):
-    """Something outside that a device can be joined to; the classes below are all there are."""
+    """Something outside that a device can be joined to; the classes below are all there are.
+
+    A host only says what is meant: what is opened belongs to the machine that it is attached to. So it may be attached
+    to several, copied and pickled.
+    """
 
     @abstractmethod
     def _attach(self, session: _core.Session, device: str) -> None:
@@ -60,6 +79,16 @@ class Pty(Host):
     def __repr__(self) -> str:
         return f"<Pty {self.path or 'not attached yet'}>"
 
+    def __copy__(self) -> Self:
+        """Another one, which gets a terminal of its own."""
+        return type(self)()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return type(self)()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()
+
     def _attach(self, session: _core.Session, device: str) -> None:
         self.path = _core.attach_pty(session, device)
 
@@ -77,31 +106,33 @@ class TcpServer(Host):
     """
 
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1", allow_remote: bool = False) -> None:
-        self.port = _port(port)
+        self.port = _port("port", port)
         """The port; once attached, the real one."""
-        self.host = host
-        self.allow_remote = allow_remote
+        self.host = _host("host", host)
+        self.allow_remote = flag("allow_remote", allow_remote)
 
     def __repr__(self) -> str:
         return f"<TcpServer {self.host}:{self.port}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        self.port = _core.attach_tcp_server(session, device, self.host, self.port, self.allow_remote)
+        host, port = _host("host", self.host), _port("port", self.port)
+        self.port = _core.attach_tcp_server(session, device, host, port, flag("allow_remote", self.allow_remote))
 
 
 class TcpClient(Host):
     """A TCP connection that is made when it is attached; see `TcpServer` for what happens when it is lost."""
 
     def __init__(self, port: int, *, host: str = "127.0.0.1", allow_remote: bool = False) -> None:
-        self.port = _port(port)
-        self.host = host
-        self.allow_remote = allow_remote
+        self.port = _port("port", port)
+        self.host = _host("host", host)
+        self.allow_remote = flag("allow_remote", allow_remote)
 
     def __repr__(self) -> str:
         return f"<TcpClient {self.host}:{self.port}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        _core.attach_tcp_client(session, device, self.host, self.port, self.allow_remote)
+        host, port = _host("host", self.host), _port("port", self.port)
+        _core.attach_tcp_client(session, device, host, port, flag("allow_remote", self.allow_remote))
 
 
 class Directory(Host):
@@ -111,13 +142,13 @@ class Directory(Host):
     """
 
     def __init__(self, path: PathLike) -> None:
-        self.path = path
+        self.path = path_of("path", path)
 
     def __repr__(self) -> str:
-        return f"<Directory {os.fspath(self.path)}>"
+        return f"<Directory {self.path}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        _core.attach_directory(session, device, os.fspath(self.path))
+        _core.attach_directory(session, device, path_of("path", self.path))
 
 
 class Files(Host):
@@ -136,17 +167,16 @@ class Files(Host):
         input: PathLike | None = None,  # noqa: A002
         append: bool = False,
     ) -> None:
-        self.output = output
-        self.input = input
-        self.append = append
+        self.output = path_or_none("output", output)
+        self.input = path_or_none("input", input)
+        self.append = flag("append", append)
 
     def __repr__(self) -> str:
         return f"<Files output={self.output!r} input={self.input!r}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        output = None if self.output is None else os.fspath(self.output)
-        source = None if self.input is None else os.fspath(self.input)
-        _core.attach_files(session, device, output, self.append, source)
+        output, source = path_or_none("output", self.output), path_or_none("input", self.input)
+        _core.attach_files(session, device, output, flag("append", self.append), source)
 
 
 class DiskImage(Host):
@@ -160,14 +190,14 @@ class DiskImage(Host):
     """
 
     def __init__(self, path: PathLike, *, writable: bool = False) -> None:
-        self.path = path
-        self.writable = writable
+        self.path = path_of("path", path)
+        self.writable = flag("writable", writable)
 
     def __repr__(self) -> str:
-        return f"<DiskImage {os.fspath(self.path)}{' writable' if self.writable else ''}>"
+        return f"<DiskImage {self.path}{' writable' if self.writable else ''}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        _core.attach_disk(session, device, os.fspath(self.path), self.writable)
+        _core.attach_disk(session, device, path_of("path", self.path), flag("writable", self.writable))
 
 
 class Udp(Host):
@@ -192,19 +222,20 @@ class Udp(Host):
         host: str = "127.0.0.1",
         allow_remote: bool = False,
     ) -> None:
-        self.peer_port = _port(peer_port)
-        self.port = _port(port)
+        self.peer_port = _port("peer_port", peer_port)
+        self.port = _port("port", port)
         """The own port; once attached, the real one."""
-        self.peer_host = peer_host
-        self.host = host
-        self.allow_remote = allow_remote
+        self.peer_host = _host("peer_host", peer_host)
+        self.host = _host("host", host)
+        self.allow_remote = flag("allow_remote", allow_remote)
 
     def __repr__(self) -> str:
         return f"<Udp {self.host}:{self.port} to {self.peer_host}:{self.peer_port}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        local, peer = (self.host, self.port), (self.peer_host, self.peer_port)
-        self.port = _core.attach_udp(session, device, local, peer, self.allow_remote)
+        local = _host("host", self.host), _port("port", self.port)
+        peer = _host("peer_host", self.peer_host), _port("peer_port", self.peer_port)
+        self.port = _core.attach_udp(session, device, local, peer, flag("allow_remote", self.allow_remote))
 
 
 class Pcap(Host):
@@ -221,15 +252,14 @@ class Pcap(Host):
         *,
         input: PathLike | None = None,  # noqa: A002
     ) -> None:
-        self.output = output
-        self.input = input
+        self.output = path_or_none("output", output)
+        self.input = path_or_none("input", input)
 
     def __repr__(self) -> str:
         return f"<Pcap output={self.output!r} input={self.input!r}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        output = None if self.output is None else os.fspath(self.output)
-        source = None if self.input is None else os.fspath(self.input)
+        output, source = path_or_none("output", self.output), path_or_none("input", self.input)
         _core.attach_pcap(session, device, output, source)
 
 
@@ -243,15 +273,13 @@ class NetworkFunction(Host):
     """
 
     def __init__(self, function: Callable[[bytes], bytes | list[bytes] | None]) -> None:
-        if not callable(function):
-            raise ArgumentError(f"{function!r} is no function: give one that takes the bytes of a packet")
-        self.function = function
+        self.function = function_of("function", function, "the bytes of a packet")
 
     def __repr__(self) -> str:
         return f"<NetworkFunction {self.function!r}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        _core.attach_network(session, device, self.function)
+        _core.attach_network(session, device, function_of("function", self.function, "the bytes of a packet"))
 
 
 class WavOutput(Host):
@@ -263,29 +291,27 @@ class WavOutput(Host):
     """
 
     def __init__(self, path: PathLike, *, rate: int = 8000) -> None:
-        if type(rate) is not int or not 1 <= rate <= 1_000_000:
-            raise ArgumentError(f"a rate is a whole number of frames a second from 1 to 1000000, and {rate!r} is not")
-        self.path = path
-        self.rate = rate
+        self.path = path_of("path", path)
+        self.rate = _rate(rate)
 
     def __repr__(self) -> str:
-        return f"<WavOutput {os.fspath(self.path)} at {self.rate} Hz>"
+        return f"<WavOutput {self.path} at {self.rate} Hz>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        _core.attach_wav_output(session, device, os.fspath(self.path), self.rate)
+        _core.attach_wav_output(session, device, path_of("path", self.path), _rate(self.rate))
 
 
 class WavInput(Host):
     """A WAV file that a device of kind "sound" records from: 16 bits, one channel. Behind its end nothing is heard."""
 
     def __init__(self, path: PathLike) -> None:
-        self.path = path
+        self.path = path_of("path", path)
 
     def __repr__(self) -> str:
-        return f"<WavInput {os.fspath(self.path)}>"
+        return f"<WavInput {self.path}>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        _core.attach_wav_input(session, device, os.fspath(self.path))
+        _core.attach_wav_input(session, device, path_of("path", self.path))
 
 
 class Entropy(Host):
@@ -296,17 +322,16 @@ class Entropy(Host):
         error: The error number, 1 to 4095, that it is given behind their end; 5 is EIO.
     """
 
-    def __init__(self, data: bytes, *, error: int = 5) -> None:
-        if type(error) is not int or not 1 <= error <= 4095:
-            raise ArgumentError(f"an error is a number from 1 to 4095, and {error!r} is not")
-        self.data = bytes(data)
-        self.error = error
+    def __init__(self, data: BytesLike, *, error: int = 5) -> None:
+        self.data = bytes_of("data", data, most=ENTROPY_BYTES_MAX)
+        self.error = whole("error", error, least=1, most=4095)
 
     def __repr__(self) -> str:
         return f"<Entropy {len(self.data)} bytes>"
 
     def _attach(self, session: _core.Session, device: str) -> None:
-        _core.attach_entropy(session, device, self.data, self.error)
+        data = bytes_of("data", self.data, most=ENTROPY_BYTES_MAX)
+        _core.attach_entropy(session, device, data, whole("error", self.error, least=1, most=4095))
 
 
 @runtime_checkable
@@ -339,14 +364,20 @@ def attach(session: _core.Session, device: str, kind: str, host: object) -> None
         _core.attach_object(session, device, host)
     elif kind == "user":
         raise ArgumentError(
-            f"{host!r} cannot stand behind the device {device!r}: it has no method read(offset), write(offset, value) "
-            "or tick()"
+            f"{shown(host)} cannot stand behind the device {device!r}: it has no method read(offset), "
+            "write(offset, value) or tick()"
         )
     else:
-        raise ArgumentError(f"{host!r} is no host: attach one of rreplay's, such as rreplay.TcpServer() or Pty()")
+        raise ArgumentError(f"{shown(host)} is no host: attach one of rreplay's, such as rreplay.TcpServer() or Pty()")
 
 
-def _port(port: int) -> int:
-    if type(port) is not int or not 0 <= port <= 0xFFFF:
-        raise ArgumentError(f"a port is a whole number from 0 to 65535, and {port!r} is not")
-    return port
+def _port(name: str, value: object) -> int:
+    return whole("a port" if name == "port" else f"{name}: a port", value, most=0xFFFF)
+
+
+def _host(name: str, value: object) -> str:
+    return text(name, value, most=HOST_NAME_MAX)
+
+
+def _rate(value: object) -> int:
+    return whole("a rate", value, least=1, most=1_000_000)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, overload
 
 from . import _core
+from ._arguments import (
+    PathLike,
+    address_range,
+    choice,
+    flag,
+    function,
+    instance,
+    made_elsewhere,
+    member,
+    real,
+    text_or_none,
+    whole,
+    whole_or_none,
+)
+from ._arguments import address as address_of
+from ._arguments import path as path_of
+from ._copying import Part
+from ._progress import Hearer, ProgressLike, hearer_of
 from ._sources import BoardSource, RomSource, resolve_board, resolve_images
 from .console import PATTERN_WINDOW, Console, compile_pattern
 from .devices import Devices
-from .errors import AddressError, ArgumentError, DeviceError
+from .errors import ArgumentError, NotThere
 from .memory import Memory
 from .vocabulary import ReplayMode, Scheduler, ShutdownCause
 
@@ -48,14 +65,15 @@ class Register:
         return self if cpu is None else cpu._session.registers()[self._name]
 
     def __set__(self, cpu: Cpu, value: int) -> None:
-        whole_number(self._name, value, most=self._most)
-        cpu._session.set_register(self._name, value)
+        cpu._session.set_register(self._name, whole(self._name, value, most=self._most))
 
 
-class Cpu:
+class Cpu(Part):
     """The processor's registers, each readable and settable."""
 
     __slots__ = ("_session",)
+
+    _instead = "copy the machine, whose cpu is another one"
 
     a = Register("The accumulator, 8 bits.", 0xFF)
     x = Register("Index register X, 8 bits.", 0xFF)
@@ -65,6 +83,7 @@ class Cpu:
     p = Register("The flags NV1BDIZC, bit 7 first.", 0xFF)
 
     def __init__(self, session: _core.Session) -> None:
+        made_elsewhere(self, isinstance(session, _core.Session), "machine.cpu is one")
         self._session = session
 
     def __repr__(self) -> str:
@@ -73,15 +92,23 @@ class Cpu:
         return f"<Cpu {shown}>"
 
 
-class Hook:
+class Hook(Part):
     """A callback on a machine; `remove()` takes it off."""
 
-    __slots__ = ("_id", "_session", "callback")
+    __slots__ = ("_callback", "_id", "_session")
+
+    _instead = "hook the function again, on the machine that is meant"
 
     def __init__(self, session: _core.Session, hook_id: int, callback: HookCallback) -> None:
+        made_elsewhere(self, isinstance(session, _core.Session), "machine.on_execute(address) returns one")
         self._session = session
         self._id: int | None = hook_id
-        self.callback = callback
+        self._callback = callback
+
+    @property
+    def callback(self) -> HookCallback:
+        """The function that is called."""
+        return self._callback
 
     def remove(self) -> None:
         """Takes the hook off; a second time does nothing."""
@@ -90,14 +117,14 @@ class Hook:
             self._id = None
 
 
-class Machine:
+class Machine(Part):
     """A board with its ROMs, ready to run.
 
     Args:
         board: A preset's name (`rreplay.boards()` lists them), the path of a `.toml` file, a `Board`, or a mapping
             shaped like such a file; with a key "preset", what else it says is laid over that preset.
         rom: The path or the bytes of the main ROM, or a mapping from region name or load address to such; None for
-            the board's own default ROM, if it has one. Formats: .bin, .hex, .s19, .prg, .o65.
+            the board's own default ROM, if it has one. Formats: .bin, .hex, .s19, .ptp, .prg, .o65.
         arguments: On the board "sim65", what the C program's `main` is given, the program's name first.
         cpu: Takes the place of the board's processor: "6502" for the NMOS chip, "65c02" for the W65C02.
 
@@ -106,7 +133,11 @@ class Machine:
         RomError: An image cannot be read, or does not fit.
 
     Long calls release the interpreter lock, and Ctrl-C ends them with KeyboardInterrupt; the machine stays usable.
+
+    `copy.copy` and `copy.deepcopy` of a machine are its `copy()`.
     """
+
+    _instead = "it runs in this process; take m.snapshot(), which can be pickled, and restore it on a machine there"
 
     _session: _core.Session
     _scheduler: Scheduler | None
@@ -128,8 +159,9 @@ class Machine:
         arguments: Sequence[str] | None = None,
     ) -> None:
         description = resolve_board(board)
+        cpu = text_or_none("cpu", cpu)
         if arguments is not None:
-            description = description.with_arguments(list(arguments))
+            description = description.with_arguments(arguments)
         if cpu is not None:
             description = description.with_cpu(cpu)
         self._adopt(_core.Session(description, resolve_images(rom)), None)
@@ -198,17 +230,16 @@ class Machine:
         """The board's main character device.
 
         Raises:
-            DeviceError: The board has none.
+            DeviceError: The board has none. It is an AttributeError too: `hasattr(machine, "console")` says whether.
         """
         if self._console is None:
-            raise DeviceError(f"the board {self.board.name} has no character device, so there is no console")
+            raise NotThere(f"the board {self.board.name} has no character device, so there is no console")
         return self._console
 
     def disassemble(self, addr: int | None = None, count: int = 1) -> list[Instruction]:
         """`count` instructions from `addr`, or from the program counter."""
-        whole_number("addr", addr, most=0xFFFF)
-        whole_number("count", count, most=0x10000)
-        return self._session.disassemble(addr, count)
+        first = None if addr is None else address_of("addr", addr)
+        return self._session.disassemble(first, whole("count", count, most=0x10000))
 
     # -- going on
 
@@ -226,14 +257,11 @@ class Machine:
         Raises:
             ArgumentError: There is no such cause.
         """
-        self._session.shutdown(cause)
+        self._session.shutdown(member(ShutdownCause, cause))
 
-    def step(self, n: int = 1) -> Stop:
-        """Executes `n` instructions."""
-        if n is None:
-            raise ArgumentError("n is how many instructions to execute, a whole number from 0 on, and None is not")
-        whole_number("n", n)
-        return self.run(instructions=n)
+    def step(self, n: int = 1, *, idle_seconds: float | None = None, progress: ProgressLike = None) -> Stop:
+        """Executes `n` instructions; for `idle_seconds` and `progress` see `run`."""
+        return self.run(instructions=whole("n", n), idle_seconds=idle_seconds, progress=progress)
 
     def run(
         self,
@@ -246,8 +274,12 @@ class Machine:
         scheduler: Scheduler | None = None,
         sleep: bool = False,
         wait_for_input: bool = False,
+        idle_seconds: float | None = None,
+        progress: ProgressLike = None,
     ) -> Stop:
         """Runs until the first of the given ends; without any, until the guest stops or Ctrl-C.
+
+        A replay without any goes on to the end of its recording, past what stopped the recorded machine on the way.
 
         Args:
             instructions: How many instructions from here.
@@ -262,19 +294,33 @@ class Machine:
                 to the next thing that happens.
             wait_for_input: A processor that waits for input goes on waiting for what other threads may send; otherwise
                 the run ends there, "halted".
+            idle_seconds: Virtual seconds that the processor may wait without executing an instruction before the run ends,
+                "idle": a processor that waits while only timers tick would keep a run for ever. `math.inf` sets no limit.
+                None sets 60, but none where `cycles` or `seconds` say how long the run may last, with `wait_for_input`,
+                and in a replay.
+            progress: Called with what is done and what there is in all, of the instructions or else of the cycles that
+                the run may take; in a replay, of the recording's rest. True for a bar on standard error.
 
         Returns:
             Where it stopped and why.
 
         Raises:
+            ArgumentError: A value that makes no sense, or progress of a run that has no end.
             Divergence: In play, the machine does not do what the recording says.
             KeyboardInterrupt: Ctrl-C; the machine can go on from where it is.
             Exception: Whatever a hook raised.
         """
         test = None if output is None else _output_test(output)
-        whole_number("instructions", instructions)
-        whole_number("cycles", cycles)
-        whole_number("pc", pc, most=0xFFFF)
+        instructions = whole_or_none("instructions", instructions)
+        cycles = whole_or_none("cycles", cycles)
+        seconds = None if seconds is None else real("seconds", seconds)
+        pc = whole_or_none("pc", pc, most=0xFFFF)
+        idle_seconds = None if idle_seconds is None else real("idle_seconds", idle_seconds, infinite=True)
+        scheduler = scheduler_of(scheduler)
+        sleep, wait_for_input = flag("sleep", sleep), flag("wait_for_input", wait_for_input)
+        hearer = hearer_of(progress, "running")
+        if hearer is not None and instructions is cycles is seconds is None and self.mode is not ReplayMode.PLAY:
+            raise ArgumentError("progress needs an end to go to: give instructions=..., cycles=... or seconds=...")
         self._about_to_run()
         return self._session.run(
             instructions=instructions,
@@ -286,10 +332,17 @@ class Machine:
             scheduler=scheduler or self._scheduler,
             sleep=sleep,
             wait_for_input=wait_for_input,
+            idle_seconds=idle_seconds,
+            progress=hearer,
         )
 
     def _run_until_output(
-        self, pattern: bytes | re.Pattern[bytes], start: int, seconds: float, scheduler: Scheduler | None
+        self,
+        pattern: bytes | re.Pattern[bytes],
+        start: int,
+        seconds: float,
+        scheduler: Scheduler | None,
+        hearer: Hearer | None,
     ) -> Stop:
         self._about_to_run()
         return self._session.run(
@@ -299,20 +352,26 @@ class Machine:
             pc=None,
             output=_output_test(pattern),
             output_start=start,
-            scheduler=scheduler or self._scheduler,
+            scheduler=scheduler_of(scheduler) or self._scheduler,
             sleep=False,
+            idle_seconds=None,
             wait_for_input=False,
+            progress=hearer,
         )
 
     def stop(self) -> None:
         """Ends the run that another thread is in, with the reason "interrupted"; without one, does nothing."""
         self._session.stop()
 
-    def trace_bus(self, instructions: int = 1) -> list[BusCycle]:
-        """Executes `instructions`, at most 100,000, and gives every bus cycle of them, dummy reads and writes too."""
-        whole_number("instructions", instructions, most=TRACE_INSTRUCTIONS_MAX)
+    def trace_bus(self, instructions: int = 1, *, idle_seconds: float | None = None) -> list[BusCycle]:
+        """Executes `instructions`, at most 100,000, and returns every bus cycle of them, dummy reads and writes too.
+
+        A processor that waits for `idle_seconds` (as in `run`) ends the trace with what there was until then.
+        """
+        instructions = whole("instructions", instructions, most=TRACE_INSTRUCTIONS_MAX)
+        idle_seconds = None if idle_seconds is None else real("idle_seconds", idle_seconds, infinite=True)
         self._about_to_run()
-        return self._session.trace_bus(instructions)
+        return self._session.trace_bus(instructions, idle_seconds)
 
     def _about_to_run(self) -> None:
         if self._before_first_run is not None:
@@ -345,11 +404,10 @@ class Machine:
         return self._hook("write", address)
 
     def _hook(self, kind: str, address: int | range) -> Callable[[HookCallback], Hook]:
-        first, last = address_range(address)
+        first, last = address_range("address", address)
 
         def attach(callback: HookCallback) -> Hook:
-            if not callable(callback):
-                raise ArgumentError(f"a hook is a function that takes a HookEvent, and {callback!r} cannot be called")
+            function("a hook", callback, "a HookEvent")
             return Hook(self._session, self._session.add_hook(kind, first, last, callback), callback)
 
         return attach
@@ -362,11 +420,17 @@ class Machine:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Goes to the state of `snapshot`, which must be of the same board."""
-        self._session.restore(snapshot)
+        self._session.restore(instance("snapshot", snapshot, _core.Snapshot, "what snapshot() returns"))
 
     def copy(self) -> Machine:
         """An independent machine in the same state, which records and plays nothing."""
         return Machine._from_session(self._session.copy(), None)
+
+    def __copy__(self) -> Machine:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Machine:
+        return self.copy()
 
     def digest(self) -> str:
         """A hash of the machine's whole state, as hex."""
@@ -380,9 +444,9 @@ class Machine:
 
     def record(
         self,
-        path: str | os.PathLike[str],
+        path: PathLike,
         *,
-        snapshot_every: int | None = None,
+        snapshot_every: int | Literal["auto"] | None = "auto",
         digest_every: int | None = None,
         embed_roms: bool = True,
         chaos: int | None = None,
@@ -391,8 +455,10 @@ class Machine:
 
         Args:
             path: The file to write; one that is there already is replaced, and its permissions are kept.
-            snapshot_every: Instructions between two snapshots inside the file, from which a replay can start; None for
-                none but those that `snapshot()` of the result puts there. Each takes some kilobytes.
+            snapshot_every: Instructions between two snapshots inside the file, from which a replay can start and a
+                timeline goes on. Each takes some kilobytes. "auto" takes them so far apart that they make the file
+                hardly longer, and so near that each place is some hundredths of a second from one; None takes none but
+                those that `snapshot()` of the result puts there.
             digest_every: Instructions between two digests, which replays compare; None for the usual distance.
             chaos: A seed, 0 to 2**64 - 1, by which everything is drawn that hardware leaves open: the lengths of
                 slices, when hosts are polled, when input arrives and in which pieces, how long a disk takes. What comes
@@ -406,41 +472,31 @@ class Machine:
         """
         from .recording import LiveRecording
 
-        whole_number("snapshot_every", snapshot_every, least=1)
-        whole_number("digest_every", digest_every, least=1)
-        whole_number("chaos", chaos)
-
+        target = path_of("path", path)
+        is_automatic = isinstance(snapshot_every, str)
+        if is_automatic:
+            choice("snapshot_every", snapshot_every, ("auto",))
         recorded = self._session.record(
-            os.fspath(path),
-            digest_every=digest_every,
-            snapshot_every=snapshot_every,
-            embed_roms=embed_roms,
-            chaos=chaos,
+            target,
+            digest_every=whole_or_none("digest_every", digest_every, least=1),
+            snapshot_every=None if is_automatic else whole_or_none("snapshot_every", snapshot_every, least=1),
+            automatic_snapshots=is_automatic,
+            embed_roms=flag("embed_roms", embed_roms),
+            chaos=whole_or_none("chaos", chaos),
         )
         return LiveRecording(self._session, recorded)
 
 
-def whole_number(name: str, value: object, *, least: int = 0, most: int = (1 << 64) - 1) -> None:
-    """Checks an argument that is a count or an address; None is for those that may be left out.
+def scheduler_of(value: object) -> Scheduler | None:
+    """A scheduler by its name, or None for the usual one.
 
     Raises:
-        ArgumentError: It is something else, or out of range.
-    """
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
-        return
-    end = "on" if most == (1 << 64) - 1 else f"to {most}"
-    raise ArgumentError(f"{name} is a whole number from {least} {end}, and {value!r} is not")
-
-
-def required_number(name: str, value: object, *, least: int = 0, most: int = (1 << 64) - 1) -> None:
-    """Checks a count or an address that must be given.
-
-    Raises:
-        ArgumentError: It is something else, or out of range.
+        ArgumentError: There is no such scheduler.
     """
     if value is None:
-        raise ArgumentError(f"{name} is a whole number, and None is not")
-    whole_number(name, value, least=least, most=most)
+        return None
+    chosen: Scheduler = choice("scheduler", value, get_args(Scheduler))  # type: ignore[assignment]
+    return chosen
 
 
 def _output_test(pattern: bytes | re.Pattern[bytes]) -> bytes | Callable[[bytes], bool]:
@@ -454,18 +510,3 @@ def _output_test(pattern: bytes | re.Pattern[bytes]) -> bytes | Callable[[bytes]
         return compiled.search(tail) is not None
 
     return seen
-
-
-def address_range(address: Any) -> tuple[int, int]:
-    """The first and the last address of an address, a range, or a slice.
-
-    Raises:
-        AddressError: It is something else, or out of range.
-    """
-    is_address = isinstance(address, int) and not isinstance(address, bool)
-    span = range(address, address + 1) if is_address else address
-    if isinstance(span, slice) and span.step is None and isinstance(span.start, int) and isinstance(span.stop, int):
-        span = range(span.start, span.stop)
-    if not isinstance(span, range) or span.step != 1 or len(span) == 0 or span[0] < 0 or span[-1] > 0xFFFF:
-        raise AddressError(f"{address!r} is no address or range of addresses: they are 0..0xFFFF, step 1, not empty")
-    return span[0], span[-1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, overload
 
-from .errors import AddressError, ArgumentError
+from ._arguments import BytesLike, address_span, bytes_to_fill, made_elsewhere
+from ._copying import Part
 
 __all__ = ["Memory"]
 
@@ -13,14 +14,17 @@ SIZE = 0x10000
 
 
 class AddressSpace(Protocol):
-    """What has bytes at addresses."""
+    """What has bytes at addresses: a machine's session, or a moment of a timeline."""
 
     def read_memory(self, start: int, length: int, /) -> bytes: ...
     def write_memory(self, start: int, data: bytes, /) -> None: ...
 
 
-class Memory:
+class Memory(Part):
     """`memory[0x200]` is an int, `memory[0x200:0x210]` is bytes; both can be assigned.
+
+    An address is a whole number, NumPy's and pandas' too. What is assigned is a whole number from 0 to 255, which all
+    addresses of a slice get, or so many bytes: of a `bytes` or another buffer of bytes, or a list of such numbers.
 
     Looking has no side effects: a device register shows what a read would give, and no more happens. Assigning to an
     address writes RAM, and ROM too; a device register cannot be assigned.
@@ -28,7 +32,10 @@ class Memory:
 
     __slots__ = ("_session",)
 
+    _instead = "copy the machine, or take the bytes: memory[:]"
+
     def __init__(self, session: AddressSpace) -> None:
+        made_elsewhere(self, hasattr(type(session), "read_memory"), "machine.memory and timeline.memory are")
         self._session = session
 
     def __len__(self) -> int:
@@ -42,40 +49,16 @@ class Memory:
     @overload
     def __getitem__(self, address: slice) -> bytes: ...
     def __getitem__(self, address: int | slice) -> int | bytes:
-        start, stop = _bounds(address)
+        start, stop = address_span("the index of a memory", address)
         content = self._session.read_memory(start, stop - start)
-        return content if isinstance(address, slice) else content[0]
+        return content if isinstance(address, slice | range) else content[0]
 
     @overload
     def __setitem__(self, address: int, value: int) -> None: ...
     @overload
-    def __setitem__(self, address: slice, value: int | bytes | bytearray | Iterable[int]) -> None: ...
-    def __setitem__(self, address: int | slice, value: int | bytes | bytearray | Iterable[int]) -> None:
-        start, stop = _bounds(address)
-        length = stop - start
-        try:
-            content = bytes([value]) * length if isinstance(value, int) else bytes(value)
-        except (ValueError, TypeError):
-            raise ArgumentError(
-                f"memory holds bytes: {value!r} is not one of 0..255, bytes, or a list of such numbers"
-            ) from None
-        if len(content) != length:
-            raise ArgumentError(
-                f"{len(content)} bytes do not fit {length} addresses from {start:#06x}: the lengths must agree"
-            )
-        self._session.write_memory(start, content)
-
-
-def _bounds(address: object) -> tuple[int, int]:
-    if isinstance(address, slice):
-        if address.step not in (None, 1):
-            raise AddressError("memory is read and written in whole ranges: a slice has no step")
-        start = 0 if address.start is None else address.start
-        stop = SIZE if address.stop is None else address.stop
-        if not (isinstance(start, int) and isinstance(stop, int) and 0 <= start <= stop <= SIZE):
-            raise AddressError(f"[{start!r}:{stop!r}] is no range of addresses: they are 0..0xFFFF, in order")
-        return start, stop
-    if isinstance(address, bool) or not isinstance(address, int) or not 0 <= address < SIZE:
-        shown = hex(address) if isinstance(address, int) else repr(address)
-        raise AddressError(f"{shown} is no address: they are 0..0xFFFF")
-    return address, address + 1
+    def __setitem__(self, address: slice, value: int | BytesLike | Iterable[int]) -> None: ...
+    def __setitem__(self, address: int | slice, value: int | BytesLike | Iterable[int]) -> None:
+        start, stop = address_span("the index of a memory", address)
+        content = bytes_to_fill("what a memory is given", value, stop - start)
+        if content:
+            self._session.write_memory(start, content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import _core
+from ._arguments import PathLike, function, instance, path_or_none
+from ._progress import Progress, ProgressLike, hearer_of
 from .errors import ArgumentError, FaultError, StateError
 
 if TYPE_CHECKING:
     from ._core import Event
+    from .moments import Moment
     from .recording import Recording
-    from .timeline import Moment
 
 __all__ = ["minimize"]
 
@@ -34,7 +35,9 @@ class _Input:
 def minimize(
     recording: Recording,
     predicate: Callable[[Recording], object],
-    path: str | os.PathLike[str] | None = None,
+    path: PathLike | None = None,
+    *,
+    progress: ProgressLike = None,
 ) -> Recording:
     """A recording with less input for which `predicate(recording)` is still true.
 
@@ -46,23 +49,34 @@ def minimize(
         recording: One for which the predicate holds.
         predicate: Asked of each recording that is tried; its file is gone afterwards.
         path: Where the result goes; beside the recording, as `NAME.min.rreplay`, unless given.
+        progress: Called with the pieces of input that are settled, and twice all of them: each is left out or kept, and
+            then moved or not. True for a bar on standard error.
 
     Raises:
         ArgumentError: The predicate does not hold for the recording.
         StateError: It does not hold for a run with the same input: something else makes the difference.
     """
+    from .recording import Recording  # which imports the timeline
+
+    instance("recording", recording, Recording, "an opened recording")
+    function("the predicate", predicate, "a recording")
+    wanted_path = path_or_none("path", path)
+    hearer = hearer_of(progress, "minimizing")
     if not predicate(recording):
         raise ArgumentError(f"the predicate does not hold for {recording.path}: there is nothing to keep")
-    target = Path(path) if path is not None else recording.path.with_suffix(".min.rreplay")
+    target = Path(wanted_path) if wanted_path is not None else recording.path.with_suffix(".min.rreplay")
     timeline = recording.timeline()
     search = _Search(timeline.at(timeline.start_icount), recording, predicate)
     everything = _inputs(recording)
+    settled = Progress(hearer, 2 * len(everything))
     if not search.holds(everything):
         raise StateError(
             "a run with the same input does not show it: a clock, entropy, or a request to a host makes the difference"
         )
-    kept = _together(_fewest(everything, search.holds), search.holds)
+    left = _fewest(everything, search.holds, settled)
+    kept = _together(left, search.holds, settled)
     search.record(kept, target)
+    settled.finish()
     return _opened(target)
 
 
@@ -122,7 +136,7 @@ class _Search:
                 pass
 
 
-def _fewest(inputs: Sequence[_Input], holds: Callable[[Sequence[_Input]], bool]) -> list[_Input]:
+def _fewest(inputs: Sequence[_Input], holds: Callable[[Sequence[_Input]], bool], settled: Progress) -> list[_Input]:
     """Delta debugging (Zeller and Hildebrandt, 2002): none of what is left can be left out alone."""
     if holds([]):
         return []
@@ -133,6 +147,8 @@ def _fewest(inputs: Sequence[_Input], holds: Callable[[Sequence[_Input]], bool])
         chunks = [left[start : start + size] for start in range(0, len(left), size)]
         for chunk in range(len(chunks)):
             rest = [piece for number, other in enumerate(chunks) if number != chunk for piece in other]
+            # What is left out stays out; what is kept is settled only in the last round.
+            settled.reach(len(inputs) - len(left) + (chunk if size == 1 else 0))
             if holds(rest):
                 left, parts = rest, max(parts - 1, 2)
                 break
@@ -143,10 +159,12 @@ def _fewest(inputs: Sequence[_Input], holds: Callable[[Sequence[_Input]], bool])
     return left
 
 
-def _together(inputs: Sequence[_Input], holds: Callable[[Sequence[_Input]], bool]) -> list[_Input]:
+def _together(inputs: Sequence[_Input], holds: Callable[[Sequence[_Input]], bool], settled: Progress) -> list[_Input]:
     """Brings each piece to the moment of the one before, where that changes nothing."""
     merged = list(inputs)
+    before = settled.total - settled.total // 2
     for place in range(1, len(merged)):
+        settled.reach(before + place)
         if merged[place].cycles == merged[place - 1].cycles:
             continue
         tried = list(merged)

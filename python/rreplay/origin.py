@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ._copying import Handle
 
 if TYPE_CHECKING:
     from ._core import Event
@@ -16,7 +18,7 @@ Row: TypeAlias = "tuple[str, int, int, int | None, str, int | None, int | None, 
 
 
 @dataclass(frozen=True)
-class Origin:
+class Origin(Handle):
     """A node of the graph: a byte, what made it, and the bytes that it was made from.
 
     Kinds: "store", "load" and "compute" are instructions; "constant" is a byte of the program's own, "rom" one that
@@ -39,15 +41,13 @@ class Origin:
     # A node is found again by where it was made. All behind it may be much.
     sources: tuple[Origin, ...] = field(default=(), repr=False, compare=False)
 
-    @staticmethod
-    def from_rows(rows: Sequence[Row]) -> Origin:
-        """The first of the nodes that the engine has found, with all behind it."""
-        nodes: dict[int, Origin] = {}
-        for place in range(len(rows) - 1, -1, -1):
-            kind, icount, cycles, value, what, pc, address, event, sources = rows[place]
-            behind = tuple(nodes[source] for source in sources)
-            nodes[place] = Origin(kind, icount, cycles, value, what, pc, address, event, behind)
-        return nodes[0]
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As the rows of the whole graph, which may be deeper than pickle goes."""
+        nodes = list(self.walk())
+        numbers = {id(node): number for number, node in enumerate(nodes)}
+        fields = ((n.kind, n.icount, n.cycles, n.value, n.what, n.pc, n.address, n.event) for n in nodes)
+        sources = ([numbers[id(source)] for source in node.sources] for node in nodes)
+        return from_rows, ([(*row, of) for row, of in zip(fields, sources, strict=True)],)
 
     def walk(self) -> Iterator[Origin]:
         """This node and all behind it, each once."""
@@ -78,3 +78,20 @@ class Origin:
             if not again:
                 waiting.extend((depth + 1, source) for source in reversed(node.sources))
         return "\n".join(lines)
+
+
+def from_rows(rows: Sequence[Row]) -> Origin:
+    """The first of the nodes that the engine has found, with all behind it, in any order: none is its own source."""
+    nodes: dict[int, Origin] = {}
+    waiting = [0]
+    while waiting:
+        number = waiting[-1]
+        kind, icount, cycles, value, what, pc, address, event, sources = rows[number]
+        missing = [source for source in sources if source not in nodes]
+        if missing:
+            waiting.extend(missing)
+            continue
+        waiting.pop()
+        behind = tuple(nodes[source] for source in sources)
+        nodes.setdefault(number, Origin(kind, icount, cycles, value, what, pc, address, event, behind))
+    return nodes[0]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from ._arguments import U64, PathLike, flag, made_elsewhere, whole, whole_or_none
+from ._arguments import path as path_of
+from ._copying import Handle
+from ._places import Where, event_kind, icount_or_none
+from ._progress import Progress, ProgressLike, hearer_of
 from ._sources import RomSource, resolve_images
-from .errors import ArgumentError, LogError, StateError
-from .machine import Machine, required_number, whole_number
+from .errors import ArgumentError, LogError, MismatchError, NotCopyable, NotThere, StateError
+from .machine import Machine, scheduler_of
 from .timeline import MEMORY_BUDGET, Timeline
 
 if TYPE_CHECKING:
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Events", "LiveRecording", "Recording", "open"]
 
 
-class Events:
+class Events(Handle):
     """The events of a recording as a table, for whatever takes Arrow streams: `polars.DataFrame(recording.to_arrow())`.
 
     A row is an event: its icount, cycles, ordinal and kind, and a column for each attribute that events have, null
@@ -33,7 +38,10 @@ class Events:
 
     __slots__ = ("_columns",)
 
+    _instead = "make a table of it first, such as polars.DataFrame(events)"
+
     def __init__(self, columns: _core.EventColumns) -> None:
+        made_elsewhere(self, isinstance(columns, _core.EventColumns), "recording.to_arrow() returns one")
         self._columns = columns
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
@@ -41,12 +49,17 @@ class Events:
         return self._columns.arrow_c_stream()
 
 
-class Recording:
+class Recording(Handle):
     """A file that holds one run. Opening it executes nothing.
+
+    It never changes, so a copy is the recording itself. It is pickled as its path, and what is unpickled opens that,
+    if the file is still the same.
 
     Args:
         path: The file.
         salvage: Open a damaged or truncated file up to its last good part, instead of raising.
+        progress: Called with what is checked and what there is in all, in bytes before compression; True for a bar on
+            standard error.
 
     Raises:
         NotARecording: The file is something else, or of an unknown format version.
@@ -54,12 +67,15 @@ class Recording:
         LogError: The file cannot be read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, salvage: bool = False) -> None:
-        self._opened: _core.RecordingFile | None = _core.RecordingFile(os.fspath(path), salvage)
+    def __init__(self, path: PathLike, *, salvage: bool = False, progress: ProgressLike = None) -> None:
+        self._salvage = flag("salvage", salvage)
+        hearer = hearer_of(progress, "opening")
+        self._opened: _core.RecordingFile | None = _core.RecordingFile(path_of("path", path), self._salvage, hearer)
 
     @classmethod
     def _of(cls, opened: _core.RecordingFile) -> Recording:
         recording = Recording.__new__(Recording)
+        recording._salvage = False
         recording._opened = opened
         return recording
 
@@ -70,7 +86,14 @@ class Recording:
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"
-        return f"<Recording {self.path}: {self.machine or self.board.name}, {self.icount} instructions{state}>"
+        since = f" from icount {self.start_icount}" if self.start_icount else ""
+        length = self.icount - self.start_icount
+        name = self.machine or self.board.name
+        return f"<Recording {self.path}: {name}, {length} instructions{since}{state}>"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        file = self._file
+        return _reopened, (os.fspath(file.path.absolute()), self._salvage, file.fingerprint())
 
     @property
     def path(self) -> Path:
@@ -82,9 +105,14 @@ class Recording:
         """The board that was recorded.
 
         Raises:
-            StateError: It was a machine of its own (see `machine`), which only `Replay.play` replays.
+            StateError: It was a machine of its own (see `machine`), which only `Replay.play` replays. It is an
+                AttributeError too.
         """
-        return self._file.board
+        file = self._file
+        try:
+            return file.board
+        except StateError as error:
+            raise NotThere(str(error)) from None
 
     @property
     def machine(self) -> str | None:
@@ -136,19 +164,18 @@ class Recording:
         return self._file.info()
 
     def events(
-        self, kind: EventKind | None = None, start: int | None = None, stop: int | None = None
+        self, kind: EventKind | None = None, start: Where | None = None, stop: Where | None = None
     ) -> Iterator[Event]:
         """The events in order, from the file, without executing anything.
 
         Args:
             kind: Only events of this kind.
-            start: Only events at or after this icount.
+            start: Only events at or after this icount, or the icount of a moment or event of this recording.
             stop: Only events before this icount.
         """
-        _check_events(kind, start, stop)
-        return self._file.events(kind, start, stop)
+        return self._file.events(*self._asked(kind, start, stop))
 
-    def to_arrow(self, kind: EventKind | None = None, start: int | None = None, stop: int | None = None) -> Events:
+    def to_arrow(self, kind: EventKind | None = None, start: Where | None = None, stop: Where | None = None) -> Events:
         """The events as a table, without executing anything: `polars.DataFrame(recording.to_arrow())`.
 
         Args:
@@ -156,8 +183,11 @@ class Recording:
             start: As for `events`.
             stop: As for `events`.
         """
-        _check_events(kind, start, stop)
-        return Events(self._file.event_columns(kind, start, stop))
+        return Events(self._file.event_columns(*self._asked(kind, start, stop)))
+
+    def _asked(self, kind: object, start: object, stop: object) -> tuple[str | None, int | None, int | None]:
+        file = self._file
+        return event_kind(kind), icount_or_none("start", start, file), icount_or_none("stop", stop, file)
 
     @property
     def output(self) -> bytes:
@@ -184,8 +214,7 @@ class Recording:
             ArgumentError: There is no such snapshot.
             MismatchError: The images are not the recorded ones, or are not in the file and not given.
         """
-        if scheduler not in (None, "threads", "inline"):
-            raise ArgumentError(f"there is no scheduler {scheduler!r}: use 'threads' or 'inline'")
+        scheduler = scheduler_of(scheduler)
         if snapshot is not None:
             snapshot = self._snapshot_number(snapshot)
         return Machine._from_session(self._file.replay(resolve_images(rom), snapshot), scheduler)
@@ -196,8 +225,7 @@ class Recording:
             raise ArgumentError(
                 "the recording has no snapshots: record with snapshot_every=..., or start at its beginning"
             )
-        whole_number("snapshot", place, least=-count, most=count - 1)
-        return place % count
+        return whole("snapshot", place, least=-count, most=count - 1) % count
 
     def timeline(
         self,
@@ -209,11 +237,26 @@ class Recording:
         """A timeline that stands at the recording's start; see `Timeline`."""
         return Timeline(self, rom=rom, symbols=symbols, memory_budget=memory_budget)
 
-    def cut(self, a: int, b: int, path: str | os.PathLike[str], *, rom: RomSource | None = None) -> Recording:
+    def cut(
+        self,
+        a: Where,
+        b: Where,
+        path: PathLike,
+        *,
+        rom: RomSource | None = None,
+        progress: ProgressLike = None,
+    ) -> Recording:
         """Makes a recording of its own of the part `a <= icount < b`, and verifies it.
 
         It starts from the state at `a` and says in `info()["lineage"]` what it was cut from. Instruction counts go on
         from those of the whole.
+
+        Args:
+            a: An icount, or a moment, event or access of this recording.
+            b: As `a`.
+            path: The file to write.
+            rom: As for `replay`.
+            progress: Called with the instructions that are cut and verified, and all of them; True for a bar.
 
         Raises:
             ArgumentError: The part is empty or not in the recording, a request of the machine waits at `a`, or the path
@@ -222,12 +265,17 @@ class Recording:
 
         What is at `path` is replaced when the part is whole, and stays when that fails or is stopped.
         """
-        required_number("a", a)
-        required_number("b", b)
-        if _are_same(Path(path), self.path):
+        target = Path(path_of("path", path))
+        hearer = hearer_of(progress, "cutting")
+        timeline = Timeline(self, rom=rom)
+        first, stop = timeline._icount("a", a), timeline._icount("b", b)
+        if _are_same(target, self.path):
             raise ArgumentError(f"{self.path} is what is cut from: give the part another path")
-        part = Recording._of(self._timeline_core(rom, MEMORY_BUDGET).cut(a, b, os.fspath(path)))
-        part.verify(rom=rom)
+        length = max(stop - first, 1)
+        both = Progress(hearer, 2 * length)
+        part = Recording._of(timeline._core.cut(first, stop, os.fspath(target), both.part(length)))
+        part.verify(rom=rom, progress=both.part(2 * length))
+        both.finish()
         return part
 
     def _timeline_core(self, rom: RomSource | None, memory_budget: int) -> _core.TimelineCore:
@@ -236,31 +284,51 @@ class Recording:
     def verify(
         self,
         jobs: int | None = None,
-        progress: Callable[[int, int], object] | None = None,
+        progress: ProgressLike = None,
         *,
         scheduler: Scheduler = "inline",
         rom: RomSource | None = None,
     ) -> Verification:
-        """Replays all of it and compares every event and every digest.
+        """Replays all of it and compares it with all that the file holds.
+
+        That is every event, every digest, every snapshot as a whole, and what each snapshot says that the run had touched.
+        A segment goes from one snapshot to the next; it must end in the very state that the next one begins with.
 
         Args:
-            jobs: How many segments to check at a time, at most; as many as there are processors unless given. A
-                recording without snapshots is one segment.
-            progress: Called now and then with the instructions checked so far and the instructions in all.
+            jobs: How many parts to replay at a time, at most; as many as there are processors unless given. What comes out
+                does not depend on it. A recording without snapshots is replayed in one go.
+            progress: Called now and then with the instructions checked so far and the instructions in all; True for a
+                bar on standard error.
             scheduler: "threads" or "inline", as in `Machine.run`.
             rom: As for `replay`.
 
         Raises:
-            Divergence: The replay does not do what the recording says; the error says where and how.
+            Divergence: The replay does not do what the recording says, or comes to another state than a snapshot or digest
+                says; the error says where and how.
+            DamagedLog: A snapshot in the file is none of this recording's machine.
             KeyboardInterrupt: Ctrl-C.
         """
-        if jobs is not None and jobs < 1:
-            raise ArgumentError(f"jobs is how many segments are checked at a time, at least 1, and {jobs} is not")
-        start, end = self.start_icount, self.icount
-        report = None if progress is None else (lambda icount: progress(icount - start, end - start))
-        if jobs is None:
-            jobs = os.cpu_count() or 1
-        return self._file.verify(jobs, scheduler, resolve_images(rom), report)
+        given = whole_or_none("jobs: how many segments are checked at a time", jobs, least=1, most=U64)
+        # The engine has a limit of its own, far below what a machine word holds.
+        at_a_time = min(given or os.cpu_count() or 1, JOBS_MAX)
+        hearer = hearer_of(progress, "verifying")
+        all_of_it = Progress(hearer, self.icount - self.start_icount)
+        report = all_of_it.part(all_of_it.total)
+        found = self._file.verify(at_a_time, scheduler_of(scheduler) or "inline", resolve_images(rom), report)
+        all_of_it.finish()
+        return found
+
+
+JOBS_MAX = 1 << 16
+"""More segments at a time are not asked for, whatever number is given."""
+
+
+def _reopened(path: str, salvage: bool, fingerprint: str) -> Recording:
+    """The recording that was pickled."""
+    recording = Recording(path, salvage=salvage)
+    if recording._file.fingerprint() != fingerprint:
+        raise MismatchError(f"{path} is not the recording any more that was pickled: it was replaced since")
+    return recording
 
 
 def _are_same(path: Path, other: Path) -> bool:
@@ -271,23 +339,19 @@ def _are_same(path: Path, other: Path) -> bool:
         return False
 
 
-def _check_events(kind: object, start: object, stop: object) -> None:
-    if kind is not None and not isinstance(kind, str):
-        raise ArgumentError(f"a kind of event is a name such as 'interrupt', and {kind!r} is not")
-    whole_number("start", start)
-    whole_number("stop", stop)
-
-
 class LiveRecording(Recording):
     """What `Machine.record` returns: a context manager while it is being made, a `Recording` once it is finished.
 
-    It is the file that was written, whatever its path leads to by now. Only the process that began it writes it: in a
-    forked child `finish` and `snapshot` raise `StateError`, and nothing is written when it is left or collected there.
+    It is the file that was written, whatever its path leads to by now. Before it is finished it has no contents: what a
+    `Recording` has raises StateError, and `hasattr` says False. Only the process that began it writes it: in a forked
+    child `finish` and `snapshot` raise `StateError`, and nothing is written when it is left or collected there.
     """
 
     def __init__(self, session: _core.Session, recorded: _core.Recorded) -> None:
+        made_elsewhere(self, isinstance(session, _core.Session), "machine.record(path) returns one")
         self._session = session
         self._recorded = recorded
+        self._salvage = False
         self._process = os.getpid()
         self._finished = False
         self._opened = None
@@ -305,13 +369,30 @@ class LiveRecording(Recording):
     @property
     def _file(self) -> _core.RecordingFile:
         if not self._finished:
-            raise StateError(f"{self.path} is still being recorded: leave the with block, or call finish(), first")
+            raise NotThere(f"{self.path} is still being recorded: leave the with block, or call finish(), first")
         if self._opened is None:
             self._opened = self._recorded.open()
         return self._opened
 
     def __repr__(self) -> str:
         return super().__repr__() if self._finished else f"<LiveRecording {self.path}: in progress>"
+
+    def __copy__(self) -> LiveRecording:
+        self._require_finished("copied")
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LiveRecording:
+        return self.__copy__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._require_finished("pickled")
+        return super().__reduce_ex__(protocol)
+
+    def _require_finished(self, what: str) -> None:
+        if not self._finished:
+            raise NotCopyable(
+                f"a recording in progress cannot be {what}: {self.path} is written by one machine; finish it first"
+            )
 
     def finish(self) -> Recording:
         """Ends the recording and closes its file; a second time does nothing.
@@ -365,6 +446,6 @@ class LiveRecording(Recording):
                 raise
 
 
-def open(path: str | os.PathLike[str], *, salvage: bool = False) -> Recording:
-    """The recording in the file `path`: the same as `Recording(path, salvage=salvage)`."""
-    return Recording(path, salvage=salvage)
+def open(path: PathLike, *, salvage: bool = False, progress: ProgressLike = None) -> Recording:
+    """The recording in the file `path`: the same as `Recording(path, salvage=salvage, progress=progress)`."""
+    return Recording(path, salvage=salvage, progress=progress)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._replay_base import State, name_of, number
+from ._arguments import PathLike, flag, items, made_elsewhere, pair, text, text_or_none, whole, whole_or_none
+from ._arguments import path as path_of
+from ._copying import Part
+from ._replay_base import State
 from ._replay_guest import GuestSide
-from ._replay_loop import ONLY_SUBSYSTEM, U64, LoopSide
-from .errors import ArgumentError, ReplayError, StateError
+from ._replay_loop import ONLY_SUBSYSTEM, LoopSide
+from .errors import IncompleteReplay, ReplayError, StateError
 from .vocabulary import ReplayMode
 
 if TYPE_CHECKING:
@@ -20,11 +22,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Replay", "ReplayLock"]
 
+REASON_MAX = 1000
+"""Characters of the reason that a blocker gives."""
+
+EVENT_SHOWN = 200
+"""Characters of an event that a message shows."""
+
 LAST_ROUNDS = 64
 """Flushes at the end of a recording: what is delivered may ask for another call, within reason."""
 
 
-class ReplayLock:
+SUBSYSTEMS_MAX = 1024
+"""Parts of a machine's state."""
+
+
+class ReplayLock(Part):
     """The fair lock around a `Replay`: served in the order of asking. What `Replay.lock` gives.
 
     A `with` block holds it; so does `acquire` until `release`. While a thread holds it, all others wait with each call
@@ -33,7 +45,10 @@ class ReplayLock:
 
     __slots__ = ("_core",)
 
+    _instead = "there is one for each replay; give it to who needs it"
+
     def __init__(self, core: _core.ReplayCore) -> None:
+        made_elsewhere(self, isinstance(core, _core.ReplayCore), "replay.lock() returns it")
         self._core = core
 
     def acquire(self) -> None:
@@ -76,7 +91,8 @@ class Replay(GuestSide, LoopSide):
     """The record/replay state machine, for people who bring their own machine.
 
     Made by `Replay.none()`, `Replay.record(path)` or `Replay.play(path)`; the machine calls the same functions in all
-    three modes, and obeys their answers. A context manager: finished even when its body raises.
+    three modes, and obeys their answers. A context manager: finished even when its body raises. A replay that is left
+    before its recording's end raises `IncompleteReplay`: nobody has compared the rest.
 
         with rr.Replay.record("run.rreplay", machine="toy") as replay:
             toy = Toy(replay)  # registers its devices, vmstate_init
@@ -94,7 +110,10 @@ class Replay(GuestSide, LoopSide):
     `StateError`, because in play no host is asked. What callbacks raise passes through, and nothing is logged for them.
     """
 
+    _instead = "there is one for each run of a machine; make another with Replay.record, play or none"
+
     def __init__(self, core: _core.ReplayCore) -> None:
+        made_elsewhere(self, isinstance(core, _core.ReplayCore), "Replay.none(), record(path) and play(path) make one")
         super().__init__(core)
         self._lock = ReplayLock(core)
 
@@ -106,7 +125,7 @@ class Replay(GuestSide, LoopSide):
     @classmethod
     def record(
         cls,
-        path: str | os.PathLike[str],
+        path: PathLike,
         *,
         machine: str = "machine",
         subsystems: Sequence[str] = (ONLY_SUBSYSTEM,),
@@ -130,26 +149,22 @@ class Replay(GuestSide, LoopSide):
             ArgumentError: A value that makes no sense.
             LogError: The file cannot be written.
         """
-        if isinstance(subsystems, str):
-            raise ArgumentError(f"subsystems is a list of names, such as [{subsystems!r}], and not one text")
-        number("digest_every", digest_every, 0, U64)
-        if snapshot_every is not None:
-            number("snapshot_every", snapshot_every, 1, U64)
-        number("clock_hz", clock_hz, 1, U64)
-        icount, cycles = start
+        icount, cycles = pair("start", start, "instructions and cycles")
         core = _core.ReplayCore.record(
-            os.fspath(path),
-            machine=name_of("machine", machine),
-            subsystems=[name_of("a subsystem", name) for name in subsystems],
-            digest_every=digest_every,
-            snapshot_every=snapshot_every,
-            clock_hz=clock_hz,
-            start=(number("start", icount, 0, U64), number("start", cycles, 0, U64)),
+            path_of("path", path),
+            machine=text("machine", machine),
+            subsystems=[
+                text("a subsystem", name) for name in items("subsystems", subsystems, most=SUBSYSTEMS_MAX, of="names")
+            ],
+            digest_every=whole("digest_every", digest_every),
+            snapshot_every=whole_or_none("snapshot_every", snapshot_every, least=1),
+            clock_hz=whole("clock_hz", clock_hz, least=1),
+            start=(whole("start", icount), whole("start", cycles)),
         )
         return cls(core)
 
     @classmethod
-    def play(cls, path: str | os.PathLike[str], *, machine: str | None = None, salvage: bool = False) -> Self:
+    def play(cls, path: PathLike, *, machine: str | None = None, salvage: bool = False) -> Self:
         """In mode play.
 
         Args:
@@ -163,9 +178,8 @@ class Replay(GuestSide, LoopSide):
             DamagedLog: It is damaged, and `salvage` is off.
             LogError: It cannot be read.
         """
-        if machine is not None:
-            name_of("machine", machine)
-        return cls(_core.ReplayCore.play(os.fspath(path), salvage, machine))
+        machine = text_or_none("machine", machine)
+        return cls(_core.ReplayCore.play(path_of("path", path), flag("salvage", salvage), machine))
 
     def __repr__(self) -> str:
         state = ", finished" if self.finished else ""
@@ -204,10 +218,13 @@ class Replay(GuestSide, LoopSide):
 
     def add_blocker(self, reason: str) -> None:
         """Remembers why this machine cannot be recorded or played now; `start` then raises, with every reason."""
-        self._core.add_blocker(name_of("reason", reason))
+        self._core.add_blocker(text("reason", reason, most=REASON_MAX))
 
     def start(self) -> None:
         """Starts: from now on async events wait for the flush point. Nothing in mode none.
+
+        What hosts bring before that (`input`, `char_read`, `net_packet`, `block`) would be in no recording, and is
+        refused in record and play.
 
         Raises:
             StateError: There are blockers; all are listed.
@@ -215,7 +232,7 @@ class Replay(GuestSide, LoopSide):
         """
         self._core.start()
 
-    def finish(self, state: State | None = None) -> None:
+    def finish(self, state: State | None = None, *, complete: bool = True) -> None:
         """Ends recording or playing here; a second time does nothing, and so does mode none.
 
         record: flushes, logs `shutdown` if none was, a digest and `end`, writes the index and waits until all is on the
@@ -223,11 +240,14 @@ class Replay(GuestSide, LoopSide):
 
         Args:
             state: As for `digest`.
+            complete: In play, whether this must be the recording's end. False leaves the rest of it.
 
         Raises:
             LogError: The rest cannot be written; what is in the file stays usable.
             Divergence: In play, the state here is not the recorded one.
+            IncompleteReplay: In play, the recording goes on. The replay is not finished then, and can go on too.
         """
+        complete = flag("complete", complete)
         with self._hold():
             if self._flushing:
                 raise StateError("finish was called within a flush: finish behind it")
@@ -240,8 +260,25 @@ class Replay(GuestSide, LoopSide):
             parts = self._state(state)
             if self.mode is ReplayMode.PLAY and parts is not None and self._core.digest_due():
                 self._core.digest(parts)
+            if complete:
+                self._require_end()
             for delivery in self._core.finish(parts):
                 self._deliver(delivery)
+
+    def _require_end(self) -> None:
+        missing = self._core.missing()
+        if missing is None:
+            return
+        here = self.current_icount()
+        event, icount, cycles, ordinal, end = missing
+        error = IncompleteReplay(
+            f"the replay was left at icount {here}, and the recording goes on to {end}: next is event {ordinal}, "
+            f"{event[:EVENT_SHOWN]}, at icount {icount}. Play on while not replay.at_end(), or leave the rest with "
+            "replay.finish(complete=False)"
+        )
+        error.icount, error.end_icount, error.ordinal = here, end, ordinal
+        error.expected, error.expected_icount, error.expected_cycles = event, icount, cycles
+        raise error
 
     def _finish_torn(self) -> None:
         """The machine has failed, and may stand within an instruction."""
@@ -297,8 +334,8 @@ class Replay(GuestSide, LoopSide):
         Raises:
             Divergence: In play, the log has an event before that place which nobody came to.
         """
-        number("n", n, 0, U64)
-        self._core.account_executed(n, n if cycles is None else number("cycles", cycles, 0, U64))
+        n = whole("n", n)
+        self._core.account_executed(n, n if cycles is None else whole("cycles", cycles))
 
     def instructions_until_next_event(self) -> int:
         """Instructions that may pass before something must happen.
@@ -332,7 +369,7 @@ class Replay(GuestSide, LoopSide):
 
     def break_at(self, icount: int | None) -> None:
         """Sets the icount at which `instructions_until_next_...` end, once; None deletes it."""
-        self._core.break_at(None if icount is None else number("icount", icount, 0, U64))
+        self._core.break_at(whole_or_none("icount", icount))
 
     def delete_break(self) -> None:
         """Deletes the break."""

@@ -30,6 +30,7 @@ StopReason: TypeAlias = Literal[
     "jammed",
     "shutdown",
     "end",
+    "idle",
     "interrupted",
 ]
 """Why a run came back."""

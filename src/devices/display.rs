@@ -440,6 +440,10 @@ impl Device for Display {
         self.registers.irq_since
     }
 
+    fn next_irq(&self) -> Option<u64> {
+        self.next_timer().filter(|_| self.registers.irq_since.is_none())
+    }
+
     /// The registers are as at power-on; the video memory stays.
     fn reset(&mut self, _now: u64) {
         self.registers = Registers::at_power_on();

@@ -518,6 +518,10 @@ impl Device for Mc146818 {
         self.state.irq_since
     }
 
+    fn next_irq(&self) -> Option<u64> {
+        self.next_timer().filter(|_| self.state.irq_since.is_none())
+    }
+
     /// The RESET pin: interrupts and the square wave are off, flags are cleared; time and RAM go on (data sheet, RESET).
     fn reset(&mut self, now: u64) {
         self.state.advance_periodic(now);

@@ -273,6 +273,11 @@ impl Device for Mc6821 {
         self.line.irq
     }
 
+    fn next_irq(&self) -> Option<u64> {
+        let interrupts = self.a.control & port::control::C1_INTERRUPTS != 0 && self.line.irq.is_none();
+        self.apple1.key_due.filter(|_| interrupts)
+    }
+
     /// RESET clears all six registers. The keyboard and what was typed are not the chip's.
     fn reset(&mut self, _now: u64) {
         self.a.reset();

@@ -443,6 +443,17 @@ impl Device for Mc6850 {
         self.registers.irq_since
     }
 
+    fn next_irq(&self) -> Option<u64> {
+        let transmits = self.transmitter_control() == control::TC_INTERRUPT
+            && self.transmitter.transmit_data_full
+            && !self.registers.cts;
+        let receives = self.receive_interrupt() && !self.registers.dcd;
+        let taken = self.transmitter.transmit_shift_until.filter(|_| transmits);
+        let arrived = self.receiver.arrival.filter(|_| receives);
+        let next = due(taken).min(due(arrived));
+        (next != u64::MAX && self.registers.irq_since.is_none()).then_some(next)
+    }
+
     fn reset(&mut self, now: u64) {
         self.advance(now, &mut Host::Wait);
     }

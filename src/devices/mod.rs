@@ -40,6 +40,8 @@ pub mod pointer;
 pub mod power;
 #[cfg(feature = "testing")]
 pub mod probe;
+#[cfg(feature = "testing")]
+pub mod pulses;
 pub mod py65_console;
 pub mod random_port;
 pub mod serial;
@@ -97,6 +99,17 @@ pub trait DirectMemory {
 
     /// Writes RAM. ROM keeps its byte, and where nothing is mapped the byte is lost.
     fn write(&mut self, address: u16, value: u8);
+}
+
+/// What a device drives, and when it does something by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outputs {
+    /// [`Device::irq`].
+    pub irq: Option<u64>,
+    /// [`Device::next_line_change`]; `u64::MAX` for none.
+    pub line_change: u64,
+    /// [`Device::next_timer`]; `u64::MAX` for none.
+    pub timer: u64,
 }
 
 /// A picture as a person would see it.
@@ -169,9 +182,28 @@ pub trait Device: Persist + Send {
     /// The cycle since which the device holds its interrupt line low, or `None` while it is released.
     fn irq(&self) -> Option<u64>;
 
-    /// [`Device::irq`] and [`Device::next_timer`] in one call: a machine asks for both after every access.
-    fn outputs(&self) -> (Option<u64>, Option<u64>) {
-        (self.irq(), self.next_timer())
+    /// The cycle in which the device pulls its interrupt line low by itself, if nobody touches it before: what the CPU's
+    /// polls in the middle of an instruction go by, for `run_timer` comes at the boundary behind it. `None` while the line
+    /// is low, and when nothing is in sight. A device that asks a host before it interrupts cannot know, and gives `None`.
+    fn next_irq(&self) -> Option<u64> {
+        None
+    }
+
+    /// The first cycle after `after` at whose end the interrupt line has another level than in the cycle before it, if nobody
+    /// touches the device. The device is up to date as of `after` or an earlier cycle.
+    ///
+    /// Chips pull their lines by themselves and release them when they are told to, so [`Device::next_irq`] says it all.
+    fn next_line_change(&self, after: u64) -> Option<u64> {
+        self.next_irq().filter(|&at| at > after)
+    }
+
+    /// What a machine asks for after every access, in one call; `at` is the cycle of the access.
+    fn outputs(&self, at: u64) -> Outputs {
+        Outputs {
+            irq: self.irq(),
+            line_change: self.next_line_change(at).unwrap_or(u64::MAX),
+            timer: self.next_timer().unwrap_or(u64::MAX),
+        }
     }
 
     /// The RESB pin, at a cycle. A chip without that pin ignores it.
@@ -330,7 +362,7 @@ fn lines_sentence(known: &[&str]) -> String {
     if known.is_empty() { "it has none".to_owned() } else { format!("its lines are: {}", known.join(", ")) }
 }
 
-/// The device kinds that [`create`] knows; the `probe` of tests is not for boards of users.
+/// The device kinds that [`create`] knows; the `probe` and `pulses` of tests are not for boards of users.
 pub const KINDS: &[&str] = &[
     mos6551::KIND,
     mc6850::KIND,
@@ -389,6 +421,8 @@ pub fn create(kind: &str, options: toml::Table) -> Result<Box<dyn Device>, Devic
         power::KIND => Box::new(power::Power::new(parse(power::KIND, power::OPTIONS, options)?)),
         #[cfg(feature = "testing")]
         probe::KIND => Box::new(probe::Probe::new(parse(probe::KIND, probe::OPTIONS, options)?)),
+        #[cfg(feature = "testing")]
+        pulses::KIND => Box::new(pulses::Pulses::new(parse(pulses::KIND, pulses::OPTIONS, options)?)?),
         _ => return Err(DeviceError::UnknownKind { kind: kind.to_owned() }),
     })
 }

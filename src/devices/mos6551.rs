@@ -286,14 +286,21 @@ impl Mos6551 {
         if self.echo() {
             next = next.min(due(self.receiver.arrival));
         }
-        if self.registers.irq_since.is_none() {
-            if self.transmit_interrupt() && !self.transmitter.transmit_data_full {
-                next =
-                    next.min(due(self.transmitter.transmit_shift_until)).min(due(self.registers.mark_until));
-            }
-            if self.receive_interrupt() {
-                next = next.min(due(self.receiver.arrival));
-            }
+        next.min(self.irq_falls())
+    }
+
+    /// When IRQ falls by itself; `u64::MAX` for never.
+    fn irq_falls(&self) -> u64 {
+        let mut next = u64::MAX;
+        if self.registers.irq_since.is_some() {
+            return next;
+        }
+        // With a byte to be sent, the transmitter asks for the next one when it has taken it.
+        if self.transmit_interrupt() && (!self.transmitter.transmit_data_full || self.transmits()) {
+            next = due(self.transmitter.transmit_shift_until).min(due(self.registers.mark_until));
+        }
+        if self.receive_interrupt() {
+            next = next.min(due(self.receiver.arrival));
         }
         next
     }
@@ -534,6 +541,11 @@ impl Device for Mos6551 {
 
     fn irq(&self) -> Option<u64> {
         self.registers.irq_since
+    }
+
+    fn next_irq(&self) -> Option<u64> {
+        let next = self.irq_falls();
+        (next != u64::MAX).then_some(next)
     }
 
     fn reset(&mut self, now: u64) {

@@ -367,6 +367,11 @@ impl Device for Network {
         self.state.irq_since
     }
 
+    fn next_irq(&self) -> Option<u64> {
+        let interrupts = self.state.control & control::SEND_INTERRUPT != 0 && self.state.irq_since.is_none();
+        self.state.sent_due.filter(|_| interrupts)
+    }
+
     /// As at power-on; what waited is lost.
     fn reset(&mut self, _now: u64) {
         self.state = State { address: self.address_at_power_on, ..State::default() };

@@ -177,6 +177,11 @@ impl Device for Power {
         self.irq_since
     }
 
+    fn next_irq(&self) -> Option<u64> {
+        let interrupts = self.control & status::ALARM != 0 && self.irq_since.is_none();
+        self.alarm.filter(|_| interrupts)
+    }
+
     /// Everything is cleared, but that it was the program which asked.
     fn reset(&mut self, _now: u64) {
         let status = if self.resetting { status::RESET } else { 0 };

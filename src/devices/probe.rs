@@ -406,6 +406,11 @@ impl Device for Probe {
         self.irq
     }
 
+    fn next_irq(&self) -> Option<u64> {
+        let interrupts = self.enable & Happened::ALARM != 0 && self.irq.is_none();
+        self.alarm.filter(|_| interrupts)
+    }
+
     /// The registers are cleared and the alarms taken away. What was learned stays, and requests complete all the same.
     fn reset(&mut self, _now: u64) {
         *self = Self { hash: self.hash, count: self.count, outstanding: self.outstanding, ..Self::default() };

@@ -500,6 +500,23 @@ impl Device for Sound {
         self.registers.irq_since
     }
 
+    /// Of the batches on their way: what the host has taken of one, and recorded for the other, is known from their beginning.
+    fn next_irq(&self) -> Option<u64> {
+        if self.registers.irq_since.is_some() {
+            return None;
+        }
+        let control = self.registers.control;
+        let space = self.space() + usize::from(self.play.out_playing);
+        let played = self.play.out_due.filter(|_| {
+            control & control::SPACE_INTERRUPT != 0 && space >= threshold(self.registers.space_threshold)
+        });
+        let level = (self.level() + self.record.in_arriving.len() / 2).min(FIFO_FRAMES);
+        let recorded = self.record.in_due.filter(|_| {
+            control & control::LEVEL_INTERRUPT != 0 && level >= threshold(self.registers.level_threshold)
+        });
+        played.into_iter().chain(recorded).min()
+    }
+
     /// As at power-on: what was not handed to the host is lost.
     fn reset(&mut self, _now: u64) {
         *self = Self::new(Config {});

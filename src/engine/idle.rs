@@ -28,8 +28,7 @@ impl<G: Guest> World<G> {
             self.require_progress()?;
             return Ok(Next::Continue);
         }
-        let deadline =
-            self.guest.next_timer().unwrap_or(u64::MAX).min(self.limits.cycles).min(self.next_held());
+        let deadline = self.next_timer_or_limit();
         if self.warp_start.is_some() {
             let wait = (deadline != u64::MAX).then(|| {
                 let cycles = Cycles(deadline.saturating_sub(here.cycles));
@@ -38,13 +37,22 @@ impl<G: Guest> World<G> {
             let until_clock_timer = self.until_clock_timer();
             return Ok(Next::Rest(wait.into_iter().chain(until_clock_timer).min()));
         }
-        let deadline = self.clamp_to_log(deadline)?;
+        // That it may not wait for ever does not mean that there is something to wait for.
+        let something = self.guest.next_timer().unwrap_or(u64::MAX).min(self.limits.cycles);
+        let is_nothing = something.min(self.next_held()) == u64::MAX;
+        let deadline = self.clamp_to_log(if is_nothing { u64::MAX } else { deadline })?;
         if deadline == u64::MAX {
             return self.nothing_to_wait_for();
         }
         self.guest.advance_idle(deadline);
         self.require_progress()?;
         Ok(Next::Continue)
+    }
+
+    /// The cycle up to which a CPU that waits can wait at once.
+    fn next_timer_or_limit(&mut self) -> u64 {
+        let timer = self.guest.next_timer().unwrap_or(u64::MAX);
+        timer.min(self.limits.cycles).min(self.next_held()).min(self.idle_end())
     }
 
     /// Whether idle time is slept here: as configured, or as the log did it.
@@ -77,11 +85,26 @@ impl<G: Guest> World<G> {
             }
             ReplayMode::Play => Ok(Next::Done(Ok(StopReason::Halted))),
             ReplayMode::None | ReplayMode::Record => Ok(match self.until_clock_timer() {
-                Some(until) => Next::Rest(Some(until)),
+                Some(until) => match self.idle_time_left() {
+                    Some(Duration::ZERO) => Next::Done(Ok(StopReason::Idle)),
+                    left => Next::Rest(Some(left.map_or(until, |left| until.min(left)))),
+                },
                 None if self.something_may_come() => Next::Rest(None),
                 None => Next::Done(Ok(StopReason::Halted)),
             }),
         }
+    }
+
+    /// Real time that a CPU which waits for timers on host clocks alone may go on waiting: its own clock stands. `None`
+    /// without a limit.
+    fn idle_time_left(&mut self) -> Option<Duration> {
+        if self.idle_limit == u64::MAX {
+            return None;
+        }
+        let now = self.outlet.clock(ClockKind::VirtualRt);
+        let waited = now.saturating_sub(*self.waiting_since_ns.get_or_insert(now)).max(0);
+        let limit = Duration::from_nanos(Cycles(self.idle_limit).to_ns(self.guest.clock_hz()).0);
+        Some(limit.saturating_sub(Duration::from_nanos(waited.cast_unsigned())))
     }
 
     /// Whether a CPU that waits has anything to wait for: a host that may bring something, or the answer to a request of
@@ -102,11 +125,7 @@ impl<G: Guest> World<G> {
         let here = self.guest.position().cycles;
         let mut target = here.saturating_add(slept);
         if self.guest.is_idle() {
-            target = target
-                .min(self.guest.next_timer().unwrap_or(u64::MAX))
-                .min(self.limits.cycles)
-                .min(self.next_held())
-                .max(here);
+            target = target.min(self.next_timer_or_limit()).max(here);
             target = self.clamp_to_log(target)?.max(here);
             self.guest.advance_idle(target);
             self.replay.account_executed(self.guest.position())?;

@@ -16,4 +16,6 @@ pub use hosts::{Inlet, NOTHING_ATTACHED, Outlet};
 pub use lock::{ReplayGuard, ReplayLock};
 pub use outside::{OutputMatcher, Outside, Transcripts, Watch};
 pub use schedule::{Engine, RunError, Scheduler};
-pub use world::{Arrivals, Limits, Next, REPLAY_SECTION, StopReason, TIMERS, Timing, World};
+pub use world::{
+    Arrivals, Limits, Next, PartsCompared, REPLAY_SECTION, SnapshotCheck, StopReason, TIMERS, Timing, World,
+};

@@ -11,8 +11,8 @@ use crate::nondet::{
 use crate::replay::{Replay, ReplayError, ReplayMode};
 use crate::units::Position;
 
-/// A text that a run waits for: given all that the console has printed, whether it is there. Called after each byte,
-/// so it remembers how far it has looked.
+/// A text that a run waits for: given all that the console has printed, whether it is there. Called after each write, of
+/// one byte or of many, so it remembers how far it has looked.
 pub type OutputMatcher = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 /// What character devices have sent to their hosts, by [`CharId`].
@@ -159,7 +159,10 @@ impl Nondet for Outside<'_> {
 
     fn audio_out(&mut self, at: Position, samples: &[i16]) -> u32 {
         let outlet = &mut *self.outlet;
-        let played = self.replay.audio_out(at, || outlet.audio_out(samples));
+        let played = {
+            let offered = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+            self.replay.audio_out(at, offered, || outlet.audio_out(samples))
+        };
         self.keep(played, 0)
     }
 

@@ -61,6 +61,8 @@ pub enum StopReason {
     Shutdown(ShutdownCause),
     /// The recording that is played has ended.
     End,
+    /// The CPU has waited as long as it may without an instruction, and only time passes.
+    Idle,
     /// The user asked.
     Interrupted,
 }
@@ -117,6 +119,19 @@ pub struct Arrivals {
     pub shutdown: Option<ShutdownCause>,
 }
 
+/// How a replay compares itself with the snapshots of its recording as it comes to them: told a snapshot's number, the
+/// guest, and what the state machine saves there, it says in which parts the two differ.
+pub type SnapshotCheck<G> = Box<dyn FnMut(u64, &mut G, &[u8]) -> Result<PartsCompared, ReplayError> + Send>;
+
+/// The parts of a state, by name: those that differ from another state, and those that agree.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PartsCompared {
+    /// Those that differ.
+    pub differing: Vec<String>,
+    /// Those that agree.
+    pub matching: Vec<String>,
+}
+
 /// Everything that a run touches, owned by whoever holds the replay lock.
 pub struct World<G> {
     /// The machine.
@@ -134,6 +149,8 @@ pub struct World<G> {
     /// Whether a run that is limited in instructions ends where the next instruction begins, behind an interrupt sequence
     /// that comes before it: what is shown as next is then what comes next.
     pub ends_on_instruction: bool,
+    /// Cycles that the CPU may wait without an instruction before the run ends; `u64::MAX` for no limit.
+    pub idle_limit: u64,
     /// How idle time passes.
     pub timing: Timing,
     /// Whether a host may bring more by itself.
@@ -142,6 +159,8 @@ pub struct World<G> {
     pub turns_per_hold: u32,
     /// The hash of board and ROM, for the snapshots in a recording.
     pub identity: Digest,
+    /// Player: compares the run with the recording's snapshots.
+    pub snapshot_check: Option<SnapshotCheck<G>>,
     /// Set from either side to end the run.
     pub stop_request: Option<StopReason>,
     /// Why the run ends at the top of the next turn.
@@ -152,6 +171,10 @@ pub struct World<G> {
     reset_requested: bool,
     /// Recorder: where the CPU was last seen to go to sleep, so that it is logged once.
     pub(super) idle_since: Option<Position>,
+    /// The place from which on no instruction has retired: its icount, and the cycle at which it was noticed.
+    waiting_since: Option<Position>,
+    /// The reading of the virtual_rt clock, not logged, at which a wait began that only timers on host clocks can end.
+    pub(super) waiting_since_ns: Option<i64>,
     /// The reading of the virtual_rt clock at which an idle CPU went to sleep.
     pub(super) warp_start: Option<i64>,
     /// Player: the position after the last turn, to catch a turn that moves nothing.
@@ -176,15 +199,19 @@ impl<G: Guest> World<G> {
             watch: Watch::default(),
             limits: Limits::NONE,
             ends_on_instruction: false,
+            idle_limit: u64::MAX,
             timing: Timing::Jump,
             may_deliver: false,
             turns_per_hold: TURNS_PER_HOLD,
             identity: Digest([0; 16]),
+            snapshot_check: None,
             stop_request: None,
             ending: None,
             host_shutdown: None,
             reset_requested: false,
             idle_since: None,
+            waiting_since: None,
+            waiting_since_ns: None,
             warp_start: None,
             last_progress: None,
         }
@@ -194,6 +221,9 @@ impl<G: Guest> World<G> {
     pub fn begin_run(&mut self, limits: Limits) {
         self.limits = limits;
         self.ends_on_instruction = false;
+        self.idle_limit = u64::MAX;
+        self.waiting_since = None;
+        self.waiting_since_ns = None;
         self.watch.output_seen = false;
         self.watch.shutdown = None;
         self.stop_request = None;
@@ -299,6 +329,7 @@ impl<G: Guest> World<G> {
         if machine != log {
             return Err(format!("its machine is at {machine}, its log at {log}"));
         }
+        self.guest.begin_changes();
         self.forget_sleep();
         self.last_progress = None;
         Ok(())
@@ -446,7 +477,21 @@ impl<G: Guest> World<G> {
             }
             return Ok(Next::Done(Ok(StopReason::Budget)));
         }
-        if self.guest.is_idle() { self.idle() } else { self.slice() }
+        match self.guest.is_idle() {
+            true if self.guest.position().cycles >= self.idle_end() => Ok(Next::Done(Ok(StopReason::Idle))),
+            true => self.idle(),
+            false => self.slice(),
+        }
+    }
+
+    /// The cycle at which a CPU that waits here has waited as long as it may.
+    pub(super) fn idle_end(&mut self) -> u64 {
+        let here = self.guest.position();
+        let since = self.waiting_since.filter(|since| since.icount == here.icount);
+        if since.is_none() {
+            self.waiting_since_ns = None;
+        }
+        self.waiting_since.insert(since.unwrap_or(here)).cycles.saturating_add(self.idle_limit)
     }
 
     fn flush(&mut self) -> Result<(), ReplayError> {
@@ -494,11 +539,27 @@ impl<G: Guest> World<G> {
             self.replay.digest(digests)?;
         }
         if self.replay.snapshot_due()? {
-            // In play it is only passed.
-            let container = (self.replay.mode() == ReplayMode::Record).then(|| self.save_changes());
-            self.replay.snapshot(|_| container.unwrap_or_default())?;
+            let container = match self.replay.mode() {
+                ReplayMode::Record => self.save_changes(),
+                _ => self.check_snapshot().map(|()| Vec::new())?,
+            };
+            self.replay.snapshot(|_| container)?;
         }
         Ok(())
+    }
+
+    /// Player: the snapshot that the log has next is the state of this run, and tells the truth about the way to it.
+    fn check_snapshot(&mut self) -> Result<(), ReplayError> {
+        let number = match self.replay.peek()?.map(|next| &next.event) {
+            Some(Event::Snapshot { number }) => *number,
+            _ => return Ok(()),
+        };
+        let Some(check) = &mut self.snapshot_check else { return Ok(()) };
+        let PartsCompared { differing, matching } = check(number, &mut self.guest, &self.replay.save())?;
+        if differing.is_empty() {
+            return Ok(());
+        }
+        Err(self.replay.diverged(Found::State { subsystems: differing, matching }))
     }
 
     fn run_timers(&mut self) -> Result<(), ReplayError> {

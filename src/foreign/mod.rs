@@ -7,14 +7,15 @@
 //! Its recordings are like all others, but for the board: where the header of ours describes one, theirs has the single
 //! key `machine`, with the machine's name ([`machine_name`]).
 
+mod ending;
 mod running;
 mod state;
 
+pub use ending::Missing;
 pub use state::{Part, State};
 
 use crate::engine::Transcripts;
 use crate::error::Error;
-use crate::events::Delivery;
 use crate::files::Process;
 use crate::log::{EventCursor, Header, LogError, LogReader, LogWriter, Options};
 use crate::nondet::{CharId, NetId, ShutdownCause};
@@ -25,6 +26,7 @@ use crate::replay::{
 };
 use crate::sync::Shared;
 use crate::units::Position;
+use running::Standstill;
 use std::path::Path;
 
 /// The key of a header's board text that holds the name of a machine that is not ours.
@@ -68,9 +70,15 @@ pub struct Foreign {
     transcripts: Transcripts,
     shutdown: Option<ShutdownCause>,
     flush: Option<FlushSteps>,
+    /// Whether async events wait for the flush point, or did: before that nothing that a host brings is logged.
+    started: bool,
+    /// Where the last flush was.
+    flushed_at: Option<Position>,
     finished: bool,
-    /// Player: where the last flush was, and how many have been there.
-    idle: (Position, u64, u32),
+    /// Player: whether flushes move anything.
+    flushes: Standstill,
+    /// Player: whether a loop that only asks how far it may go moves anything.
+    questions: Standstill,
 }
 
 /// A recorder until its first event: what is registered meanwhile goes into the header, for which the file is begun anew.
@@ -125,8 +133,11 @@ impl Foreign {
             transcripts: Transcripts::default(),
             shutdown: None,
             flush: None,
+            started: false,
+            flushed_at: None,
             finished: false,
-            idle: (Position::default(), 0, 0),
+            flushes: Standstill::default(),
+            questions: Standstill::default(),
         }
     }
 
@@ -271,7 +282,7 @@ impl Foreign {
         Ok(replay)
     }
 
-    // ---- devices, start and finish ----
+    // ---- devices, start ----
 
     /// Registers a character device; numbers follow the order of registration.
     ///
@@ -357,45 +368,9 @@ impl Foreign {
                 )));
             }
         }
-        Ok(self.replay()?.start()?)
-    }
-
-    /// Whether it was finished; a recorder or player then takes no more calls.
-    pub fn is_finished(&self) -> bool {
-        self.finished
-    }
-
-    /// Ends recording or playing, with the digest of `state` at the end, and gives what was still queued, to be run
-    /// unlogged. A second time does nothing.
-    ///
-    /// # Errors
-    /// When the state is not that of the subsystems, or the log cannot be written; its prefix stays usable.
-    pub fn finish(&mut self, state: Option<&[Part]>) -> Result<Vec<Delivery>, Error> {
-        if self.replay.mode() == ReplayMode::None {
-            return Ok(Vec::new());
-        }
-        let hashes = self.hashes(state)?;
-        let begun = self.replay().map(|_| ());
-        self.finished = true;
-        let queued = self.replay.finish(|| hashes);
-        begun?;
-        Ok(queued?)
-    }
-
-    /// Ends a recording whose machine has failed and may stand within an instruction: as `shutdown host_error`, with a
-    /// digest that is compared with nothing. What is queued is dropped.
-    ///
-    /// # Errors
-    /// When the log cannot be written; its prefix stays usable.
-    pub fn finish_torn(&mut self) -> Result<(), Error> {
-        if self.replay.mode() == ReplayMode::Record {
-            let here = self.position();
-            let logged =
-                self.replay().and_then(|replay| Ok(replay.shutdown_request(here, ShutdownCause::HostError)?));
-            self.finish(None)?;
-            logged?;
-        }
-        self.finish(None).map(|_| ())
+        self.replay()?.start()?;
+        self.started = true;
+        Ok(())
     }
 
     // ---- transcripts ----
@@ -408,16 +383,6 @@ impl Foreign {
     /// All that a character device has sent.
     pub fn transcript(&self, device: CharId) -> &[u8] {
         self.transcripts.of(device)
-    }
-}
-
-impl Drop for Foreign {
-    /// A recording that nobody finished ends where its machine was lost.
-    fn drop(&mut self) {
-        if !self.finished {
-            // Nobody is left to hear of an error; the log's prefix stays usable.
-            let _ = self.finish_torn();
-        }
     }
 }
 

@@ -1,18 +1,35 @@
 //! While a foreign machine runs: where it is, how far it may go, what is delivered to it, when it ends.
 
-use super::{Foreign, state};
+use super::Foreign;
 use crate::error::Error;
 use crate::events::Delivery;
-use crate::log::Event;
 use crate::nondet::ShutdownCause;
-use crate::replay::{Found, ReplayMode, made_by_guest};
+use crate::replay::{Found, ReplayMode};
 use crate::units::Position;
 
 /// A replay in which so many flushes follow each other while nothing moves will never move again.
 const IDLE_FLUSHES_MAX: u32 = 1000;
 
-/// How far an instruction that the recorder did not finish is looked through.
-const TORN_EVENTS_MAX: usize = 4096;
+/// A replay that is asked so often how far its machine may go, at one place, with the answer 0 and without a flush, is in a
+/// loop that never ends. More than for flushes: a thread may wait in such a loop for another one that flushes.
+const IDLE_QUESTIONS_MAX: u32 = 10_000;
+
+/// Counts how often something was done while nothing moved.
+#[derive(Default)]
+pub(super) struct Standstill {
+    at: (Position, u64),
+    times: u32,
+}
+
+impl Standstill {
+    /// Once more; how often it was before at this place, where so many events had passed.
+    fn count(&mut self, position: Position, events: u64) -> u32 {
+        let here = (position, events);
+        self.times = if self.at == here { self.times.saturating_add(1) } else { 0 };
+        self.at = here;
+        self.times
+    }
+}
 
 impl Foreign {
     // ---- places ----
@@ -46,7 +63,11 @@ impl Foreign {
         let due = until(replay.next_due());
         let until_break = replay.break_icount().map_or(u64::MAX, until);
         // What is due here is done here, by keep_state, or not at all.
-        Ok(logged.min(until_break).min(if due == 0 { u64::MAX } else { due }))
+        let room = logged.min(until_break).min(if due == 0 { u64::MAX } else { due });
+        if logged == 0 {
+            self.require_flush()?;
+        }
+        Ok(room)
     }
 
     /// Player: cycles that a waiting guest may let pass before the log has something; without limit in the other modes
@@ -57,7 +78,21 @@ impl Foreign {
     pub fn cycles_until_next_event(&mut self) -> Result<u64, Error> {
         let here = self.position();
         let next = self.replay()?.peek()?.filter(|next| next.position.icount == here.icount);
-        Ok(next.map_or(u64::MAX, |next| next.position.cycles.saturating_sub(here.cycles)))
+        let room = next.map_or(u64::MAX, |next| next.position.cycles.saturating_sub(here.cycles));
+        if room == 0 {
+            self.require_flush()?;
+        }
+        Ok(room)
+    }
+
+    /// Player: a loop that may not go on, and does not take in what the log has here, would never end.
+    fn require_flush(&mut self) -> Result<(), Error> {
+        let (position, events) = (self.position(), self.replay.events_passed());
+        if self.flushed_at == Some(position) || self.questions.count(position, events) < IDLE_QUESTIONS_MAX {
+            return Ok(());
+        }
+        let why = format!("the machine may not go on, and was told so {IDLE_QUESTIONS_MAX} times");
+        Err(self.replay.diverged(Found::Stuck(why)).into())
     }
 
     /// Player: whether the recording has ended here. What it may still have belongs to an instruction that the recorder
@@ -71,23 +106,6 @@ impl Foreign {
         }
         self.look_for_shutdown()?;
         Ok(self.replay.at_end()? || self.at_torn_end()?)
-    }
-
-    fn at_torn_end(&mut self) -> Result<bool, Error> {
-        let here = self.position();
-        for ahead in 0..TORN_EVENTS_MAX {
-            match self.replay.peek_ahead(ahead)? {
-                Some(next) if next.position != here => return Ok(false),
-                Some(next) => match &next.event {
-                    Event::Digest(hashes) if state::is_unknown(hashes) => return Ok(true),
-                    Event::Shutdown(ShutdownCause::HostError) => {}
-                    event if made_by_guest(event) => {}
-                    _ => return Ok(false),
-                },
-                None => return Ok(false),
-            }
-        }
-        Ok(false)
     }
 
     /// The last shutdown that acts: as it was asked for or, in play, as the log has it here.
@@ -128,6 +146,30 @@ impl Foreign {
 
     // ---- the flush point ----
 
+    /// Something that a host brings: it is refused where it would be in no log.
+    ///
+    /// # Errors
+    /// Before [`start`](Foreign::start), in record and play.
+    pub fn require_started(&self, what: &str) -> Result<(), Error> {
+        if self.started || self.replay.mode() == ReplayMode::None {
+            return Ok(());
+        }
+        Err(Error::State(format!(
+            "{what} came before start(), and would not be in the recording: register the devices, call start(), and \
+             bring it then"
+        )))
+    }
+
+    /// From now on async events wait for the flush point.
+    ///
+    /// # Errors
+    /// When the file's header cannot be written.
+    pub fn enable_events(&mut self) -> Result<(), Error> {
+        self.replay()?.enable_events();
+        self.started = true;
+        Ok(())
+    }
+
     /// Begins a flush.
     ///
     /// # Errors
@@ -140,6 +182,7 @@ impl Foreign {
             ));
         }
         self.require_progress()?;
+        self.flushed_at = Some(self.position());
         let steps = self.replay()?.begin_flush();
         self.flush = Some(steps);
         Ok(())
@@ -171,9 +214,7 @@ impl Foreign {
             return Ok(());
         }
         let (position, events) = (self.position(), self.replay.events_passed());
-        let (last_position, last_events, times) = self.idle;
-        let times = if (last_position, last_events) == (position, events) { times + 1 } else { 0 };
-        self.idle = (position, events, times);
+        let times = self.flushes.count(position, events);
         if times < IDLE_FLUSHES_MAX {
             return Ok(());
         }

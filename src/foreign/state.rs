@@ -155,6 +155,19 @@ impl Foreign {
         Ok(self.replay()?.snapshot(|_| container)?)
     }
 
+    /// Asks for a snapshot in the log; whether one will be there for it. Nothing is recorded in none, and a replay has the
+    /// snapshots of its recording.
+    ///
+    /// # Errors
+    /// When the file's header cannot be written.
+    pub fn request_snapshot(&mut self) -> Result<bool, Error> {
+        if self.look().mode() != ReplayMode::Record {
+            return Ok(false);
+        }
+        self.replay()?.request_snapshot()?;
+        Ok(true)
+    }
+
     /// Player: the places of the recording's snapshots; the first may be the initial state.
     pub fn snapshots(&self) -> Vec<Position> {
         self.reader.iter().flat_map(|reader| reader.snapshots()).map(|chunk| chunk.first).collect()

@@ -153,6 +153,27 @@ pub enum LogError {
         /// Which rule it breaks.
         reason: CodecError,
     },
+    /// A snapshot in the file is no state that this recording can have been in.
+    #[error(
+        "{path}: snapshot {number}, at {at}, does not hold ({reason}); replay the recording from its start, or take the \
+         file from a backup"
+    )]
+    Snapshot {
+        /// The path.
+        path: PathBuf,
+        /// The snapshot's number.
+        number: u64,
+        /// Where it stands in the run.
+        at: Position,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Whoever opened the file did not want to wait any longer.
+    #[error("{path} was not opened: it was stopped while the file was checked")]
+    Stopped {
+        /// The path.
+        path: PathBuf,
+    },
     /// A header that is to be written breaks a bound.
     #[error("the recording's header cannot be written: {0}")]
     Header(CodecError),

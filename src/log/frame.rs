@@ -194,12 +194,57 @@ const SNAPSHOT_STORED_MAX: usize = 8 << 10;
 /// Events frames up to this length are stored as they are.
 const EVENTS_STORED_MAX: usize = 256;
 
-/// Checks a whole frame's checksum and inflates its payload. `bytes` reach from the sync marker through the CRC.
+/// Inflates payloads one after the other: what it takes to do so is made once.
+pub struct Inflater(Decompress);
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self(Decompress::new(false))
+    }
+}
+
+impl Inflater {
+    /// Checks a whole frame's checksum and puts its payload, inflated, in the place of what `raw` holds. `bytes` reach from
+    /// the sync marker through the CRC.
+    ///
+    /// # Errors
+    /// A frame that breaks a rule of the format.
+    pub fn decode(
+        &mut self,
+        bytes: &[u8],
+        seed: &[u8],
+        raw: &mut Vec<u8>,
+    ) -> Result<FrameHeader, CodecError> {
+        let (header, header_length) = FrameHeader::parse(bytes)?;
+        check_frame(bytes, header_length, &header, seed)?;
+        let stored = &bytes[header_length..header_length + header.stored as usize];
+        raw.clear();
+        match header.deflate {
+            true => self.inflate(stored, header.raw as usize, raw)?,
+            false => raw.extend_from_slice(stored),
+        }
+        Ok(header)
+    }
+
+    /// Inflates to exactly `length` bytes, which the caller has bounded.
+    fn inflate(&mut self, stored: &[u8], length: usize, raw: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.0.reset(false);
+        raw.resize(length, 0);
+        let status = self.0.decompress(stored, raw, FlushDecompress::Finish);
+        let whole = matches!(status, Ok(Status::StreamEnd))
+            && self.0.total_out() == length as u64
+            && self.0.total_in() == stored.len() as u64;
+        if whole { Ok(()) } else { Err(CodecError::Inflate) }
+    }
+}
+
+/// As [`Inflater::decode`], once.
+///
+/// # Errors
+/// As for [`Inflater::decode`].
 pub fn decode_frame(bytes: &[u8], seed: &[u8]) -> Result<Frame, CodecError> {
-    let (header, header_length) = FrameHeader::parse(bytes)?;
-    check_frame(bytes, header_length, &header, seed)?;
-    let stored = &bytes[header_length..header_length + header.stored as usize];
-    let raw = if header.deflate { inflate(stored, header.raw as usize)? } else { stored.to_vec() };
+    let mut raw = Vec::new();
+    let header = Inflater::default().decode(bytes, seed, &mut raw)?;
     Ok(Frame { header, raw })
 }
 
@@ -216,17 +261,6 @@ pub fn check_frame(
     }
     let crc = checksum(seed, &bytes[..end]);
     if crc.to_le_bytes() != bytes[end..] { Err(CodecError::Checksum) } else { Ok(crc) }
-}
-
-/// Inflates to exactly `raw` bytes, which the caller has bounded.
-fn inflate(stored: &[u8], raw: usize) -> Result<Vec<u8>, CodecError> {
-    let mut out = vec![0; raw];
-    let mut decompress = Decompress::new(false);
-    let status = decompress.decompress(stored, &mut out, FlushDecompress::Finish);
-    let whole = matches!(status, Ok(Status::StreamEnd))
-        && decompress.total_out() == raw as u64
-        && decompress.total_in() == stored.len() as u64;
-    if whole { Ok(out) } else { Err(CodecError::Inflate) }
 }
 
 /// The first bytes of the file.

@@ -5,13 +5,18 @@
 //! 40 MiB while it grows.
 
 /// Format version that this code writes.
-pub const FORMAT_VERSION: u16 = 3;
+pub const FORMAT_VERSION: u16 = 4;
 
 /// From this version on a digest event has one hash for each subsystem of the header.
 pub const FULL_DIGESTS_VERSION: u16 = 2;
 
-/// The oldest reader that can read what this code writes: bumped when something is added that must not be skipped.
-pub const MIN_READER_VERSION: u16 = 1;
+/// From this version on recordings are of an engine whose chips, lines and processors do what those of this one do. What was
+/// recorded before replays too, where the run does not depend on what has changed (docs/log-format.md, section 10).
+pub const CHIPS_VERSION: u16 = 4;
+
+/// The oldest reader that can read what this code writes: bumped when something is added that must not be skipped, or when
+/// an older engine would replay it otherwise than it was recorded.
+pub const MIN_READER_VERSION: u16 = CHIPS_VERSION;
 
 /// Payload of an events frame, before compression.
 pub const MAX_CHUNK_RAW: u32 = 4 << 20;

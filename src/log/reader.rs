@@ -8,7 +8,7 @@ use super::codec::ChunkDecoder;
 use super::cursor::EventCursor;
 use super::error::LogError;
 use super::event::{Event, EventKind, StampedEvent};
-use super::frame::{self, FOOTER_LENGTH, FrameHeader, MAGIC, PROLOGUE_LENGTH, frame_type};
+use super::frame::{self, FOOTER_LENGTH, FrameHeader, Inflater, MAGIC, PROLOGUE_LENGTH, frame_type};
 use super::header::{Header, RecordingId};
 use super::index::{ChunkInfo, KindTotal, Totals, decode_index};
 use super::limits::{FORMAT_VERSION, FULL_DIGESTS_VERSION};
@@ -79,16 +79,42 @@ impl LogReader {
     /// Opens what is left of a recording: the chunks before the first damaged one. [`LogReader::damage`] says what is
     /// lost.
     pub fn open_salvage(path: impl AsRef<Path>) -> Result<Self, LogError> {
-        let path = path.as_ref();
-        Self::start(Source::open(path)?, path)?.check_all()
+        Self::open_salvage_with(path, &mut |_, _| true)
     }
 
-    /// As [`LogReader::open`], for what was just written: from its own file, whatever its path leads to by now.
+    /// As [`LogReader::open_salvage`]. `progress` is told now and then how many bytes of events and snapshots, before
+    /// compression, have been checked, and how many there are; `false` stops.
     ///
     /// # Errors
-    /// As for [`LogReader::open`].
-    pub fn open_written(written: &WrittenFile) -> Result<Self, LogError> {
-        Self::start(Source::of_written(written)?, written.path())?.check_all()?.refuse_damage()
+    /// As for [`LogReader::open_salvage`], or [`LogError::Stopped`].
+    pub fn open_salvage_with(
+        path: impl AsRef<Path>,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Self, LogError> {
+        let path = path.as_ref();
+        Self::start(Source::open(path)?, path)?.check_all(progress)
+    }
+
+    /// As [`LogReader::open`], with [`open_salvage_with`](LogReader::open_salvage_with)'s progress.
+    ///
+    /// # Errors
+    /// As for [`LogReader::open`], or [`LogError::Stopped`].
+    pub fn open_with(
+        path: impl AsRef<Path>,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Self, LogError> {
+        Self::open_salvage_with(path, progress)?.refuse_damage()
+    }
+
+    /// As [`LogReader::open_with`], for what was just written: from its own file, whatever its path leads to by now.
+    ///
+    /// # Errors
+    /// As for [`LogReader::open_with`].
+    pub fn open_written(
+        written: &WrittenFile,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Self, LogError> {
+        Self::start(Source::of_written(written)?, written.path())?.check_all(progress)?.refuse_damage()
     }
 
     /// Opens a recording by its index, without looking at the chunks: they are checked as they are read. A file without
@@ -96,7 +122,7 @@ impl LogReader {
     pub fn open_indexed(path: impl AsRef<Path>) -> Result<Self, LogError> {
         let path = path.as_ref();
         let mut reader = Self::start(Source::open(path)?, path)?;
-        if reader.load_index()? { Ok(reader) } else { reader.check_all()?.refuse_damage() }
+        if reader.load_index()? { Ok(reader) } else { reader.check_all(&mut |_, _| true)?.refuse_damage() }
     }
 
     /// [`LogReader::open`] for a recording in memory.
@@ -106,7 +132,7 @@ impl LogReader {
 
     /// [`LogReader::open_salvage`] for a recording in memory.
     pub fn salvage_bytes(bytes: Vec<u8>) -> Result<Self, LogError> {
-        Self::start(Source::Bytes(bytes), Path::new("<memory>"))?.check_all()
+        Self::start(Source::Bytes(bytes), Path::new("<memory>"))?.check_all(&mut |_, _| true)
     }
 
     /// Reads prologue and header.
@@ -239,8 +265,18 @@ impl LogReader {
 
     /// A chunk's payload. The outer error is the operating system's.
     fn read_payload(&self, chunk: &ChunkInfo) -> Result<Result<Vec<u8>, CodecError>, LogError> {
-        let mut buffer = Vec::new();
-        let found = salvage::read_frame(&self.source, chunk.offset, &mut buffer);
+        let mut buffers = Buffers::default();
+        Ok(self.read_into(chunk, &mut buffers)?.map(|()| buffers.raw))
+    }
+
+    /// As [`read_payload`](LogReader::read_payload), into buffers that are used again.
+    fn read_into(
+        &self,
+        chunk: &ChunkInfo,
+        buffers: &mut Buffers,
+    ) -> Result<Result<(), CodecError>, LogError> {
+        let Buffers { frame, raw, inflater } = buffers;
+        let found = salvage::read_frame(&self.source, chunk.offset, frame);
         let (header, header_length) = match found.map_err(|error| self.read_error(&error))? {
             Ok(found) => found,
             Err(DamageReason::Broken(reason)) => return Ok(Err(reason)),
@@ -249,7 +285,7 @@ impl LogReader {
         if ChunkInfo::new(&header, header_length, chunk.offset) != *chunk || !is_chunk(&header) {
             return Ok(Err(CodecError::Disagrees("the index does not agree with the chunk")));
         }
-        Ok(frame::decode_frame(&buffer, &self.seed).map(|frame| frame.raw))
+        Ok(inflater.decode(frame, &self.seed, raw).map(|_| ()))
     }
 
     /// Reads and decodes the chunk at a place in [`LogReader::chunks`]. A snapshot has no events.
@@ -369,6 +405,18 @@ impl LogReader {
         self.read_payload(chunk)?.map_err(|reason| self.chunk_error(chunk, reason))
     }
 
+    /// The error for a snapshot whose container does not hold.
+    pub fn snapshot_error(&self, number: u64, reason: &dyn std::fmt::Display) -> LogError {
+        let at = self.snapshot_position(number).unwrap_or_default();
+        LogError::Snapshot { path: self.path.clone(), number, at, reason: reason.to_string() }
+    }
+
+    /// Where the snapshot with a number stands in the run.
+    pub fn snapshot_position(&self, number: u64) -> Option<Position> {
+        let place = self.snapshot_places.get(usize::try_from(number).ok()?)?;
+        Some(self.chunks[*place as usize].first)
+    }
+
     /// All events, in order.
     pub fn events(&self) -> EventCursor<&LogReader> {
         EventCursor::new(self)
@@ -410,6 +458,14 @@ impl LogReader {
             complete: self.complete(),
         }
     }
+}
+
+/// What reading a frame takes, to be used again for the next.
+#[derive(Default)]
+struct Buffers {
+    frame: Vec<u8>,
+    raw: Vec<u8>,
+    inflater: Inflater,
 }
 
 fn is_chunk(header: &FrameHeader) -> bool {

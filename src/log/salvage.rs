@@ -75,6 +75,9 @@ pub enum IndexState {
     Good,
 }
 
+/// Bytes of the file that are walked over between two questions whether to go on.
+const BYTES_BETWEEN_QUESTIONS: u64 = 8 << 20;
+
 /// What a walk over all frames has found.
 pub(super) struct Scan {
     pub chunks: Vec<ChunkInfo>,
@@ -87,8 +90,14 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Walks over the frames behind the header and checks lengths, checksums and order. Payloads are not decoded.
-    pub fn run(source: &Source, start: u64, seed: [u8; 4]) -> Result<Self, std::io::Error> {
+    /// Walks over the frames after the header and checks lengths, checksums and order. Payloads are not decoded.
+    /// `goes_on` is asked now and then, and ends the walk where it stands.
+    pub fn run(
+        source: &Source,
+        start: u64,
+        seed: [u8; 4],
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Self, std::io::Error> {
         let scan = Self {
             chunks: Vec::new(),
             index: IndexState::Missing,
@@ -97,7 +106,14 @@ impl Scan {
             stopped: None,
         };
         let mut walk = Walk { scan, source, start, seed, buffer: Vec::new(), index_offset: 0 };
+        let mut asked_at = start;
         while walk.scan.stopped.is_none() && walk.scan.offset < source.length() {
+            if walk.scan.offset - asked_at >= BYTES_BETWEEN_QUESTIONS {
+                asked_at = walk.scan.offset;
+                if !goes_on() {
+                    break;
+                }
+            }
             if let Err(reason) = walk.step()? {
                 walk.scan.stopped = Some(reason);
             }
@@ -266,7 +282,7 @@ pub(super) fn count_chunk(
 ) -> Result<(), CodecError> {
     check_follows(chunk, totals.last)?;
     let first_ordinal = EventOrdinal(chunk.first_ordinal);
-    let mut decoder = ChunkDecoder::new(raw, chunk.first, first_ordinal, chunk.events);
+    let mut decoder = ChunkDecoder::new(raw, chunk.first, first_ordinal, chunk.events).without_bytes();
     let mut counted = totals.clone();
     let mut before = decoder.offset();
     while let Some(event) = decoder.next_event()? {

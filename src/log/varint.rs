@@ -151,12 +151,14 @@ impl<'a> ByteReader<'a> {
     }
 
     /// An unsigned varint of at most `max`.
+    #[inline]
     pub fn bounded(&mut self, max: u64, field: &'static str) -> Result<u64, CodecError> {
         let value = self.varint(field)?;
         if value > max { Err(CodecError::TooLarge { field, value, max }) } else { Ok(value) }
     }
 
     /// A zigzag varint.
+    #[inline]
     pub fn signed(&mut self, field: &'static str) -> Result<i64, CodecError> {
         self.varint(field).map(unzigzag)
     }

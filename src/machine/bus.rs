@@ -102,29 +102,39 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
         }
     }
 
+    /// What the lines were before this access follows from the devices as they are before it.
+    #[inline]
+    fn before_access(&mut self, at: Position) {
+        if self.lines.next_change() < at.cycles {
+            self.lines.catch_up(at.cycles, self.slots);
+        }
+    }
+
     fn read_device(&mut self, slot: usize, register: u16, at: Position) -> u8 {
+        self.before_access(at);
         let mut outside = Asked { outside: &mut *self.outside, asked: false };
         let value = self.slots.with_device(slot, at, self.clock_hz, &mut outside, None, |device, context| {
             device.read(register, context)
         });
         let asked = outside.asked;
-        self.after_access(slot, asked);
+        self.after_access(slot, at, asked);
         value
     }
 
     fn write_device(&mut self, slot: usize, register: u16, value: u8, at: Position) {
+        self.before_access(at);
         let mut outside = Asked { outside: &mut *self.outside, asked: false };
         self.slots.with_device(slot, at, self.clock_hz, &mut outside, None, |device, context| {
             device.write(register, value, context);
         });
         let asked = outside.asked;
-        self.after_access(slot, asked);
+        self.after_access(slot, at, asked);
     }
 
     /// An access may have changed the device's line and timer, and somebody outside may want the CPU back.
     #[inline]
-    fn after_access(&mut self, slot: usize, asked: bool) {
-        if self.slots.refresh(slot) && self.lines.update(self.slots) {
+    fn after_access(&mut self, slot: usize, at: Position, asked: bool) {
+        if self.slots.refresh(slot, at.cycles) && self.lines.hear(slot, self.slots, at.cycles) {
             self.deadline = 0;
         }
         if let Some(timer) = self.slots.next_timer() {
@@ -232,19 +242,23 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
     }
 
     fn irq_at(&mut self, cycle: u64) -> bool {
-        self.lines.irq_at(cycle)
-    }
-
-    fn irq_held(&self) -> bool {
-        self.lines.irq_held()
+        self.lines.irq_at(cycle, self.slots)
     }
 
     fn nmi_at(&mut self, cycle: u64) -> bool {
-        self.lines.nmi_at(cycle)
+        self.lines.nmi_at(cycle, self.slots)
     }
 
-    fn acknowledge_nmi(&mut self) {
-        self.lines.acknowledge_nmi();
+    fn lines_active(&mut self, now: u64) -> bool {
+        self.lines.matter_at(now, self.slots)
+    }
+
+    fn acknowledge_nmi(&mut self, through: u64) {
+        self.lines.acknowledge_nmi(through, self.slots);
+    }
+
+    fn overlook_nmi(&mut self, first: u64, last: u64) {
+        self.lines.overlook_nmi(first, last, self.slots);
     }
 
     fn accept(&mut self, interrupt: Interrupt, at: Position) -> bool {

@@ -2,8 +2,8 @@
 //! [`Guest`] and knows no log, no thread and no host.
 //!
 //! What the guest does follows from the machine's state and from what is passed in. How a run is cut into slices has
-//! no influence: devices compute from exact cycles, interrupt lines carry the cycle since which they are held, and the
-//! CPU decides by that cycle.
+//! no influence: devices compute from exact cycles and say when their lines change, and the CPU decides by what the lines
+//! were in the cycles in which it polls them.
 
 pub mod board;
 mod bus;
@@ -20,7 +20,7 @@ pub use bus::BusCycle;
 pub use hooks::{FrameEnd, Hit, HookId, HookKind};
 pub use profile::Profile;
 pub use slots::{Slot, Wire};
-pub use state::{Captured, SectionError};
+pub use state::{Captured, Noted, Notes, SectionError};
 pub use tap::{Author, RegistersSet, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
@@ -96,6 +96,7 @@ impl Machine {
         outside: &mut dyn Nondet,
     ) -> Self {
         let slots = Slots::new(devices);
+        let lines = Lines::new(&slots, 0);
         for page in 0..=u8::MAX {
             memory.set_io(page, slots.has_page(page));
         }
@@ -103,7 +104,7 @@ impl Machine {
             cpu: Cpu::new(variant),
             memory,
             slots,
-            lines: Lines::default(),
+            lines,
             suspended: false,
             clock_hz,
             unmapped,
@@ -113,6 +114,9 @@ impl Machine {
             since: Since::default(),
         };
         machine.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.power_on(bus));
+        // The clock was set back after the reset sequence.
+        machine.slots.refresh_all(0);
+        machine.lines = Lines::new(&machine.slots, 0);
         machine.fault = None;
         machine
     }
@@ -246,6 +250,9 @@ impl Machine {
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>),
     ) {
         let at = self.cpu.position();
+        if self.lines.next_change() < at.cycles {
+            self.lines.catch_up(at.cycles, &self.slots);
+        }
         let mut memory = BusMaster { memory: &mut self.memory, hooks: &mut self.hooks, at, slot };
         let before = CpuRegisters { a: self.cpu.a, x: self.cpu.x, y: self.cpu.y, returned: false };
         let mut registers = before;
@@ -255,15 +262,16 @@ impl Machine {
         if registers != before {
             self.hooks.registers_set(RegistersSet { at, slot, before, after: registers });
         }
-        self.slots.refresh(slot);
-        self.lines.update(&self.slots);
+        if self.slots.refresh(slot, at.cycles) {
+            self.lines.hear(slot, &self.slots, at.cycles);
+        }
         self.wake_by_line();
     }
 
     /// A suspended machine wakes as soon as a line is held: not when somebody comes to run it, which would show in its
     /// state.
     fn wake_by_line(&mut self) {
-        self.suspended &= !self.lines.irq_held() && !self.lines.nmi_at(self.cpu.cycles);
+        self.suspended &= !self.lines.are_active();
     }
 
     fn run_cpu(&mut self, deadline: u64, outside: &mut dyn Nondet) -> Exit {
@@ -435,9 +443,7 @@ impl Guest for Machine {
     }
 
     fn is_idle(&self) -> bool {
-        (self.cpu.waiting() || self.suspended)
-            && !self.lines.irq_held()
-            && !self.lines.nmi_at(self.cpu.cycles)
+        self.suspended || self.cpu.waiting() && !self.lines.wake_at(self.cpu.cycles)
     }
 
     fn is_interrupted(&mut self, outside: &mut dyn Nondet) -> bool {
@@ -459,8 +465,7 @@ impl Guest for Machine {
         }
         self.suspended = false;
         self.slots.reset(self.cpu.cycles);
-        self.lines = Lines::default();
-        self.lines.update(&self.slots);
+        self.lines = Lines::new(&self.slots, self.cpu.cycles);
         self.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.reset(bus));
     }
 

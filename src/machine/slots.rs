@@ -1,6 +1,6 @@
 //! The devices of a board: where each sits, which line it drives, and what was last heard of it.
 
-use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
+use crate::devices::{Context, CpuRegisters, Device, DirectMemory, Outputs};
 use crate::nondet::{CharId, NetId, Nondet, Owner};
 use crate::units::Position;
 
@@ -32,6 +32,8 @@ pub struct Slot {
     pub device: Box<dyn Device>,
     /// [`Device::irq`] as of the last call that could change it.
     pub(super) irq: Option<u64>,
+    /// [`Device::next_line_change`] as of the last call that could change it; `u64::MAX` for none.
+    pub(super) line_change: u64,
     /// [`Device::next_timer`] as of the last call that could change it; `u64::MAX` for none.
     timer: u64,
     /// Whether the device leaves some of its addresses to what lies beneath.
@@ -41,11 +43,21 @@ pub struct Slot {
 impl Slot {
     /// A device whose first register is at `first`.
     pub fn new(name: &str, first: u16, wire: Wire, device: Box<dyn Device>) -> Self {
-        let (irq, timer) = device.outputs();
-        let timer = timer.unwrap_or(u64::MAX);
+        let Outputs { irq, line_change, timer } = device.outputs(0);
         let has_gaps = (0..device.register_count())
             .any(|offset| !device.claims(offset, false) || !device.claims(offset, true));
-        Self { name: name.to_owned(), first, wire, char_id: None, net_id: None, device, irq, timer, has_gaps }
+        Self {
+            name: name.to_owned(),
+            first,
+            wire,
+            char_id: None,
+            net_id: None,
+            device,
+            irq,
+            line_change,
+            timer,
+            has_gaps,
+        }
     }
 
     /// Address of its last register.
@@ -170,14 +182,14 @@ impl Slots {
         body(&mut *slot.device, &mut context)
     }
 
-    /// Hears what a device has to say after a call that could change it; gives whether its interrupt output changed.
+    /// Hears what a device has to say after a call in cycle `at`, or at the boundary before it, that could change it. Returns
+    /// whether the lines must be told.
     #[inline]
-    pub fn refresh(&mut self, index: usize) -> bool {
+    pub fn refresh(&mut self, index: usize, at: u64) -> bool {
         let slot = &mut self.slots[index];
-        let (irq, timer) = slot.device.outputs();
-        let timer = timer.unwrap_or(u64::MAX);
-        let changed = irq != slot.irq;
-        slot.irq = irq;
+        let Outputs { irq, line_change, timer } = slot.device.outputs(at);
+        let changed = irq != slot.irq || line_change != slot.line_change;
+        (slot.irq, slot.line_change) = (irq, line_change);
         if timer != slot.timer {
             slot.timer = timer;
             self.find_next_timer();
@@ -187,7 +199,7 @@ impl Slots {
 
     pub fn reset(&mut self, now: u64) {
         self.slots.iter_mut().for_each(|slot| slot.device.reset(now));
-        self.refresh_all();
+        self.refresh_all(now);
     }
 
     /// Brings lazily computed registers up to date, so that what is saved is canonical.
@@ -195,10 +207,10 @@ impl Slots {
         self.slots.iter_mut().for_each(|slot| slot.device.catch_up(now));
     }
 
-    /// To be called when devices were restored.
-    pub fn refresh_all(&mut self) {
+    /// To be called when devices were restored, in the state that they had at cycle `now`.
+    pub fn refresh_all(&mut self, now: u64) {
         (0..self.slots.len()).for_each(|index| {
-            self.refresh(index);
+            self.refresh(index, now);
         });
     }
 

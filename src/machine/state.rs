@@ -1,9 +1,9 @@
 //! The machine's state in named sections: what snapshots hold and digests hash.
 
 use super::Machine;
-use super::lines::Lines;
+use super::lines::{Lines, POLLED, SavedLines};
 use crate::cpu::Cpu;
-use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, Pages, TOUCHED, Touched};
+use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, PageBits, Pages, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
 use crate::planted::{Bug, is_planted};
 
@@ -41,12 +41,35 @@ const MEMORY_PLACE: usize = 2;
 pub(super) struct Since {
     pages: Pages,
     touched: Touched,
+    notes: Notes,
 }
 
 impl Default for Since {
     fn default() -> Self {
-        Self { pages: Pages::empty(), touched: Touched::default() }
+        Self { pages: Pages::empty(), touched: Touched::default(), notes: Notes::Useless }
     }
+}
+
+/// What the notes of the addresses that a machine touches are good for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notes {
+    /// For nothing: the machine has been put into another state since they began.
+    Useless,
+    /// They begin somewhere on the way.
+    Part,
+    /// They begin where what they are compared with begins.
+    All,
+}
+
+/// What a machine has noted on its way.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// What it is good for.
+    pub notes: Notes,
+    /// The addresses that were touched.
+    pub touched: Touched,
+    /// The pages of RAM that were written to.
+    pub written: PageBits,
 }
 
 /// A machine's state, to come back to: each part saved but for the memory, whose pages are shared with other states.
@@ -66,6 +89,11 @@ impl Captured {
     /// The memory.
     pub fn pages(&self) -> &Pages {
         &self.pages
+    }
+
+    /// All parts but the memory: CPU, lines, then the devices.
+    pub fn parts(&self) -> &[Vec<u8>] {
+        &self.parts
     }
 
     /// Bytes of all parts but the memory.
@@ -100,36 +128,57 @@ fn saved(part: &dyn Persist) -> Vec<u8> {
 /// More instructions or cycles than any machine has had: at 1 GHz it would run for a century.
 const COUNT_MAX: u64 = 1 << 62;
 
-/// The section `lines`. A suspended machine says so at its end; one that is not says nothing, as the first version did.
+/// The section `lines`. What is not as usual stands at its end: that the machine is suspended, since the second version, and
+/// what the IRQ line was in the last cycles, since the fourth. So a state that has neither is saved as the first version did,
+/// and has the same digest.
 #[derive(Default)]
 struct LinesAndPower {
-    lines: Lines,
+    lines: SavedLines,
     suspended: bool,
 }
 
 impl Persist for LinesAndPower {
     fn save(&self, out: &mut Vec<u8>) {
-        self.lines.save(out);
-        if self.suspended {
-            true.put(out);
+        self.lines.irq_since.put(out);
+        self.lines.nmi_held.put(out);
+        self.lines.nmi_edge.put(out);
+        if self.suspended || self.lines.irq_past.is_some() {
+            self.suspended.put(out);
+        }
+        if let Some(past) = self.lines.irq_past {
+            past.put(out);
         }
     }
 
     fn restore(&mut self, reader: &mut Reader<'_>) -> Result<(), PersistError> {
-        self.lines.restore(reader)?;
+        self.lines.irq_since = Field::take(reader, "irq_since")?;
+        self.lines.nmi_held = Field::take(reader, "nmi_held")?;
+        self.lines.nmi_edge = Field::take(reader, "nmi_edge")?;
         if reader.remaining() > 0 {
-            self.suspended = bool::take(reader, "suspended")?;
-            if !self.suspended {
+            self.suspended = Field::take(reader, "suspended")?;
+            if !self.suspended && reader.remaining() == 0 {
                 return Err(PersistError::Invalid("suspended"));
             }
+        }
+        if reader.remaining() > 0 {
+            let past = Field::take(reader, "irq_past")?;
+            if past > POLLED {
+                return Err(PersistError::Invalid("irq_past"));
+            }
+            self.lines.irq_past = Some(past);
         }
         Ok(())
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let mut fields = self.lines.fields();
-        fields.push(("suspended", self.suspended.value()));
-        fields
+        let SavedLines { irq_since, nmi_held, nmi_edge, irq_past } = &self.lines;
+        vec![
+            ("irq_since", irq_since.value()),
+            ("nmi_held", nmi_held.value()),
+            ("nmi_edge", nmi_edge.value()),
+            ("irq_past", irq_past.value()),
+            ("suspended", self.suspended.value()),
+        ]
     }
 }
 
@@ -148,9 +197,23 @@ impl Machine {
 
     /// What [`save_changed_sections`](Machine::save_changed_sections) gives next refers to the state now.
     pub(super) fn begin_changed_sections(&mut self) {
-        self.memory.take_written();
-        self.memory.take_touched();
-        self.since = Since { pages: self.memory.collect_pages(), touched: Touched::default() };
+        self.take_notes(Notes::Part);
+        self.since.pages = self.memory.collect_pages();
+        self.since.touched = Touched::default();
+    }
+
+    /// What was noted since the last call, and begins notes anew, which are good for `notes`.
+    pub fn take_notes(&mut self, notes: Notes) -> Noted {
+        Noted {
+            notes: std::mem::replace(&mut self.since.notes, notes),
+            touched: self.memory.take_touched(),
+            written: self.memory.take_written(),
+        }
+    }
+
+    /// What the notes are good for.
+    pub fn notes(&self) -> Notes {
+        self.since.notes
     }
 
     /// As [`save_sections`](Machine::save_sections), with only that of the memory which was written to since the last call,
@@ -172,7 +235,7 @@ impl Machine {
         }
         let mut saved = Vec::new();
         touched.put(&self.since.touched, &mut saved);
-        self.since = Since { pages, touched };
+        self.since = Since { pages, touched, ..self.since };
         let mut sections = self.sections_with(MEMORY_CHANGES, section);
         sections.push((TOUCHED.to_owned(), saved));
         sections
@@ -180,7 +243,7 @@ impl Machine {
 
     /// The sections, with the memory as it is given.
     fn sections_with(&mut self, memory: &str, content: Vec<u8>) -> Sections {
-        self.slots.catch_up(self.cpu.cycles);
+        self.catch_up();
         let mut contents = vec![saved(&self.cpu), saved(&self.lines_and_power()), content];
         contents.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
         let mut names = self.section_names();
@@ -190,7 +253,7 @@ impl Machine {
 
     /// The state, in a form that shares what has not changed with others of the same run.
     pub fn capture(&mut self) -> Captured {
-        self.slots.catch_up(self.cpu.cycles);
+        self.catch_up();
         let mut parts = vec![saved(&self.cpu), saved(&self.lines_and_power())];
         parts.extend(self.slots.iter().map(|slot| saved(&*slot.device)));
         Captured { parts, pages: self.memory.collect_pages() }
@@ -215,9 +278,9 @@ impl Machine {
         for (slot, name) in self.slots.devices_mut().zip(of_devices) {
             restore_part(&mut *slot.device, name, rest.next())?;
         }
-        (self.lines, self.suspended) = (lines.lines, lines.suspended);
         self.fault = None;
-        self.slots.refresh_all();
+        self.since.notes = Notes::Useless;
+        self.take_lines(&lines);
         self.wake_by_line();
         Ok(())
     }
@@ -246,21 +309,34 @@ impl Machine {
         for slot in restored.slots.devices_mut() {
             next(&mut *slot.device)?;
         }
-        restored.lines = lines.lines;
-        restored.suspended = lines.suspended;
-        restored.slots.refresh_all();
+        restored.since.notes = Notes::Useless;
+        restored.take_lines(&lines);
         restored.wake_by_line();
         *self = restored;
         Ok(())
     }
 
+    /// Brings what is worked out lazily up to date, so that what is saved is canonical.
+    fn catch_up(&mut self) {
+        self.lines.catch_up(self.cpu.cycles, &self.slots);
+        self.slots.catch_up(self.cpu.cycles);
+    }
+
     fn lines_and_power(&self) -> LinesAndPower {
-        LinesAndPower { lines: self.lines.clone(), suspended: self.suspended }
+        LinesAndPower { lines: self.lines.saved(self.cpu.cycles), suspended: self.suspended }
+    }
+
+    /// When CPU and devices are restored.
+    fn take_lines(&mut self, saved: &LinesAndPower) {
+        let now = self.cpu.cycles;
+        self.slots.refresh_all(now);
+        self.lines = Lines::restored(&saved.lines, &self.slots, now);
+        self.suspended = saved.suspended;
     }
 
     /// One hash per section, in the order of [`section_names`](Machine::section_names).
     pub fn digest_sections(&mut self) -> Vec<Digest> {
-        self.slots.catch_up(self.cpu.cycles);
+        self.catch_up();
         let mut bytes = Vec::with_capacity(256);
         let mut hash = |part: &dyn Persist| {
             bytes.clear();
@@ -281,7 +357,7 @@ impl Machine {
 
     /// Every field of every section but `memory`, by name, as of now. Brings lazily computed state up to date.
     pub fn section_fields(&mut self) -> Vec<(String, Vec<(&'static str, Value)>)> {
-        self.slots.catch_up(self.cpu.cycles);
+        self.catch_up();
         let devices = self.slots.iter().map(|slot| (format!("device/{}", slot.name), slot.device.fields()));
         let own =
             [("cpu".to_owned(), self.cpu.fields()), ("lines".to_owned(), self.lines_and_power().fields())];

@@ -1,6 +1,6 @@
 //! What was written to a memory between two snapshots, and what came of it.
 
-use super::{PAGE_COUNT, PAGE_SIZE, PageBits};
+use super::{PAGE_SIZE, PageBits};
 use crate::persist::{Field, PersistError, Reader};
 
 /// The section of a whole snapshot that holds the memory.
@@ -55,25 +55,5 @@ impl<'a> MemoryChanges<'a> {
         let changed = self.changed;
         let numbers = (0..=u8::MAX).filter(move |&page| has_page(&changed, page));
         numbers.zip(self.contents.chunks_exact(PAGE_SIZE))
-    }
-
-    /// Brings the section `memory` of a whole snapshot up to date: 32 bytes with a bit for each page that is RAM, then
-    /// those pages in order.
-    ///
-    /// # Errors
-    /// When the changes are of a memory with another map.
-    pub fn apply(&self, memory: &mut [u8]) -> Result<(), PersistError> {
-        let Some((map, contents)) = memory.split_first_chunk_mut::<{ PAGE_COUNT / 8 }>() else {
-            return Err(PersistError::Short("ram_map"));
-        };
-        for (page, bytes) in self.pages() {
-            if !has_page(map, page) {
-                return Err(PersistError::Invalid("pages changed"));
-            }
-            let place = pages(map).take_while(|&other| other < page).count() * PAGE_SIZE;
-            let room = contents.get_mut(place..place + PAGE_SIZE).ok_or(PersistError::Short("ram"))?;
-            room.copy_from_slice(bytes);
-        }
-        Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::sync::{Lazy, Shared as Arc};
 
-use super::{PAGE_COUNT, PAGE_SIZE};
-use crate::persist::Digest;
+use super::{PAGE_COUNT, PAGE_SIZE, pages};
+use crate::persist::{Digest, PersistError, Reader};
 
 /// 256 bytes that never change again, with their hash once it was asked for.
 #[derive(Debug)]
@@ -73,6 +73,44 @@ impl Pages {
             Arc::make_mut(&mut table.0)[usize::from(number)] = Some(page);
         }
         table
+    }
+
+    /// As [`with`](Pages::with), with the contents of pages that are RAM in this table.
+    ///
+    /// # Errors
+    /// A page that is not RAM here.
+    pub fn with_contents<'a>(
+        &self,
+        contents: impl IntoIterator<Item = (u8, &'a [u8])>,
+    ) -> Result<Self, PersistError> {
+        let frozen = contents.into_iter().map(|(number, content)| {
+            let content = content.try_into().map_err(|_| PersistError::Short("ram"))?;
+            self.get(number).ok_or(PersistError::Invalid("pages changed"))?;
+            Ok((number, Arc::new(Page::new(content))))
+        });
+        Ok(self.with(frozen.collect::<Result<Vec<_>, PersistError>>()?))
+    }
+
+    /// The table that a saved memory holds: 32 bytes with a bit for each page that is RAM, then those pages in order.
+    ///
+    /// # Errors
+    /// Another length than the bits say.
+    pub fn from_section(section: &[u8]) -> Result<Self, PersistError> {
+        let mut reader = Reader::new(section);
+        let map = reader.array("ram_map")?;
+        let frozen = pages(&map).map(|number| Ok((number, Arc::new(Page::new(reader.array("ram")?)))));
+        let frozen = frozen.collect::<Result<Vec<_>, PersistError>>()?;
+        reader.finish()?;
+        Ok(Self::empty().with(frozen))
+    }
+
+    /// The inverse of [`from_section`](Pages::from_section).
+    pub fn to_section(&self) -> Vec<u8> {
+        let mut map = [0; PAGE_COUNT / 8];
+        self.iter().for_each(|(number, _)| map[usize::from(number / 8)] |= 1 << (number % 8));
+        let mut section = map.to_vec();
+        self.iter().for_each(|(_, page)| section.extend_from_slice(page.bytes()));
+        section
     }
 
     /// The addresses at which two tables differ, in order, with both bytes. Pages that only one of them has as RAM are

@@ -67,6 +67,17 @@ impl AddressSet {
         Self { pages: pages(set).map(|page| (page, [0xFF; PAGE_BITS])).collect() }
     }
 
+    /// The addresses, in order.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        let of_page = |(page, bits): &(u8, [u8; PAGE_BITS])| {
+            let (first, bits) = (u16::from(*page) << 8, *bits);
+            (0..PAGE_SIZE as u16)
+                .filter(move |offset| bits[usize::from(offset / 8)] & 1 << (offset % 8) != 0)
+                .map(move |offset| first | offset)
+        };
+        self.pages.iter().flat_map(of_page)
+    }
+
     /// Whether any address of `first..=last` is in it.
     pub fn meets(&self, first: u16, last: u16) -> bool {
         let from = self.pages.partition_point(|(page, _)| u16::from(*page) < first >> 8);
@@ -74,6 +85,17 @@ impl AddressSet {
             let start = u16::from(*page) << 8;
             let (low, high) = (first.max(start) - start, last.min(start | 0xFF) - start);
             (low..=high).any(|offset| bits[usize::from(offset / 8)] & 1 << (offset % 8) != 0)
+        })
+    }
+
+    /// Whether every address of another set is in it.
+    pub fn contains_all(&self, other: &Self) -> bool {
+        let own = |page: u8| {
+            let place = self.pages.binary_search_by_key(&page, |(number, _)| *number).ok()?;
+            Some(&self.pages[place].1)
+        };
+        other.pages.iter().all(|(page, bits)| {
+            own(*page).is_some_and(|own| own.iter().zip(bits).all(|(own, bits)| bits & !own == 0))
         })
     }
 
@@ -136,6 +158,14 @@ impl AddressSet {
             at += count;
         }
         Ok(Self::from_bits(&bytes))
+    }
+}
+
+impl FromIterator<u16> for AddressSet {
+    fn from_iter<I: IntoIterator<Item = u16>>(addresses: I) -> Self {
+        let mut bytes = [0; SET_BYTES];
+        addresses.into_iter().for_each(|at| bytes[usize::from(at / 8)] |= 1 << (at % 8));
+        Self::from_bits(&bytes)
     }
 }
 
@@ -217,6 +247,15 @@ mod tests {
             let last = first.saturating_add(length);
             let met = marked.iter().any(|address| (first..=last).contains(address));
             prop_assert_eq!(set(&marked).meets(first, last), met);
+        }
+
+        #[test]
+        fn a_set_contains_what_it_was_made_of(marked in addresses(), more in addresses()) {
+            let all: Vec<u16> = marked.iter().chain(&more).copied().collect();
+            prop_assert!(set(&all).contains_all(&set(&marked)));
+            prop_assert_eq!(set(&all).iter().collect::<AddressSet>(), set(&all));
+            let within = all.iter().all(|address| marked.contains(address));
+            prop_assert_eq!(set(&marked).contains_all(&set(&all)), within);
         }
 
         #[test]

@@ -1,6 +1,7 @@
 //! Board descriptions.
 
 use super::errors::OrRaise;
+use super::given;
 use crate::error::Error;
 use crate::machine::board::Board;
 use pyo3::prelude::*;
@@ -23,26 +24,28 @@ pub struct PyBoard {
 impl PyBoard {
     /// The preset called `name`; `boards()` lists them. Raises BoardError.
     #[staticmethod]
-    fn preset(py: Python<'_>, name: &str) -> PyResult<Self> {
-        let board = Board::preset(name).map_err(Error::from).or_raise(py)?;
+    fn preset(py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let board = Board::preset(&given::text("name", name)?).map_err(Error::from).or_raise(py)?;
         Ok(Self { board })
     }
 
     /// The board that a TOML text describes. Raises BoardError, which names the key or region at fault.
     #[staticmethod]
-    fn from_toml(py: Python<'_>, text: &str) -> PyResult<Self> {
-        let board = Board::from_toml(text).map_err(Error::from).or_raise(py)?;
+    fn from_toml(py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let board = Board::from_toml(&given::text("text", text)?).map_err(Error::from).or_raise(py)?;
         Ok(Self { board })
     }
 
     /// This board with another processor: "6502" (also "nmos6502", "mos6502") or "w65c02" (also "65c02"). Raises BoardError.
-    fn with_cpu(&self, py: Python<'_>, kind: &str) -> PyResult<Self> {
-        let board = self.board.clone().with_cpu(kind).map_err(Error::from).or_raise(py)?;
+    fn with_cpu(&self, py: Python<'_>, kind: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let board =
+            self.board.clone().with_cpu(&given::text("cpu", kind)?).map_err(Error::from).or_raise(py)?;
         Ok(Self { board })
     }
 
     /// This board with the arguments of a C program's `main`, its name first. Raises BoardError.
-    fn with_arguments(&self, py: Python<'_>, arguments: Vec<String>) -> PyResult<Self> {
+    fn with_arguments(&self, py: Python<'_>, arguments: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let arguments = given::texts("arguments", arguments)?;
         let board = self.board.clone().with_arguments(arguments).map_err(Error::from).or_raise(py)?;
         Ok(Self { board })
     }

@@ -3,15 +3,16 @@
 //! A hook runs between two instructions with no lock held, so it may look at its machine. What a callback raises ends
 //! the run, and is kept until the run has come back.
 
+use super::given;
 use super::values::PyHookEvent;
 use crate::engine::OutputMatcher;
-use crate::host::{NetHost, RequestHost};
+use crate::host::{NetHost, PACKET_MAX, RequestHost};
 use crate::nondet::CharRequest;
 use crate::session::HookCallback;
 use crate::sync::{Arc, Mutex, ThreadId, current_thread, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes};
+use pyo3::types::{PyBool, PyBytes, PyList};
 use std::collections::BTreeMap;
 
 /// A regular expression is shown at most so many of the last bytes printed.
@@ -56,10 +57,11 @@ impl Callbacks {
         }
     }
 
-    /// Reports progress to `progress`, after a look at the signals; false when either raised, and the work must end.
-    pub fn progress(self: &Arc<Self>, progress: Option<&Py<PyAny>>, icount: u64) -> bool {
-        let Some(progress) = progress else { return !self.signalled() };
-        !self.signalled() && self.call(|py| progress.call1(py, (icount,)).map(|_| true)).unwrap_or(false)
+    /// Tells `hearer` how much is done and how much there is in all, after a look at the signals; false when either
+    /// raised, and the work must end.
+    pub fn progress(self: &Arc<Self>, hearer: Option<&Py<PyAny>>, done_of: Option<(u64, u64)>) -> bool {
+        let (Some(hearer), Some(done_of)) = (hearer, done_of) else { return !self.signalled() };
+        !self.signalled() && self.call(|py| hearer.call1(py, done_of).map(|_| true)).unwrap_or(false)
     }
 
     /// A hook that calls `function`: it stops the run by returning False or by raising. Also gives the key under which
@@ -130,8 +132,13 @@ impl Callbacks {
     pub fn output_test(self: &Arc<Self>, wanted: &Bound<'_, PyAny>, start: usize) -> PyResult<OutputMatcher> {
         if let Ok(literal) = wanted.cast::<PyBytes>() {
             let literal = literal.as_bytes().to_vec();
+            let mut looked_at = start;
             return Ok(Box::new(move |transcript| {
-                transcript.get(start..).is_some_and(|fresh| fresh.ends_with(&literal))
+                // A device that stands in for an operating system prints many bytes at once.
+                let from = looked_at.saturating_sub(literal.len()).max(start);
+                looked_at = transcript.len();
+                let fresh = transcript.get(from..).unwrap_or_default();
+                fresh.windows(literal.len().max(1)).any(|place| place == literal)
             }));
         }
         let callbacks = Arc::clone(self);
@@ -178,13 +185,15 @@ impl PyDevice {
         if answer.is_none() && method != "read" {
             return Ok(None);
         }
-        answer.extract::<u8>().map(Some).map_err(|_| {
+        // NumPy's bytes and truths are taken too.
+        let level = if method == "read" { None } else { answer.extract::<bool>().ok().map(u8::from) };
+        level.map_or_else(|| answer.extract::<u8>(), Ok).map(Some).map_err(|_| {
             let expected = if method == "read" {
                 "a byte, 0 to 255"
             } else {
                 "None, or the level of its interrupt output: True or False"
             };
-            let shown = answer.repr().map_or_else(|_| "something else".to_owned(), |text| text.to_string());
+            let shown = given::shown(&answer);
             let class =
                 object.get_type().name().map_or_else(|_| "device".to_owned(), |name| name.to_string());
             let message = format!("{class}.{method} gives {expected}, and it gave {shown}");
@@ -244,13 +253,16 @@ impl PyNetwork {
         if answer.is_none() {
             return Ok(Vec::new());
         }
-        if let Ok(packet) = answer.cast::<PyBytes>() {
-            return Ok(vec![packet.as_bytes().to_vec()]);
-        }
-        answer.extract::<Vec<Vec<u8>>>().map_err(|_| {
-            let shown = answer.repr().map_or_else(|_| "something else".to_owned(), |text| text.to_string());
+        let packets = match answer.cast::<PyList>() {
+            Ok(list) => list.iter().map(|packet| given::bytes("a packet", &packet)).collect(),
+            Err(_) => given::bytes("a packet", &answer).map(|packet| vec![packet]),
+        };
+        let fits = |packets: &Vec<Vec<u8>>| packets.iter().all(|packet| packet.len() <= PACKET_MAX);
+        packets.ok().filter(fits).ok_or_else(|| {
+            let shown = given::shown(&answer);
             let message = format!(
-                "a function behind a network gives None, a packet (bytes) or a list of packets, and it gave {shown}"
+                "a function behind a network gives None, a packet (bytes, up to {PACKET_MAX}) or a list of packets, \
+                 and it gave {shown}"
             );
             super::errors::named(py, "DeviceError", &message)
         })

@@ -15,10 +15,45 @@ pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
     }
 }
 
+/// Characters of a word beyond which only its beginning is quoted: a name, a path or a line that is far too long.
+const WORD_MAX: usize = 400;
+
+/// What is quoted of such a word.
+const WORD_KEPT: usize = 100;
+
+/// Characters of a message; of one that is longer the beginning is kept, and the advice at its end.
+const MESSAGE_MAX: usize = 2000;
+const MESSAGE_KEPT: (usize, usize) = (1000, 400);
+
+/// A message of a length that a person reads, whatever it quotes. Reports of divergences do not go through here: they
+/// bound each part.
+fn bounded(message: &str) -> String {
+    if message.len() <= WORD_MAX {
+        return message.to_owned();
+    }
+    let words = message.split_inclusive(char::is_whitespace).map(|word| match word.chars().count() {
+        length if length > WORD_MAX => {
+            let beginning: String = word.chars().take(WORD_KEPT).collect();
+            format!("{beginning}... ({length} characters) ")
+        }
+        _ => word.to_owned(),
+    });
+    let message: String = words.collect();
+    let length = message.chars().count();
+    if length <= MESSAGE_MAX {
+        return message;
+    }
+    let (beginning, end) = MESSAGE_KEPT;
+    let left_out = length - beginning - end;
+    let beginning: String = message.chars().take(beginning).collect();
+    let end: String = message.chars().skip(length - end).collect();
+    format!("{beginning}... ({left_out} characters left out) ...{end}")
+}
+
 /// An exception of the class `name` of `rreplay.errors`, with a message.
 pub fn named(py: Python<'_>, name: &str, message: &str) -> PyErr {
     let class = py.import("rreplay.errors").and_then(|module| module.getattr(name));
-    match class.and_then(|class| class.call1((message,))) {
+    match class.and_then(|class| class.call1((bounded(message),))) {
         Ok(exception) => PyErr::from_value(exception),
         Err(broken) => broken,
     }
@@ -41,7 +76,7 @@ fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>>
     if let Some(divergence) = error.divergence() {
         return divergence_exception(&class, divergence);
     }
-    let exception = class.call1((error.to_string(),))?;
+    let exception = class.call1((bounded(&error.to_string()),))?;
     if let Some(damage) = error.damage() {
         exception.setattr("byte_offset", damage.offset)?;
         exception.setattr("icount", damage.last.icount)?;
@@ -78,6 +113,7 @@ fn divergence_exception<'py>(
     exception.setattr("last_matching_icount", last_matching)?;
     exception.setattr("queued", parts.tuple(&divergence.queued, |queued| Ok(queued.clone()))?)?;
     exception.setattr("lock_holder", divergence.lock_holder)?;
+    exception.setattr("likely_cause", divergence.likely_cause.as_deref())?;
     let instructions = parts.tuple(&divergence.executed, |executed| parts.instruction(executed))?;
     exception.setattr("instructions", instructions)?;
     exception.setattr("events", parts.tuple(&divergence.recent, |event| parts.event(event))?)?;

@@ -1,6 +1,7 @@
 //! The events of a recording as Python objects.
 
 use super::errors::OrRaise;
+use super::given;
 use crate::error::Error;
 use crate::log::event::{AsyncEvent, Event, InputEvent, StampedEvent};
 use crate::sync::{Arc, Mutex, lock};
@@ -22,7 +23,7 @@ pub struct Names {
 #[derive(Clone, PartialEq)]
 pub struct PyEvent {
     pub event: StampedEvent,
-    names: Arc<Names>,
+    pub(super) names: Arc<Names>,
 }
 
 impl PyEvent {
@@ -67,12 +68,16 @@ impl PyEvent {
         Ok(payload)
     }
 
-    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let payload = self.payload(py)?;
         let missing = || {
             let known: Vec<String> = payload.keys().iter().map(|key| key.to_string()).collect();
             let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-            PyAttributeError::new_err(format!("a {} event has no '{name}'; it carries {known}", self.kind()))
+            PyAttributeError::new_err(format!(
+                "a {} event has no {}; it carries {known}",
+                self.kind(),
+                given::shown(name)
+            ))
         };
         payload.get_item(name)?.ok_or_else(missing)
     }

@@ -10,6 +10,8 @@ mod callbacks;
 mod devices;
 mod errors;
 mod event;
+mod given;
+mod pickled;
 mod recording;
 mod replay;
 mod session;
@@ -37,6 +39,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::event::{PyEvent, PyEventIterator};
+    #[pymodule_export]
+    use super::pickled::{event_state, restored, restored_event};
     #[pymodule_export]
     use super::recording::{PyRecorded, PyRecordingFile};
     #[pymodule_export]

@@ -41,9 +41,9 @@ impl PyRecordingFile {
         Self { recording: Shared::new(recording), names: Arc::new(names) }
     }
 
-    /// What was just written, whatever its path leads to by now.
-    pub fn of_written(written: &WrittenFile) -> Result<Self, Error> {
-        Recording::open_written(written).map(Self::new)
+    /// What was just written, whatever its path leads to by now. `goes_on` is asked now and then.
+    pub fn of_written(written: &WrittenFile, goes_on: &mut dyn FnMut() -> bool) -> Result<Self, Error> {
+        Recording::open_written(written, &mut |_, _| goes_on()).map(Self::new)
     }
 }
 
@@ -73,15 +73,27 @@ impl PyRecorded {
 
     /// What was written, whatever the path leads to by now.
     fn open(&self, py: Python<'_>) -> PyResult<PyRecordingFile> {
-        py.detach(|| PyRecordingFile::of_written(self.recorded.file())).or_raise(py)
+        let callbacks = Arc::new(Callbacks::default());
+        let mut goes_on = || !callbacks.signalled();
+        let opened = py.detach(|| PyRecordingFile::of_written(self.recorded.file(), &mut goes_on));
+        callbacks.outcome()?;
+        opened.or_raise(py)
     }
 }
 
 #[pymethods]
 impl PyRecordingFile {
     #[new]
-    fn open(py: Python<'_>, path: PathBuf, salvage: bool) -> PyResult<Self> {
-        py.detach(|| Recording::open(&path, salvage)).or_raise(py).map(Self::new)
+    #[pyo3(signature = (path, salvage, progress))]
+    fn open(py: Python<'_>, path: PathBuf, salvage: bool, progress: Option<Py<PyAny>>) -> PyResult<Self> {
+        let callbacks = Arc::new(Callbacks::default());
+        // How much there is in all is not known while the frames are being found.
+        let mut report = |done: u64, total: u64| {
+            callbacks.progress(progress.as_ref(), (total > 0).then_some((done, total)))
+        };
+        let opened = py.detach(|| Recording::open_with(&path, salvage, &mut report));
+        callbacks.outcome()?;
+        opened.or_raise(py).map(Self::new)
     }
 
     #[getter]
@@ -213,6 +225,11 @@ impl PyRecordingFile {
         })
     }
 
+    /// What tells it from every other recording, by what is in it.
+    fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(py.detach(|| self.recording.fingerprint()).or_raise(py)?.to_string())
+    }
+
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let output = py.detach(|| self.recording.output()).or_raise(py)?;
         Ok(PyBytes::new(py, &output))
@@ -246,7 +263,12 @@ impl PyRecordingFile {
         let scheduler = self::scheduler(py, Some(scheduler))?.unwrap_or(Scheduler::Inline);
         let images = self::images(images);
         let callbacks = Arc::new(Callbacks::default());
-        let mut report = |icount: u64| callbacks.progress(progress.as_ref(), icount);
+        let (start, end) = (self.recording.start().icount, self.recording.end().icount);
+        let total = end.saturating_sub(start);
+        let mut report = |icount: u64| {
+            let done = icount.saturating_sub(start).min(total);
+            callbacks.progress(progress.as_ref(), Some((done, total)))
+        };
         let verified = py.detach(|| self.recording.verify_with_jobs(jobs, scheduler, &images, &mut report));
         callbacks.outcome()?;
         verified.or_raise(py).map(PyVerification::from)

@@ -43,7 +43,11 @@ pub fn images(images: Vec<Image>) -> Vec<ImageInput> {
             Some(Place::Region(region)) => Target::Region(region),
             Some(Place::Address(address)) => Target::Address(address),
         };
-        let format = Format::detect(Some(&name), &bytes);
+        let format = match Format::detect(Some(&name), &bytes) {
+            // Whoever gives an address to text wants its bytes there.
+            Format::Text if matches!(target, Target::Address(_)) => Format::Bin,
+            format => format,
+        };
         ImageInput { target, name, bytes, format }
     };
     images.into_iter().map(image).collect()
@@ -211,9 +215,15 @@ impl PySession {
         Ok(instructions.into_iter().map(PyInstruction::from).collect())
     }
 
-    fn trace_bus(&self, py: Python<'_>, instructions: u64) -> PyResult<Vec<PyBusCycle>> {
-        let cycles =
-            self.run_by(py, |running| running.trace_bus(instructions, &mut || self.interrupted()))?;
+    #[pyo3(signature = (instructions, idle_seconds))]
+    fn trace_bus(
+        &self,
+        py: Python<'_>,
+        instructions: u64,
+        idle_seconds: Option<f64>,
+    ) -> PyResult<Vec<PyBusCycle>> {
+        let request = RunRequest { instructions: Some(instructions), idle_seconds, ..RunRequest::default() };
+        let cycles = self.run_by(py, |running| running.trace_bus(request, &mut || self.interrupted()))?;
         Ok(cycles.into_iter().map(PyBusCycle::from).collect())
     }
 
@@ -239,7 +249,10 @@ impl PySession {
         self.ask(py, Session::request_snapshot)?.or_raise(py)
     }
 
-    #[pyo3(signature = (*, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input))]
+    #[pyo3(signature = (
+        *, instructions, cycles, seconds, pc, output, output_start, scheduler, sleep, wait_for_input, idle_seconds,
+        progress
+    ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn run(
         &self,
@@ -253,6 +266,8 @@ impl PySession {
         scheduler: Option<&str>,
         sleep: bool,
         wait_for_input: bool,
+        idle_seconds: Option<f64>,
+        progress: Option<Py<PyAny>>,
     ) -> PyResult<PyStop> {
         let start = match output_start {
             Some(start) => start,
@@ -260,9 +275,38 @@ impl PySession {
         };
         let output = output.map(|wanted| self.callbacks.output_test(wanted, start)).transpose()?;
         let scheduler = self::scheduler(py, scheduler)?;
-        let request =
-            RunRequest { instructions, cycles, seconds, pc, output, scheduler, sleep, wait_for_input };
-        self.run_by(py, |running| running.run(request, &mut || self.interrupted())).map(PyStop::from)
+        let request = RunRequest {
+            instructions,
+            cycles,
+            seconds,
+            pc,
+            output,
+            scheduler,
+            sleep,
+            wait_for_input,
+            idle_seconds,
+        };
+        let extent = match progress {
+            Some(_) => {
+                let bounds = RunRequest { instructions, cycles, seconds, ..RunRequest::default() };
+                self.ask(py, move |session| session.extent(&bounds))?
+            }
+            None => None,
+        };
+        let stop = self.run_by(py, |running| {
+            let mut interrupted = || {
+                let done_of =
+                    extent.map(|extent| (extent.done(self.session.position()), extent.total.max(1)));
+                *lock(&self.stop) || !self.callbacks.progress(progress.as_ref(), done_of)
+            };
+            running.run(request, &mut interrupted)
+        })?;
+        if let Some(hearer) = progress {
+            // What has ended it before its limit was what it was for.
+            let total = extent.map_or(1, |extent| extent.total.max(1));
+            hearer.call1(py, (total, total))?;
+        }
+        Ok(PyStop::from(stop))
     }
 
     fn stop(&self) {
@@ -326,17 +370,19 @@ impl PySession {
         digests_dict(py, self.ask(py, Session::digests)?)
     }
 
-    #[pyo3(signature = (path, *, digest_every, snapshot_every, embed_roms, chaos))]
+    #[pyo3(signature = (path, *, digest_every, snapshot_every, automatic_snapshots, embed_roms, chaos))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn record(
         &self,
         py: Python<'_>,
         path: PathBuf,
         digest_every: Option<u64>,
         snapshot_every: Option<u64>,
+        automatic_snapshots: bool,
         embed_roms: bool,
         chaos: Option<u64>,
     ) -> PyResult<PyRecorded> {
-        let options = RecordOptions { digest_every, snapshot_every, embed_roms, chaos };
+        let options = RecordOptions { digest_every, snapshot_every, automatic_snapshots, embed_roms, chaos };
         self.ask(py, |session| session.record(&path, options))?.or_raise(py).map(PyRecorded::new)
     }
 

@@ -11,8 +11,7 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::sync::{Arc, Mutex, Shared, lock};
 use crate::timeline::{
-    Access, AccessQuery, Condition, OriginNode, PointId, Timeline, TimelineStop, WORK_BETWEEN_QUESTIONS,
-    Watch,
+    Access, AccessQuery, Condition, Monitor, OriginNode, PointId, Progress, Timeline, TimelineStop, Watch,
 };
 use crate::units::Position;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -44,8 +43,29 @@ pub struct PyTimeline {
     /// The conditions of breakpoints and watchpoints, where Python's collector sees them.
     conditions: Arc<Mutex<BTreeMap<u64, Py<PyAny>>>>,
     next_condition: Mutex<u64>,
-    /// Called now and then with the instructions that an operation has gone through so far.
-    progress: Mutex<Option<Py<PyAny>>>,
+    /// What tells its recording from every other.
+    fingerprint: String,
+}
+
+/// Called with how much of an operation is done, and how much there is in all.
+type Hearer = Option<Py<PyAny>>;
+
+/// Who waits for an operation, in Python.
+struct Waiting<'a> {
+    callbacks: &'a Arc<Callbacks>,
+    hearer: Hearer,
+    progress: Progress,
+}
+
+impl Monitor for Waiting<'_> {
+    fn is_cancelled(&mut self) -> bool {
+        let done_of = self.progress.total().map(|total| (self.progress.done(), total));
+        !self.callbacks.progress(self.hearer.as_ref(), done_of)
+    }
+
+    fn progress(&mut self) -> Option<&mut Progress> {
+        Some(&mut self.progress)
+    }
 }
 
 impl PyTimeline {
@@ -53,18 +73,20 @@ impl PyTimeline {
     fn work<T: Send>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(&Timeline, &mut dyn FnMut() -> bool) -> Result<T, Error> + Send,
+        hearer: Hearer,
+        work: impl FnOnce(&Timeline, &mut dyn Monitor) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         self.callbacks.begin();
-        let progress = lock(&self.progress).as_ref().map(|progress| progress.clone_ref(py));
-        let mut gone_through = 0;
-        let mut interrupted = || {
-            gone_through += WORK_BETWEEN_QUESTIONS;
-            !self.callbacks.progress(progress.as_ref(), gone_through)
-        };
-        let result = py.detach(|| work(&self.timeline, &mut interrupted));
+        let mut waiting = Waiting { callbacks: &self.callbacks, hearer, progress: Progress::default() };
+        let result = py.detach(|| work(&self.timeline, &mut waiting));
         self.callbacks.outcome()?;
-        result.or_raise(py)
+        let result = result.or_raise(py)?;
+        if let Some(hearer) = waiting.hearer {
+            // Much of a search may not have been needed.
+            let total = waiting.progress.total().unwrap_or(1);
+            hearer.call1(py, (total, total))?;
+        }
+        Ok(result)
     }
 
     fn look<T: Send>(
@@ -82,9 +104,10 @@ impl PyTimeline {
     fn stop(
         &self,
         py: Python<'_>,
-        go: impl FnOnce(&Timeline, &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> + Send,
+        hearer: Hearer,
+        go: impl FnOnce(&Timeline, &mut dyn Monitor) -> Result<TimelineStop, Error> + Send,
     ) -> PyResult<PyStop> {
-        self.work(py, go).map(PyStop::from)
+        self.work(py, hearer, go).map(PyStop::from)
     }
 
     /// A condition that asks a Python function, which is given the place and the access.
@@ -119,11 +142,17 @@ impl PyTimeline {
     ) -> PyResult<Self> {
         let recording = file.get().recording.clone();
         let images = self::images(images);
-        let timeline = py.detach(|| Timeline::new(&recording, &images, budget)).or_raise(py)?;
+        let (timeline, fingerprint) = py
+            .detach(|| Ok((Timeline::new(&recording, &images, budget)?, recording.fingerprint()?)))
+            .or_raise(py)?;
         let (conditions, next_condition) = (Arc::default(), Mutex::new(0));
-        let progress = Mutex::new(None);
-        let names = Arc::clone(&file.get().names);
-        Ok(Self { timeline, names, callbacks: Arc::default(), conditions, next_condition, progress })
+        let (names, fingerprint) = (Arc::clone(&file.get().names), fingerprint.to_string());
+        Ok(Self { timeline, names, callbacks: Arc::default(), conditions, next_condition, fingerprint })
+    }
+
+    #[getter]
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     #[getter]
@@ -137,14 +166,13 @@ impl PyTimeline {
     }
 
     #[getter]
-    fn place(&self) -> Place {
-        place(self.timeline.place())
+    fn verified(&self) -> bool {
+        self.timeline.is_verified()
     }
 
-    fn set_progress(&self, progress: Option<Py<PyAny>>) {
-        let before = std::mem::replace(&mut *lock(&self.progress), progress);
-        // Dropped behind the lock: whatever Python does then may come back here.
-        drop(before);
+    #[getter]
+    fn place(&self) -> Place {
+        place(self.timeline.place())
     }
 
     /// States kept in memory, and an upper bound of their bytes.
@@ -154,59 +182,68 @@ impl PyTimeline {
 
     // ---- moving ----
 
-    fn place_at(&self, py: Python<'_>, icount: u64, cycles: Option<u64>) -> PyResult<Place> {
-        self.work(py, |timeline, interrupted| timeline.place_at(icount, cycles, interrupted)).map(place)
+    fn place_at(
+        &self,
+        py: Python<'_>,
+        icount: u64,
+        cycles: Option<u64>,
+        progress: Hearer,
+    ) -> PyResult<Place> {
+        self.work(py, progress, |timeline, monitor| timeline.place_at(icount, cycles, monitor)).map(place)
     }
 
-    fn seek(&self, py: Python<'_>, icount: u64, cycles: Option<u64>) -> PyResult<Place> {
-        self.work(py, |timeline, interrupted| timeline.seek(icount, cycles, interrupted)).map(place)
+    fn go_to(&self, py: Python<'_>, to: Place, progress: Hearer) -> PyResult<()> {
+        self.work(py, progress, |timeline, monitor| timeline.go_to(position(to), monitor))
     }
 
-    fn go_to(&self, py: Python<'_>, to: Place) -> PyResult<()> {
-        self.work(py, |timeline, interrupted| timeline.go_to(position(to), interrupted))
+    /// The last place before an access.
+    fn place_before(&self, py: Python<'_>, access: Place, progress: Hearer) -> PyResult<Place> {
+        let access = position(access);
+        self.work(py, progress, |timeline, monitor| timeline.place_before(access, monitor)).map(place)
     }
 
-    fn go_before(&self, py: Python<'_>, access: Place) -> PyResult<Place> {
-        self.work(py, |timeline, interrupted| timeline.go_before(position(access), interrupted)).map(place)
+    fn place_before_event(
+        &self,
+        py: Python<'_>,
+        at: Place,
+        ordinal: u64,
+        progress: Hearer,
+    ) -> PyResult<Place> {
+        let at = position(at);
+        self.work(py, progress, |timeline, monitor| timeline.place_before_event(at, ordinal, monitor))
+            .map(place)
     }
 
-    fn place_before_event(&self, py: Python<'_>, at: Place, ordinal: u64) -> PyResult<Place> {
-        let find = |timeline: &Timeline, interrupted: &mut dyn FnMut() -> bool| {
-            timeline.place_before_event(position(at), ordinal, interrupted)
-        };
-        self.work(py, find).map(place)
+    fn step(&self, py: Python<'_>, count: u64, progress: Hearer) -> PyResult<PyStop> {
+        self.stop(py, progress, |timeline, monitor| timeline.step(count, monitor))
     }
 
-    fn step(&self, py: Python<'_>, count: u64) -> PyResult<PyStop> {
-        self.stop(py, |timeline, interrupted| timeline.step(count, interrupted))
+    fn reverse_step(&self, py: Python<'_>, count: u64, progress: Hearer) -> PyResult<PyStop> {
+        self.stop(py, progress, |timeline, monitor| timeline.reverse_step(count, monitor))
     }
 
-    fn reverse_step(&self, py: Python<'_>, count: u64) -> PyResult<PyStop> {
-        self.stop(py, |timeline, interrupted| timeline.reverse_step(count, interrupted))
+    fn step_over(&self, py: Python<'_>, progress: Hearer) -> PyResult<PyStop> {
+        self.stop(py, progress, Timeline::step_over)
     }
 
-    fn step_over(&self, py: Python<'_>) -> PyResult<PyStop> {
-        self.stop(py, Timeline::step_over)
+    fn reverse_step_over(&self, py: Python<'_>, progress: Hearer) -> PyResult<PyStop> {
+        self.stop(py, progress, Timeline::reverse_step_over)
     }
 
-    fn reverse_step_over(&self, py: Python<'_>) -> PyResult<PyStop> {
-        self.stop(py, Timeline::reverse_step_over)
+    fn step_out(&self, py: Python<'_>, progress: Hearer) -> PyResult<PyStop> {
+        self.stop(py, progress, Timeline::step_out)
     }
 
-    fn step_out(&self, py: Python<'_>) -> PyResult<PyStop> {
-        self.stop(py, Timeline::step_out)
+    fn reverse_step_out(&self, py: Python<'_>, progress: Hearer) -> PyResult<PyStop> {
+        self.stop(py, progress, Timeline::reverse_step_out)
     }
 
-    fn reverse_step_out(&self, py: Python<'_>) -> PyResult<PyStop> {
-        self.stop(py, Timeline::reverse_step_out)
+    fn run(&self, py: Python<'_>, progress: Hearer) -> PyResult<PyStop> {
+        self.stop(py, progress, Timeline::run)
     }
 
-    fn run(&self, py: Python<'_>) -> PyResult<PyStop> {
-        self.stop(py, Timeline::run)
-    }
-
-    fn reverse_run(&self, py: Python<'_>) -> PyResult<PyStop> {
-        self.stop(py, Timeline::reverse_run)
+    fn reverse_run(&self, py: Python<'_>, progress: Hearer) -> PyResult<PyStop> {
+        self.stop(py, progress, Timeline::reverse_run)
     }
 
     // ---- breakpoints and watchpoints ----
@@ -244,18 +281,29 @@ impl PyTimeline {
 
     // ---- questions ----
 
-    fn last_write(&self, py: Python<'_>, address: u16, before: Option<Place>) -> PyResult<Option<PyAccess>> {
-        let before = before.map(position);
+    fn last_write(
+        &self,
+        py: Python<'_>,
+        address: u16,
+        before: Place,
+        progress: Hearer,
+    ) -> PyResult<Option<PyAccess>> {
+        let before = Some(position(before));
         let found =
-            self.work(py, |timeline, interrupted| timeline.last_write(address, before, interrupted))?;
+            self.work(py, progress, |timeline, monitor| timeline.last_write(address, before, monitor))?;
         Ok(found.map(PyAccess::from))
     }
 
     /// The graph of where a byte comes from: the byte first, each node before its sources.
-    fn origin(&self, py: Python<'_>, address: u16, before: Place) -> PyResult<Vec<OriginRow>> {
-        let nodes = self.work(py, |timeline, interrupted| {
-            timeline.origin(address, Some(position(before)), interrupted)
-        })?;
+    fn origin(
+        &self,
+        py: Python<'_>,
+        address: u16,
+        before: Place,
+        progress: Hearer,
+    ) -> PyResult<Vec<OriginRow>> {
+        let before = Some(position(before));
+        let nodes = self.work(py, progress, |timeline, monitor| timeline.origin(address, before, monitor))?;
         let row = |node: OriginNode| {
             let OriginNode { kind, at, value, what, pc, address, event, sources } = node;
             let event = event.map(|event| PyEvent::new(event, Arc::clone(&self.names)));
@@ -274,11 +322,12 @@ impl PyTimeline {
         writes: bool,
         start: Option<u64>,
         stop: Option<u64>,
+        progress: Hearer,
     ) -> PyResult<PyAccessColumns> {
         let query = AccessQuery { first, last, reads, writes, start, stop };
         let mut rows = Vec::new();
-        self.work(py, |timeline, interrupted| {
-            timeline.accesses(&query, interrupted, &mut |access| rows.push(access))
+        self.work(py, progress, |timeline, monitor| {
+            timeline.accesses(&query, monitor, &mut |access| rows.push(access))
         })?;
         Ok(PyAccessColumns::new(rows))
     }
@@ -289,20 +338,21 @@ impl PyTimeline {
         py: Python<'py>,
         start: Option<u64>,
         stop: Option<u64>,
+        progress: Hearer,
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let profile = self.work(py, |timeline, interrupted| timeline.profile(start, stop, interrupted))?;
+        let profile = self.work(py, progress, |timeline, monitor| timeline.profile(start, stop, monitor))?;
         let bytes =
             |numbers: &[u64]| numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>();
         Ok((PyBytes::new(py, &bytes(&profile.executions)), PyBytes::new(py, &bytes(&profile.cycles))))
     }
 
-    fn first(&self, py: Python<'_>, predicate: Py<PyAny>) -> PyResult<Option<Place>> {
+    fn first(&self, py: Python<'_>, predicate: Py<PyAny>, progress: Hearer) -> PyResult<Option<Place>> {
         let callbacks = Arc::clone(&self.callbacks);
         let mut ask = |at: Position| {
             let answer = callbacks.call(|py| predicate.call1(py, (place(at),))?.bind(py).is_truthy());
             answer.ok_or_else(|| Error::State("the predicate has raised an exception".into()))
         };
-        let found = self.work(py, |timeline, interrupted| timeline.first(interrupted, &mut ask))?;
+        let found = self.work(py, progress, |timeline, monitor| timeline.first(monitor, &mut ask))?;
         Ok(found.map(place))
     }
 
@@ -382,9 +432,17 @@ impl PyTimeline {
     }
 
     /// The part that was cut out, from its own file.
-    fn cut(&self, py: Python<'_>, start: u64, stop: u64, path: PathBuf) -> PyResult<PyRecordingFile> {
-        self.work(py, |timeline, interrupted| {
-            PyRecordingFile::of_written(&timeline.cut(start, stop, &path, interrupted)?)
+    fn cut(
+        &self,
+        py: Python<'_>,
+        start: u64,
+        stop: u64,
+        path: PathBuf,
+        progress: Hearer,
+    ) -> PyResult<PyRecordingFile> {
+        self.work(py, progress, |timeline, monitor| {
+            let written = timeline.cut(start, stop, &path, monitor)?;
+            PyRecordingFile::of_written(&written, &mut || true)
         })
     }
 
@@ -400,16 +458,10 @@ impl PyTimeline {
                 visit.call(condition)?;
             }
         }
-        if let Ok(progress) = self.progress.try_lock()
-            && let Some(progress) = &*progress
-        {
-            visit.call(progress)?;
-        }
         Ok(())
     }
 
     fn __clear__(&self) {
-        self.set_progress(None);
         let conditions = std::mem::take(&mut *lock(&self.conditions));
         drop(conditions);
     }

@@ -1,6 +1,7 @@
 //! Plain results, as immutable Python objects.
 
 use super::errors::OrRaise;
+use super::given;
 use crate::cpu::Instruction;
 use crate::error::Error;
 use crate::machine::BusCycle;
@@ -10,35 +11,39 @@ use crate::snapshot::Snapshot;
 use crate::timeline::{Access, TimelineStop};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::borrow::Cow;
+
+/// A word of a closed set; read back from a pickle, one that was written there.
+pub type Word = Cow<'static, str>;
 
 /// Where a run stopped, and why.
 #[pyclass(frozen, eq, get_all, module = "rreplay", name = "Stop")]
 #[derive(Clone, PartialEq)]
 pub struct PyStop {
     /// "budget", "pc", "output", "breakpoint", "watchpoint", "halted", "jammed", "shutdown", "end" or "interrupted".
-    reason: &'static str,
+    pub(super) reason: Word,
     /// Instructions retired since power-on.
-    icount: u64,
+    pub(super) icount: u64,
     /// Clock cycles since power-on.
-    cycles: u64,
+    pub(super) cycles: u64,
     /// The program counter.
-    pc: u16,
+    pub(super) pc: u16,
     /// Why the machine shut down, if it did.
-    shutdown: Option<&'static str>,
+    pub(super) shutdown: Option<Word>,
     /// On a timeline, the access that a watchpoint has seen, which is made next.
-    access: Option<PyAccess>,
+    pub(super) access: Option<PyAccess>,
     /// On a timeline, the number of the breakpoint or watchpoint.
-    point: Option<u64>,
+    pub(super) point: Option<u64>,
 }
 
 impl From<Stop> for PyStop {
     fn from(stop: Stop) -> Self {
         Self {
-            reason: stop.reason,
+            reason: stop.reason.into(),
             icount: stop.position.icount,
             cycles: stop.position.cycles,
             pc: stop.pc,
-            shutdown: stop.shutdown,
+            shutdown: stop.shutdown.map(Word::from),
             access: None,
             point: None,
         }
@@ -48,7 +53,7 @@ impl From<Stop> for PyStop {
 impl From<TimelineStop> for PyStop {
     fn from(stop: TimelineStop) -> Self {
         Self {
-            reason: stop.reason,
+            reason: stop.reason.into(),
             icount: stop.place.icount,
             cycles: stop.place.cycles,
             pc: stop.pc,
@@ -60,31 +65,31 @@ impl From<TimelineStop> for PyStop {
 }
 
 /// A read or a write of a byte.
-#[pyclass(frozen, eq, get_all, module = "rreplay", name = "Access")]
+#[pyclass(frozen, eq, get_all, from_py_object, module = "rreplay", name = "Access")]
 #[derive(Clone, PartialEq)]
 pub struct PyAccess {
     /// Instructions retired before the one that made it: `timeline.seek(access.icount)` stands on that one.
-    icount: u64,
+    pub(super) icount: u64,
     /// The exact clock cycle.
-    cycles: u64,
+    pub(super) cycles: u64,
     /// The address of the instruction; None when none made it.
-    pc: Option<u16>,
+    pub(super) pc: Option<u16>,
     /// The address read or written.
-    address: u16,
+    pub(super) address: u16,
     /// What memory held before a write; None for a read, and where a device answers.
-    old: Option<u8>,
+    pub(super) old: Option<u8>,
     /// The byte read or written.
-    new: u8,
+    pub(super) new: u8,
     /// "r" or "w".
-    kind: &'static str,
+    pub(super) kind: Word,
     /// "cpu", "interrupt" (the CPU on its way into a handler), or the name of a device that is a bus master.
-    by: String,
+    pub(super) by: String,
 }
 
 impl From<Access> for PyAccess {
     fn from(access: Access) -> Self {
         let Access { icount, cycles, pc, address, old, new, is_write, by } = access;
-        Self { icount, cycles, pc, address, old, new, kind: if is_write { "w" } else { "r" }, by }
+        Self { icount, cycles, pc, address, old, new, kind: if is_write { "w" } else { "r" }.into(), by }
     }
 }
 
@@ -114,17 +119,17 @@ impl PyStop {
 #[derive(Clone, PartialEq)]
 pub struct PyInstruction {
     /// Address of the opcode.
-    address: u16,
+    pub(super) address: u16,
     /// Opcode and operand.
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// The mnemonic, upper case.
-    mnemonic: String,
+    pub(super) mnemonic: String,
     /// The operand as an assembler writes it; empty without one.
-    operand: String,
+    pub(super) operand: String,
     /// Where a branch, or a JMP or JSR with an address, goes; None for all others.
-    target: Option<u16>,
+    pub(super) target: Option<u16>,
     /// Mnemonic and operand.
-    text: String,
+    pub(super) text: String,
 }
 
 #[pymethods]
@@ -143,18 +148,18 @@ impl PyInstruction {
 #[derive(Clone, PartialEq)]
 pub struct PyBusCycle {
     /// What the address lines carried.
-    address: u16,
+    pub(super) address: u16,
     /// What the data lines carried.
-    value: u8,
+    pub(super) value: u8,
     /// "r" or "w".
-    kind: &'static str,
+    pub(super) kind: Word,
     /// Clock cycles since power-on.
-    cycle: u64,
+    pub(super) cycle: u64,
 }
 
 impl From<BusCycle> for PyBusCycle {
     fn from(cycle: BusCycle) -> Self {
-        let kind = if cycle.write { "w" } else { "r" };
+        let kind = if cycle.write { "w" } else { "r" }.into();
         Self { address: cycle.address, value: cycle.value, kind, cycle: cycle.cycle }
     }
 }
@@ -171,13 +176,13 @@ impl PyBusCycle {
 #[derive(Clone, PartialEq)]
 pub struct PyHookEvent {
     /// Instructions retired before the one that is at work.
-    icount: u64,
+    pub(super) icount: u64,
     /// Clock cycles since power-on, at the access.
-    cycles: u64,
+    pub(super) cycles: u64,
     /// The address executed, read or written.
-    address: u16,
+    pub(super) address: u16,
     /// The byte read or written; None for execution.
-    value: Option<u8>,
+    pub(super) value: Option<u8>,
 }
 
 impl From<HookEvent> for PyHookEvent {
@@ -210,8 +215,9 @@ pub struct PySnapshot {
 impl PySnapshot {
     /// The snapshot that `to_bytes` saved. Raises StateError when the bytes are no snapshot.
     #[staticmethod]
-    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
-        let snapshot = Snapshot::from_bytes(data).map_err(Error::from).or_raise(py)?;
+    fn from_bytes(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let data = given::bytes("data", data)?;
+        let snapshot = Snapshot::from_bytes(&data).map_err(Error::from).or_raise(py)?;
         Ok(Self { snapshot })
     }
 
@@ -248,17 +254,17 @@ impl PySnapshot {
 #[derive(Clone, PartialEq)]
 pub struct PyVerification {
     /// Whether the recording is complete and was replayed to its end; a replay that differs raises Divergence.
-    ok: bool,
+    pub(super) ok: bool,
     /// Instructions retired where the recording ends.
-    icount: u64,
+    pub(super) icount: u64,
     /// Number of pieces that were checked by themselves.
-    segments: u64,
+    pub(super) segments: u64,
     /// Events compared.
-    events: u64,
+    pub(super) events: u64,
     /// Digests compared.
-    digests: u64,
+    pub(super) digests: u64,
     /// Seconds that it took, of real time.
-    wall_seconds: f64,
+    pub(super) wall_seconds: f64,
 }
 
 impl From<Verification> for PyVerification {

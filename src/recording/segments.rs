@@ -1,50 +1,52 @@
-//! Verifying a recording in segments that are replayed beside each other, each from its snapshot through the digest at the
-//! next one.
+//! Verifying a recording: its segments, from one snapshot to the next, are replayed on their own, and each must end in the
+//! whole state that the next one begins with. So they hold together whoever replays them, and in whatever order.
 
-use super::{PROGRESS_INSTRUCTIONS, Recording, Verification};
+use super::{Recording, Verification};
 use crate::engine::Scheduler;
 use crate::error::Error;
-use crate::log::Event;
 use crate::machine::board::ImageInput;
 use crate::session::{RunRequest, Session};
-use crate::snapshot::Snapshot;
-use crate::sync::{Arc, Kick, Mutex, Shared, lock, spawn};
-use crate::units::{EventOrdinal, Position};
+use crate::snapshot::{Composer, Snapshot};
+use crate::sync::{Arc, Kick, Mutex, lock, spawn};
+use crate::units::Position;
 use std::time::Duration;
 
-/// Segments for each job: enough that none waits long for the last one, few enough that starting them costs little.
-const SEGMENTS_PER_JOB: usize = 4;
+/// Instructions that are replayed between two reports of the progress.
+const PROGRESS_INSTRUCTIONS: u64 = 20_000_000;
+/// Parts of the run for each job: enough that none waits long for the last one, few enough that starting them costs
+/// little.
+const PARTS_PER_JOB: usize = 4;
 /// How long the user's wish to stop may stay unnoticed.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(10);
 /// Jobs at a time, at most.
 pub const JOBS_MAX: usize = 64;
 
-/// A part of the run: from a snapshot, or the start, to the event of another, or the end.
+/// A part of the run, of one or more segments: from a snapshot, or the start, to another snapshot, or the end. The
+/// snapshots in it are compared with the run as it comes to them, as in every replay.
 #[derive(Clone)]
-struct Segment {
+struct Part {
     from: Option<Snapshot>,
-    start: Position,
     /// The snapshot's place and the ordinal of its event; `None` for the end.
     to: Option<(Position, u64)>,
 }
 
 /// What the jobs share.
 struct Work {
-    recording: Shared<Recording>,
+    recording: Recording,
     images: Vec<ImageInput>,
     scheduler: Scheduler,
-    segments: Vec<Segment>,
+    parts: Vec<Part>,
     state: Mutex<State>,
-    /// Wakes who waits for the helpers.
+    /// Wakes who waits for the workers.
     ended: Kick,
 }
 
-/// Says that a helper has ended, however it ends, and also when it could not be started.
-struct SayEnded(Arc<Work>);
+/// Says that a worker has ended, however it ends, and also when it could not be started.
+struct NotifyOnDrop(Arc<Work>);
 
-impl Drop for SayEnded {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
-        lock(&self.0.state).helpers -= 1;
+        lock(&self.0.state).workers -= 1;
         self.0.ended.kick();
     }
 }
@@ -54,27 +56,30 @@ struct State {
     next: usize,
     /// Instructions replayed.
     done: u64,
-    /// The user wants to stop, or a segment does not hold.
+    /// The user wants to stop, or a part does not hold.
     stop: bool,
+    interrupted: bool,
     failure: Option<Error>,
+    /// Where the last part ended, in instructions.
+    end: u64,
     /// Threads at work beside the caller's.
-    helpers: usize,
+    workers: usize,
 }
 
 impl Work {
-    /// Takes segments until there are none left. `interrupted` is asked now and then.
+    /// Takes parts until there are none left. `interrupted` is asked now and then.
     fn run(&self, interrupted: &mut dyn FnMut(u64) -> bool) {
         loop {
-            let segment = {
+            let part = {
                 let mut state = lock(&self.state);
                 if state.stop {
                     return;
                 }
-                let Some(segment) = self.segments.get(state.next) else { return };
+                let Some(part) = self.parts.get(state.next) else { return };
                 state.next += 1;
-                segment
+                part
             };
-            if let Err(error) = self.replay(segment, interrupted) {
+            if let Err(error) = self.replay(part, interrupted) {
                 let mut state = lock(&self.state);
                 state.stop = true;
                 state.failure.get_or_insert(error);
@@ -82,174 +87,219 @@ impl Work {
         }
     }
 
-    /// Waits until all helpers have ended.
+    /// Waits until all workers have ended.
     fn wait(&self, interrupted: &mut dyn FnMut(u64) -> bool) {
         loop {
-            let (helpers, done) = {
+            let (workers, done) = {
                 let state = lock(&self.state);
-                (state.helpers, state.done)
+                (state.workers, state.done)
             };
-            if helpers == 0 {
+            if workers == 0 {
                 return;
             }
             if interrupted(done) {
-                lock(&self.state).stop = true;
+                self.interrupt();
             }
             self.ended.sleep(BETWEEN_QUESTIONS);
         }
     }
 
-    fn replay(&self, segment: &Segment, interrupted: &mut dyn FnMut(u64) -> bool) -> Result<(), Error> {
+    fn interrupt(&self) {
+        let mut state = lock(&self.state);
+        (state.stop, state.interrupted) = (true, true);
+    }
+
+    fn replay(&self, part: &Part, interrupted: &mut dyn FnMut(u64) -> bool) -> Result<(), Error> {
         let session = self.recording.replay_with(&self.images)?;
-        if let Some(snapshot) = &segment.from {
+        if let Some(snapshot) = &part.from {
             session.resume(snapshot)?;
-            self.check_start(&session, segment.start)?;
         }
-        while !self.has_passed(&session, segment)? {
+        while !has_passed(&session, part)? {
             let here = session.position();
-            let (instructions, cycles) = match segment.to {
-                None => (PROGRESS_INSTRUCTIONS, None),
-                Some((to, _)) if here.icount < to.icount => {
-                    ((to.icount - here.icount).min(PROGRESS_INSTRUCTIONS), None)
-                }
-                // The CPU waits, or something is left to be done here.
-                Some((to, _)) => (PROGRESS_INSTRUCTIONS, Some(to.cycles.saturating_sub(here.cycles))),
-            };
-            let request = RunRequest {
-                instructions: Some(instructions),
-                cycles,
-                scheduler: Some(self.scheduler),
-                ..RunRequest::default()
-            };
             let mut ask = || {
                 let state = lock(&self.state);
                 let (stop, done) = (state.stop, state.done);
                 drop(state);
                 stop || interrupted(done)
             };
-            let stop = match session.run(request, &mut ask) {
+            let stop = match session.run(self.request(&session, part), &mut ask) {
                 // What the board forbids the program did in the recorded run too, and went on from there.
                 Err(Error::Fault(_)) => continue,
                 stop => stop?,
             };
             lock(&self.state).done += stop.position.icount - here.icount;
             match stop.reason {
-                "end" if segment.to.is_none() => return Ok(()),
-                "interrupted" => {
-                    lock(&self.state).stop = true;
+                "end" if part.to.is_none() => {
+                    lock(&self.state).end = stop.position.icount;
                     return Ok(());
                 }
+                "interrupted" => {
+                    if !lock(&self.state).stop {
+                        self.interrupt();
+                    }
+                    return Ok(());
+                }
+                // A shutdown is followed by the final digest.
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Whether the replay has consumed all of its segment.
-    fn has_passed(&self, session: &Session, segment: &Segment) -> Result<bool, Error> {
-        let Some((to, ordinal)) = segment.to else { return Ok(false) };
-        let passed = session.events_passed();
-        if passed <= ordinal && session.position() > to {
-            return Err(Error::Engine(format!("a replay went by the snapshot at {to} without coming to it")));
-        }
-        Ok(passed > ordinal)
-    }
-
-    /// A snapshot that a segment starts from has the state that the digest before it has.
-    fn check_start(&self, session: &Session, at: Position) -> Result<(), Error> {
-        let passed = session.events_passed();
-        let Some(before) = passed.checked_sub(1) else { return Ok(()) };
-        let mut events = self.recording.reader().events_from(EventOrdinal(before))?;
-        let Some(Event::Digest(logged)) = events.next().transpose()?.map(|event| event.event) else {
-            return Ok(());
+    /// How far a replay of a part runs next.
+    fn request(&self, session: &Session, part: &Part) -> RunRequest {
+        let here = session.position();
+        let (instructions, cycles) = match part.to {
+            None => (PROGRESS_INSTRUCTIONS, None),
+            Some((to, _)) if here.icount < to.icount => {
+                ((to.icount - here.icount).min(PROGRESS_INSTRUCTIONS), None)
+            }
+            // The CPU waits, or something is left to be done here.
+            Some((to, _)) => (PROGRESS_INSTRUCTIONS, Some(to.cycles.saturating_sub(here.cycles))),
         };
-        let own: Vec<_> = session.digests().into_iter().map(|(_, digest)| digest).collect();
-        if logged.get(..own.len()) == Some(&own[..]) {
-            return Ok(());
+        RunRequest {
+            instructions: Some(instructions),
+            cycles,
+            scheduler: Some(self.scheduler),
+            ..RunRequest::default()
         }
-        Err(Error::Mismatch(format!("the snapshot at {at} is not the state that the digest there says")))
     }
 }
 
+/// Whether the replay has consumed all of its part.
+fn has_passed(session: &Session, part: &Part) -> Result<bool, Error> {
+    let Some((to, ordinal)) = part.to else { return Ok(false) };
+    let passed = session.events_passed();
+    if passed <= ordinal && session.position() > to {
+        return Err(Error::Engine(format!("a replay went by the snapshot at {to} without coming to it")));
+    }
+    Ok(passed > ordinal)
+}
+
 impl Recording {
-    /// As [`verify`](Recording::verify), with so many segments at a time. What it reports does not depend on the jobs: a
-    /// recording that does not hold is gone through once more, from the start.
+    /// Replays everything and compares it with all that the file holds: every event, every digest, every snapshot as a
+    /// whole, and what each snapshot says of the run before it. `jobs` parts are replayed at a time; what comes out does
+    /// not depend on how many. `images` are as for [`replay_with`](Recording::replay_with). `progress` is told the icount
+    /// now and then; `false` stops.
     ///
     /// # Errors
-    /// As for [`verify`](Recording::verify).
+    /// A divergence, a file that cannot be read, or [`Error::State`] when `progress` stopped it.
     pub fn verify_with_jobs(
-        self: &Shared<Self>,
+        &self,
         jobs: usize,
         scheduler: Scheduler,
         images: &[ImageInput],
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Verification, Error> {
-        let jobs = jobs.clamp(1, JOBS_MAX);
-        let segments = if jobs == 1 { Vec::new() } else { self.segments(jobs * SEGMENTS_PER_JOB)? };
-        if segments.len() < 2 {
-            return self.verify(scheduler, images, progress);
-        }
         let mut clock = crate::host::RunningClock::default();
         clock.start();
-        let count = segments.len() as u64;
+        // A second replay, of a recording that does not hold, does not seem to begin again.
+        let mut reached = self.start().icount;
+        let progress = &mut |icount: u64| {
+            reached = reached.max(icount);
+            progress(reached)
+        };
+        let jobs = jobs.clamp(1, JOBS_MAX);
+        let whole = || vec![Part { from: None, to: None }];
+        // A recording whose snapshots do not hold is told so by the replay that comes to the first of them.
+        let parts = if jobs == 1 { whole() } else { self.parts(jobs * PARTS_PER_JOB).unwrap_or(whole()) };
+        let several = parts.len() > 1;
+        let end = match self.replay_parts(parts, jobs, scheduler, images, progress) {
+            Err(error) if several && !is_stopped(&error) => {
+                // The story that one job tells: which part fails first depends on who was quicker.
+                self.replay_parts(whole(), 1, scheduler, images, progress)?;
+                return Err(error);
+            }
+            end => end?,
+        };
+        progress(end);
+        let verified = self.verified(end, &clock)?;
+        if verified.ok {
+            self.set_verified();
+        }
+        Ok(verified)
+    }
+
+    /// As [`verify_with_jobs`](Recording::verify_with_jobs), one part at a time.
+    ///
+    /// # Errors
+    /// As for [`verify_with_jobs`](Recording::verify_with_jobs).
+    pub fn verify(
+        &self,
+        scheduler: Scheduler,
+        images: &[ImageInput],
+        progress: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Verification, Error> {
+        self.verify_with_jobs(1, scheduler, images, progress)
+    }
+
+    /// Replays all parts; returns where the last one ended, in instructions.
+    fn replay_parts(
+        &self,
+        parts: Vec<Part>,
+        jobs: usize,
+        scheduler: Scheduler,
+        images: &[ImageInput],
+        progress: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<u64, Error> {
         let work = Arc::new(Work {
             recording: self.clone(),
             images: images.to_vec(),
             scheduler,
-            segments,
+            parts,
             state: Mutex::default(),
             ended: Kick::default(),
         });
-        let mut helpers = Vec::new();
-        for _ in 1..jobs {
-            let ending = SayEnded(work.clone());
-            lock(&work.state).helpers += 1;
+        let mut workers = Vec::new();
+        for _ in 1..jobs.min(work.parts.len()) {
+            let ending = NotifyOnDrop(work.clone());
+            lock(&work.state).workers += 1;
             // Fewer jobs take longer, and that is all.
-            helpers.extend(spawn("rreplay verify", move || ending.0.run(&mut |_| false)));
+            workers.extend(spawn("rreplay verify", move || ending.0.run(&mut |_| false)));
         }
         let start = self.start().icount;
         work.run(&mut |done| !progress(start + done));
         work.wait(&mut |done| !progress(start + done));
-        for helper in helpers {
-            if helper.join().is_err() {
-                return Err(Error::Engine("a thread that verified a segment panicked".into()));
+        for worker in workers {
+            if worker.join().is_err() {
+                return Err(Error::Engine("a thread that verified a part of the run panicked".into()));
             }
         }
-        let (stopped, failed) = {
-            let mut state = lock(&work.state);
-            (state.stop, state.failure.take())
-        };
-        if let Some(error) = failed {
-            // The same story as one job tells.
-            self.verify(scheduler, images, progress)?;
-            return Err(error);
+        let mut state = lock(&work.state);
+        match state.failure.take() {
+            Some(error) => Err(error),
+            None if state.interrupted => Err(stopped()),
+            None => Ok(state.end),
         }
-        if stopped {
-            return Err(Error::State("the verification was stopped before its end".into()));
-        }
-        progress(self.end().icount);
-        self.verified(self.end().icount, count, &clock)
     }
 
     /// Cuts the run at snapshots into at most so many parts of about the same length.
-    fn segments(&self, count: usize) -> Result<Vec<Segment>, Error> {
-        let places: Vec<(u64, Position, u64)> = (self.reader().snapshots().zip(0..))
-            .map(|(chunk, number)| (number, chunk.first, chunk.first_ordinal))
-            .collect();
+    fn parts(&self, count: usize) -> Result<Vec<Part>, Error> {
         let (start, end) = (self.start().icount, self.end().icount);
         let length = (end - start).div_ceil(count as u64).max(1);
-        let mut segments = vec![Segment { from: None, start: self.start(), to: None }];
+        let mut parts = vec![Part { from: None, to: None }];
         let mut next = start + length;
-        for (number, at, ordinal) in places {
+        let mut composer = Composer::new(self.reader().clone());
+        for chunk in self.reader().snapshots() {
+            let snapshot = composer.compose_next()?;
+            let at = chunk.first;
             if at.icount < next || at.icount >= end {
                 continue;
             }
             next = at.icount + length;
-            if let Some(last) = segments.last_mut() {
-                last.to = Some((at, ordinal));
+            if let Some(last) = parts.last_mut() {
+                last.to = Some((at, chunk.first_ordinal));
             }
-            segments.push(Segment { from: Some(self.read_snapshot(number)?), start: at, to: None });
+            parts.push(Part { from: Some(snapshot.to_snapshot()), to: None });
         }
-        Ok(segments)
+        Ok(parts)
     }
+}
+
+fn stopped() -> Error {
+    Error::State("the verification was stopped before its end".into())
+}
+
+fn is_stopped(error: &Error) -> bool {
+    matches!(error, Error::State(_))
 }

@@ -185,6 +185,33 @@ impl Replay {
         out
     }
 
+    /// What [`save`](Replay::save) gave, by subsystem.
+    ///
+    /// # Errors
+    /// Bytes that are no such state.
+    pub fn saved_parts(saved: &[u8]) -> Result<[(&'static str, Vec<u8>); 4], ReplayError> {
+        let parts = || -> Result<_, PersistError> {
+            let reader = &mut Reader::new(saved);
+            let ordinal = reader.take(8, "event ordinal")?;
+            let position = reader.take(16, "position")?;
+            let clocks = reader.take(16, "last clocks")?;
+            let requests = reader.clone();
+            AsyncQueue::restore_calls(reader)?;
+            take_blocks(reader)?;
+            let length = requests.remaining() - reader.remaining();
+            let queue = requests.clone().take(length, "requests")?;
+            let chain = reader.take(reader.remaining(), "events hash")?;
+            let events = [ordinal, chain].concat();
+            Ok([
+                ("position", position.to_vec()),
+                ("clocks", clocks.to_vec()),
+                ("queue", queue.to_vec()),
+                ("events", events),
+            ])
+        };
+        parts().map_err(|problem| ReplayError::BadState { problem })
+    }
+
     /// The block requests that are on their way when a recording starts, for its initial state; empty when none was
     /// ever made.
     pub fn requests(&self) -> Vec<u8> {

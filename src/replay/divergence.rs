@@ -1,7 +1,7 @@
 //! What is known when a replay does not do what its recording did.
 
 use super::report::Report;
-use crate::log::event::StampedEvent;
+use crate::log::event::{Event, StampedEvent};
 use crate::units::Position;
 use std::fmt;
 
@@ -197,12 +197,24 @@ pub struct Divergence {
     pub executed: Vec<Executed>,
     /// The first differing instruction, where it could be found by replaying.
     pub narrowed: Option<Narrowed>,
+    /// What has probably led here, and what to do about it, where that can be told.
+    pub likely_cause: Option<String>,
 }
 
 impl Divergence {
     /// The whole report, laid out for a terminal: at most some 40 lines.
     pub fn report(&self) -> Report<'_> {
         Report(self)
+    }
+
+    /// The number of the snapshot that is not the state that the replay came to, where that is what is wrong: all events
+    /// before it agree.
+    pub fn at_snapshot(&self) -> Option<u64> {
+        let Some(StampedEvent { event: Event::Snapshot { number }, .. }) = &self.expected else {
+            return None;
+        };
+        let Found::State { subsystems, .. } = &self.found else { return None };
+        (!subsystems.iter().any(|name| name == "events")).then_some(*number)
     }
 
     /// Whether the replay has passed the position of the expected event. Where it then notices depends on how the run
@@ -244,6 +256,9 @@ impl fmt::Display for Divergence {
         write!(f, "; the replay {}", self.found)?;
         if let Some(position) = self.last_matching_digest {
             write!(f, ". All digests agreed up to {position}")?;
+        }
+        if let Some(cause) = &self.likely_cause {
+            write!(f, ". Likely cause: {cause}")?;
         }
         Ok(())
     }

@@ -10,12 +10,12 @@ use crate::planted::{Bug, is_planted};
 use crate::units::Position;
 
 impl Replay {
-    /// Whether the log has an interrupt next, here. True in the other modes.
+    /// Player: whether the log has an interrupt next, here. False in the other modes, which have no log to look into.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub fn has_interrupt(&mut self, at: Position) -> Result<bool, ReplayError> {
-        self.next_here(at, |event| matches!(event, Event::Interrupt(_)))
+        self.has_next(at, |event| matches!(event, Event::Interrupt(_)))
     }
 
     /// The CPU is about to accept an interrupt. Logged; in play true, and consumed, only when the log says so.
@@ -33,12 +33,12 @@ impl Replay {
         self.pass(Function::Interrupt, at, Event::Interrupt(interrupt))
     }
 
-    /// Whether the log has an exception next, here. True in the other modes.
+    /// Player: whether the log has an exception next, here. False in the other modes.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub fn has_exception(&mut self, at: Position) -> Result<bool, ReplayError> {
-        self.next_here(at, |event| matches!(event, Event::Exception(_)))
+        self.has_next(at, |event| matches!(event, Event::Exception(_)))
     }
 
     /// A synchronous exception of the CPU; see [`interrupt`](Replay::interrupt).
@@ -206,21 +206,27 @@ impl Replay {
         }
     }
 
-    /// Plays sound, and gives the number of frames that the host took.
+    /// Plays sound, and returns the number of frames that the host took of those that are offered.
     ///
     /// # Errors
-    /// When the log cannot be written or read; in play a divergence when it has no such event next.
-    pub fn audio_out(&mut self, at: Position, play_host: impl FnOnce() -> u32) -> Result<u32, ReplayError> {
+    /// When the log cannot be written or read; in play a divergence when it has no such event next, or one of more
+    /// frames than are offered: no host takes what it was not given.
+    pub fn audio_out(
+        &mut self,
+        at: Position,
+        offered: u32,
+        play_host: impl FnOnce() -> u32,
+    ) -> Result<u32, ReplayError> {
         self.answer(
             Function::AudioOut,
             at,
             play_host,
             |&frames| Event::AudioOut { frames },
             |event| match event {
-                Event::AudioOut { frames } => Some(*frames),
+                Event::AudioOut { frames } if *frames <= offered => Some(*frames),
                 _ => None,
             },
-            || "audio_out".to_owned(),
+            || format!("audio_out of {offered} frames"),
         )
     }
 

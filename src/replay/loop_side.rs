@@ -33,12 +33,12 @@ impl Replay {
         self.pass(Function::Checkpoint, self.position, Event::Checkpoint(checkpoint))
     }
 
-    /// Whether the log has this checkpoint next. True in the other modes.
+    /// Player: whether the log has this checkpoint next. False in the other modes.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub fn has_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<bool, ReplayError> {
-        self.next_here(self.position, |event| *event == Event::Checkpoint(checkpoint))
+        self.has_next(self.position, |event| *event == Event::Checkpoint(checkpoint))
     }
 
     // ---- async events ----

@@ -3,12 +3,15 @@
 
 use super::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
 use crate::log::event::{Event, StampedEvent};
+use crate::units::Position;
 use std::fmt::{Display, Formatter, Result};
 
 /// Rows of each list that are shown: with everything else they make 40 lines.
 const DIFFERENCES_SHOWN: usize = 8;
 const INSTRUCTIONS_SHOWN: usize = 9;
 const EVENTS_SHOWN: usize = 6;
+/// Columns that a sentence may take.
+const TEXT_COLUMNS: usize = 84;
 /// Columns that a value may take.
 const VALUE_COLUMNS: usize = 30;
 
@@ -26,7 +29,12 @@ impl Display for Report<'_> {
         facts(f, divergence)?;
         if let Some(narrowed) = &divergence.narrowed {
             writeln!(f)?;
-            show_narrowed(f, narrowed)?;
+            match (divergence.at_snapshot(), narrowed) {
+                (Some(number), Narrowed::InLog { from, differences, .. }) => {
+                    show_wrong_snapshot(f, number, *from, differences)?;
+                }
+                _ => show_narrowed(f, narrowed)?,
+            }
             show_only_events(f, divergence)?;
         }
         show_instructions(f, divergence)?;
@@ -52,6 +60,11 @@ fn facts(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
     {
         fact(f, "still equal", matching.join(", "))?;
     }
+    if let Some(cause) = &divergence.likely_cause {
+        for (number, row) in rows(cause).into_iter().enumerate() {
+            fact(f, if number == 0 { "likely cause" } else { "" }, row)?;
+        }
+    }
     match divergence.last_matching_digest {
         Some(position) => fact(f, "digests", format_args!("all agreed up to {position}"))?,
         None => fact(f, "digests", "none was compared before")?,
@@ -69,6 +82,23 @@ fn facts(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
         }
         _ => Ok(()),
     }
+}
+
+/// A text in rows that fit beside the names of the facts.
+fn rows(text: &str) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    for word in text.split(' ') {
+        let fits = |row: &String| row.is_empty() || row.chars().count() + word.chars().count() < TEXT_COLUMNS;
+        match rows.last_mut().filter(|row| fits(row)) {
+            Some(row) => {
+                let gap = if row.is_empty() { "" } else { " " };
+                row.push_str(gap);
+                row.push_str(word);
+            }
+            None => rows.push(word.to_owned()),
+        }
+    }
+    rows
 }
 
 /// The event that was expected, with where it stands.
@@ -100,6 +130,24 @@ impl Display for Short<'_> {
             event => event.fmt(f),
         }
     }
+}
+
+fn show_wrong_snapshot(
+    f: &mut Formatter<'_>,
+    number: u64,
+    from: Position,
+    differences: &Differences,
+) -> Result {
+    writeln!(
+        f,
+        "The run is the recorded one up to here, but snapshot {number} of the file is not its state here, or says"
+    )?;
+    writeln!(f, "something else of what the run has touched since {from}: the file was changed.")?;
+    writeln!(
+        f,
+        "Replayed from the start it is right up to here; timelines and segments that begin at the snapshot are not."
+    )?;
+    if differences.listed.is_empty() { Ok(()) } else { show_differences(f, differences, "recorded") }
 }
 
 fn show_narrowed(f: &mut Formatter<'_>, narrowed: &Narrowed) -> Result {

@@ -117,6 +117,8 @@ pub struct Replay {
     break_at: Option<u64>,
     /// Events logged or consumed so far: the ordinal of the next.
     pub(super) events_passed: u64,
+    /// Player: the format version of a log of an older engine, for reports.
+    older_format: Option<u16>,
 }
 
 impl Replay {
@@ -154,6 +156,7 @@ impl Replay {
             next_stop_ahead: None,
             break_at: None,
             events_passed: 0,
+            older_format: None,
         }
     }
 
@@ -411,7 +414,13 @@ impl Replay {
             lock_holder: None,
             executed: Vec::new(),
             narrowed: None,
+            likely_cause: self.older_format.map(recorded_by_an_older_engine),
         }))
+    }
+
+    /// Player: the log is of an engine whose chips did some things otherwise, in files of this version. A divergence says so.
+    pub fn is_of_older_engine(&mut self, format_version: u16) {
+        self.older_format = Some(format_version);
     }
 
     /// A divergence at `at`: the guest came to `what`, and the log has something else next.
@@ -432,6 +441,16 @@ impl Replay {
             return Ok(true);
         }
         Ok(self.peek()?.is_some_and(|next| next.position == at && wanted(&next.event)))
+    }
+
+    /// Player: whether the log has such an event next, at `at`. False in the other modes, for they have no log to look
+    /// into: what asks this wants to know what the log has, and not whether something may be done.
+    pub(super) fn has_next(
+        &mut self,
+        at: Position,
+        wanted: impl FnOnce(&Event) -> bool,
+    ) -> Result<bool, ReplayError> {
+        Ok(self.mode == ReplayMode::Play && self.next_here(at, wanted)?)
     }
 
     /// Player: the next event, whatever it is.
@@ -515,4 +534,12 @@ impl Replay {
     pub fn events_passed(&self) -> u64 {
         self.events_passed
     }
+}
+
+/// What is likely to make a recording of an older engine diverge.
+fn recorded_by_an_older_engine(version: u16) -> String {
+    format!(
+        "it was recorded in format version {version}, by an older engine, whose chips behaved otherwise in some cycles; \
+         a release that writes version {version} replays it"
+    )
 }

@@ -13,6 +13,7 @@ mod owner;
 mod pair;
 mod record;
 mod run;
+pub(crate) mod snapshot_check;
 pub(crate) mod twin;
 
 pub use attach::{Host, HostSort, KEYS};
@@ -20,7 +21,7 @@ pub use build::{Images, default_rom};
 pub use owner::Recorded;
 pub(crate) use record::CHAOS;
 pub use record::RecordOptions;
-pub use run::{HookCallback, HookEvent, RunRequest, Running, Stop};
+pub use run::{Extent, HookCallback, HookEvent, IDLE_SECONDS, RunRequest, Running, Stop};
 
 use crate::cpu::{Instruction, disassemble};
 use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, Transcripts, World};
@@ -470,17 +471,17 @@ impl Session {
         self.settle()
     }
 
-    /// Runs `instructions` and shows every bus cycle of them, dummy accesses and interrupt sequences too. The trace is
-    /// kept in memory, 24 bytes a cycle; interrupted, it is what there was until then.
+    /// Runs and shows every bus cycle, dummy accesses and interrupt sequences too. The trace is kept in memory, 24 bytes a
+    /// cycle; interrupted, it is what there was until then.
     ///
     /// # Errors
     /// As for [`run`](Session::run).
     pub fn trace_bus(
         &self,
-        instructions: u64,
+        request: RunRequest,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<BusCycle>, Error> {
-        self.start_running()?.trace_bus(instructions, interrupted)
+        self.start_running()?.trace_bus(request, interrupted)
     }
 }
 

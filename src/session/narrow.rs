@@ -118,6 +118,12 @@ fn at_icount(icount: u64) -> Limits {
 
 impl Search<'_> {
     fn narrow(mut self, divergence: &mut Divergence) -> Result<Narrowed, GivenUp> {
+        if let Some(number) = divergence.at_snapshot()
+            && lock(&self.session.interventions).is_empty()
+        {
+            // The digest before it agreed, so the run is right and the snapshot is not.
+            return self.wrong_snapshot(number, divergence.position);
+        }
         // A replay that began at a snapshot of the file, and has come to no digest since, may have begun wrong.
         let unproven = self.unproven_start(divergence);
         let agreed = match &unproven {
@@ -233,7 +239,9 @@ impl Search<'_> {
         let interventions = lock(&self.session.interventions).clone();
         let mut suspect = Twin::suspect(self.origin, &interventions)?;
         let found = self.go(&mut suspect, Some(snapshot), way)?;
-        if expected.has_diverged() || expected.agrees_with(&found) {
+        // The reference has perhaps found out by itself, where it came to that snapshot.
+        let is_found = reference.divergence().is_some_and(|other| other.at_snapshot().is_some());
+        if !is_found && expected.has_diverged() || expected.agrees_with(&found) {
             return Ok(None);
         }
         divergence.executed = way.trail(&suspect);
@@ -241,7 +249,11 @@ impl Search<'_> {
         suspect.restore(&found)?;
         let mut expected = reference.session.world();
         let mut found = suspect.session.world();
-        let differences = compare::worlds(&mut expected, &mut found);
+        let differences = match is_found {
+            // The event of the snapshot is still to come there.
+            true => compare::machines(&mut expected.guest, &mut found.guest),
+            false => compare::worlds(&mut expected, &mut found),
+        };
         let position = snapshot.position();
         Ok(Some(Narrowed::First { position, cause: Cause::Outside, instruction: None, differences }))
     }
@@ -262,11 +274,24 @@ impl Search<'_> {
         else {
             return Ok(Differences::default());
         };
-        let snapshot = snapshot::recorded(reader, number as u64).map_err(Error::from)?;
+        self.differences_to_snapshot(number as u64, &reference.session)
+    }
+
+    fn wrong_snapshot(&self, number: u64, at: Position) -> Result<Narrowed, GivenUp> {
+        let reader = &self.origin.reader;
+        let before = number.checked_sub(1).and_then(|before| reader.snapshot_position(before));
+        let from = before.unwrap_or(reader.header().start);
+        let differences = self.differences_to_snapshot(number, self.session)?;
+        Ok(Narrowed::InLog { from, to: at, differences })
+    }
+
+    /// How the state of a replay differs from that of a snapshot of the recording.
+    fn differences_to_snapshot(&self, number: u64, replay: &Session) -> Result<Differences, GivenUp> {
+        let snapshot = snapshot::recorded(&self.origin.reader, number).map_err(Error::from)?;
         let mut twin = Twin::reference(self.origin)?;
         twin.resume(&snapshot)?;
         let mut expected = twin.session.world();
-        let mut found = reference.session.world();
+        let mut found = replay.world();
         Ok(compare::machines(&mut expected.guest, &mut found.guest))
     }
 

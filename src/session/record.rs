@@ -3,15 +3,16 @@
 use super::build::{build_machine, identity, rom_contents};
 use super::owner::Recorded;
 use super::run::Running;
-use super::{Origin, Session, require_own, snapshot_of};
+use super::{Origin, Session, require_own, snapshot_check, snapshot_of};
 use crate::engine::{TIMERS, World};
 use crate::error::Error;
 use crate::guest::Guest;
+use crate::log::limits::CHIPS_VERSION;
 use crate::log::{
     EventCursor, Header, LogError, LogFile, LogReader, LogWriter, Options, RomRecord, RomTarget,
 };
-use crate::machine::Machine;
 use crate::machine::board::{Board, ImageInput, MemoryImage};
+use crate::machine::{Machine, Notes, Slot};
 use crate::replay::{
     Checkpoint, Found, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode, Snapshots,
 };
@@ -36,6 +37,8 @@ pub struct RecordOptions {
     pub digest_every: Option<u64>,
     /// Instructions between snapshots.
     pub snapshot_every: Option<u64>,
+    /// Without such a distance: whether snapshots are taken all the same, as many as pay, or only those asked for.
+    pub automatic_snapshots: bool,
     /// Whether the file carries the ROM's bytes, or only their hash.
     pub embed_roms: bool,
     /// The seed by which everything is drawn that hardware leaves open; without one nothing is.
@@ -44,7 +47,13 @@ pub struct RecordOptions {
 
 impl Default for RecordOptions {
     fn default() -> Self {
-        Self { digest_every: None, snapshot_every: None, embed_roms: true, chaos: None }
+        Self {
+            digest_every: None,
+            snapshot_every: None,
+            automatic_snapshots: true,
+            embed_roms: true,
+            chaos: None,
+        }
     }
 }
 
@@ -112,7 +121,11 @@ impl Session {
             start: header.start,
             subsystems: world.subsystems(),
             digest_every: header.digest_every,
-            snapshots: header.snapshot_every.map_or(Snapshots::Automatic, Snapshots::Every),
+            snapshots: match options.snapshot_every {
+                Some(every) => Snapshots::Every(every),
+                None if options.automatic_snapshots => Snapshots::Automatic,
+                None => Snapshots::OnRequest,
+            },
         };
         let writer = create(&header)?;
         let mut replay = self.registered(Replay::record(Box::new(writer), config))?;
@@ -213,6 +226,9 @@ impl Session {
         let (requests, of_machine): (Vec<_>, Vec<_>) =
             state.sections().iter().cloned().partition(|(name, _)| name == REQUESTS_SECTION);
         machine.restore_sections(&of_machine)?;
+        check_header(header, &board, &machine).map_err(|what| {
+            Error::Mismatch(format!("{}: its header contradicts itself: {what}", reader.path().display()))
+        })?;
         let known = known_subsystems(&machine);
         if !known.contains(&header.subsystems) || machine.position() != header.start {
             return Err(Error::Mismatch(format!(
@@ -230,6 +246,9 @@ impl Session {
             chars: Some(header.chars.clone()),
         };
         let mut replay = Replay::play(Box::new(EventCursor::new(reader.clone())), config);
+        if reader.format_version() < CHIPS_VERSION {
+            replay.is_of_older_engine(reader.format_version());
+        }
         for (_, saved) in &requests {
             replay.restore_requests(saved)?;
         }
@@ -259,6 +278,11 @@ impl Session {
         let mut world = self.world();
         let played = std::mem::replace(&mut world.replay, Replay::none());
         world.replay = self.registered(played)?;
+        if let Some(origin) = &self.origin {
+            let source = snapshot_check::from_file(origin.reader.clone());
+            world.snapshot_check = Some(snapshot_check::snapshot_check(origin.reader.clone(), source));
+        }
+        world.guest.take_notes(Notes::All);
         world.replay.start()?;
         // The first recordings had no checkpoint between start-up and run.
         let both = [Checkpoint::Init, Checkpoint::Reset];
@@ -295,6 +319,18 @@ fn initial_state(world: &mut World<Machine>) -> Snapshot {
     let mut sections = machine.sections().clone();
     sections.push((REQUESTS_SECTION.to_owned(), requests));
     Snapshot::new(machine.identity(), machine.position(), sections)
+}
+
+/// What the header says beside the board follows from the board.
+fn check_header(header: &Header, board: &Board, machine: &Machine) -> Result<(), String> {
+    fn same<T: PartialEq + std::fmt::Debug>(what: &str, header: &T, board: &T) -> Result<(), String> {
+        if header == board { Ok(()) } else { Err(format!("{what} {header:?}, of its board {board:?}")) }
+    }
+    let described = |slot: &Slot| (slot.name.clone(), slot.device.kind().to_owned());
+    same("the clock in Hz is", &header.clock_hz, &board.cpu.clock_hz)?;
+    same("the devices are", &header.devices, &machine.devices().map(described).collect())?;
+    let chars = machine.devices().filter(|slot| slot.char_id.is_some()).map(|slot| slot.name.clone());
+    same("the character devices are", &header.chars, &chars.collect())
 }
 
 /// The hashes that the digests of a recording of this machine have: today's, and those of the first recordings.

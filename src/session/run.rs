@@ -2,12 +2,13 @@
 
 use super::Session;
 use super::owner::Runner;
-use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing};
+use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing, World};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::host::{HostInput, SessionInlet};
-use crate::machine::{BusCycle, Fault, Hit, HookId, HookKind};
-use crate::nondet::CharId;
+use crate::log::{Event, StampedEvent};
+use crate::machine::{BusCycle, Fault, Hit, HookId, HookKind, Machine};
+use crate::nondet::{CharId, ShutdownCause};
 use crate::replay::{Replay, ReplayMode};
 use crate::sync::{Mutex, Shared, lock};
 use crate::units::Position;
@@ -23,7 +24,7 @@ pub struct RunRequest {
     pub seconds: Option<f64>,
     /// An instruction address; a run does not stop where it begins.
     pub pc: Option<u16>,
-    /// Called with all that the console has printed after each byte; true ends the run.
+    /// Called after each write, of one byte or of many, with all that the console has printed; true ends the run.
     pub output: Option<OutputMatcher>,
     /// Inline unless said otherwise.
     pub scheduler: Option<Scheduler>,
@@ -31,12 +32,39 @@ pub struct RunRequest {
     pub sleep: bool,
     /// A machine that waits for input keeps waiting for what other threads may type, instead of being halted.
     pub wait_for_input: bool,
+    /// Virtual seconds that the CPU may wait without an instruction before the run ends; infinite for no limit. Unless it is
+    /// given it is [`IDLE_SECONDS`] where neither `cycles` nor `seconds` says how long the run may last, and nothing else
+    /// is waited for; a replay waits as long as its recording did.
+    pub idle_seconds: Option<f64>,
+}
+
+/// Virtual seconds without an instruction that end a run for which nothing else is said.
+pub const IDLE_SECONDS: f64 = 60.0;
+
+/// Events that mark the end of a recording: that there was no shutdown, the last digest, and the end.
+const END_EVENTS: usize = 3;
+
+/// What a run goes through at the most; see [`Session::extent`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extent {
+    in_instructions: bool,
+    start: u64,
+    /// Instructions or cycles in all.
+    pub total: u64,
+}
+
+impl Extent {
+    /// How much of it is done at a position.
+    pub fn done(&self, here: Position) -> u64 {
+        let reached = if self.in_instructions { here.icount } else { here.cycles };
+        reached.saturating_sub(self.start).min(self.total)
+    }
 }
 
 /// Why and where a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stop {
-    /// `budget`, `pc`, `output`, `breakpoint`, `halted`, `jammed`, `shutdown`, `end` or `interrupted`.
+    /// `budget`, `pc`, `output`, `breakpoint`, `halted`, `jammed`, `shutdown`, `end`, `idle` or `interrupted`.
     pub reason: &'static str,
     /// Where.
     pub position: Position,
@@ -87,14 +115,54 @@ impl Running<'_> {
     /// As for [`Session::run`].
     pub fn trace_bus(
         &self,
-        instructions: u64,
+        request: RunRequest,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<BusCycle>, Error> {
         self.0.world().guest.start_trace();
-        let request = RunRequest { instructions: Some(instructions), ..RunRequest::default() };
         let result = self.run(request, interrupted);
         let trace = self.0.world().guest.take_trace();
         result.map(|_| trace)
+    }
+}
+
+/// What a run was asked for, in the terms of the engine.
+#[derive(Clone, Copy)]
+struct RunPlan {
+    limits: Limits,
+    /// Whether it ends where an instruction begins.
+    on_instruction: bool,
+    /// Cycles that the CPU may wait without an instruction.
+    idle_limit: u64,
+    /// Player: whether it goes on where the recorded run ended and was taken up again.
+    to_the_end: bool,
+    scheduler: Scheduler,
+}
+
+impl RunPlan {
+    /// For what is due within limits.
+    fn within(limits: Limits) -> Self {
+        Self {
+            limits,
+            on_instruction: false,
+            idle_limit: u64::MAX,
+            to_the_end: false,
+            scheduler: Scheduler::Inline,
+        }
+    }
+
+    fn begin(&self, world: &mut World<Machine>) {
+        world.begin_run(self.limits);
+        world.ends_on_instruction = self.on_instruction;
+        world.idle_limit = self.idle_limit;
+    }
+}
+
+impl RunRequest {
+    /// Whether only what happens by itself ends the run.
+    fn is_unlimited(&self) -> bool {
+        let Self { instructions, cycles, seconds, pc, output, .. } = self;
+        let limited = instructions.is_some() || cycles.is_some() || seconds.is_some();
+        !limited && pc.is_none() && output.is_none()
     }
 }
 
@@ -129,7 +197,9 @@ impl Session {
         self.require_on_course()?;
         let scheduler = request.scheduler.unwrap_or_default();
         let limits = self.limits(&request)?;
+        let idle_limit = self.idle_limit(&request)?;
         let on_instruction = request.instructions.is_some();
+        let to_the_end = self.mode() == ReplayMode::Play && request.is_unlimited();
         if request.output.is_some() {
             self.console_id()?;
         }
@@ -142,7 +212,8 @@ impl Session {
             world.watch.output = self.console.zip(request.output);
         }
         let gate = request.wait_for_input.then(|| HostInput::open_gate(&self.input));
-        let result = self.run_with_hooks(limits, on_instruction, scheduler, interrupted);
+        let plan = RunPlan { limits, on_instruction, idle_limit, to_the_end, scheduler };
+        let result = self.run_with_hooks(plan, interrupted);
         let result = result.map_err(|error| self.complete_report(error, interrupted));
         self.flush_recording();
         drop(gate);
@@ -153,6 +224,22 @@ impl Session {
         world.guest.apply_hooks();
         drop(world);
         result
+    }
+
+    /// How much of the run a request bounds, for who shows progress: whether it is counted in instructions (or else in
+    /// cycles), where it begins, and how much it is. `None` for one without an end.
+    pub fn extent(&self, request: &RunRequest) -> Option<Extent> {
+        let here = self.position();
+        let in_instructions = |start, total| Extent { in_instructions: true, start, total };
+        if let Some(instructions) = request.instructions {
+            return Some(in_instructions(here.icount, instructions));
+        }
+        let limit = self.limits(request).ok()?.cycles;
+        if limit != u64::MAX {
+            return Some(Extent { in_instructions: false, start: here.cycles, total: limit - here.cycles });
+        }
+        let end = self.origin.as_ref()?.reader.last_position();
+        Some(in_instructions(here.icount, end.icount.saturating_sub(here.icount)))
     }
 
     fn limits(&self, request: &RunRequest) -> Result<Limits, Error> {
@@ -168,30 +255,39 @@ impl Session {
             if !(seconds >= 0.0 && seconds.is_finite()) {
                 return Err(Error::Argument(format!("seconds must be a number from 0 on, not {seconds}")));
             }
-            let cycles = (seconds * self.clock_hz() as f64).round() as u64;
-            limits.cycles = limits.cycles.min(here.cycles.saturating_add(cycles));
+            limits.cycles = limits.cycles.min(here.cycles.saturating_add(self.cycles_of(seconds)));
         }
         Ok(limits)
     }
 
-    fn run_with_hooks(
-        &self,
-        limits: Limits,
-        on_instruction: bool,
-        scheduler: Scheduler,
-        interrupted: &mut dyn FnMut() -> bool,
-    ) -> Result<Stop, Error> {
+    /// Cycles of a virtual time; of an infinite one more than there are.
+    fn cycles_of(&self, seconds: f64) -> u64 {
+        (seconds * self.clock_hz() as f64).round() as u64
+    }
+
+    fn idle_limit(&self, request: &RunRequest) -> Result<u64, Error> {
+        match request.idle_seconds {
+            Some(seconds) if seconds >= 0.0 => Ok(self.cycles_of(seconds)),
+            Some(seconds) => {
+                Err(Error::Argument(format!("idle_seconds must be a number from 0 on, not {seconds}")))
+            }
+            None => {
+                let has_limit = request.cycles.is_some() || request.seconds.is_some();
+                let waits = has_limit || request.wait_for_input || self.mode() == ReplayMode::Play;
+                Ok(if waits { u64::MAX } else { self.cycles_of(IDLE_SECONDS) })
+            }
+        }
+    }
+
+    fn run_with_hooks(&self, plan: RunPlan, interrupted: &mut dyn FnMut() -> bool) -> Result<Stop, Error> {
+        let RunPlan { limits, scheduler, .. } = plan;
         // Asked now and then, on the main loop's side and without the lock.
         let mut interrupted = || {
             self.flush_recording();
             interrupted()
         };
         // Once for all stretches between hooks: a request to stop, and the time since the user was asked, outlive them.
-        {
-            let mut world = self.world();
-            world.begin_run(limits);
-            world.ends_on_instruction = on_instruction;
-        }
+        plan.begin(&mut self.world());
         self.aim(limits);
         let readers = self.waiting_readers();
         let mut inlet = SessionInlet::new(&self.input, &mut interrupted).with_hosts(&self.attached, &readers);
@@ -219,6 +315,14 @@ impl Session {
                         return Ok(self.stop("breakpoint", None));
                     }
                 }
+                StopReason::Fault | StopReason::Shutdown(_)
+                    if plan.to_the_end && !self.log_ends_here()? =>
+                {
+                    // The recorded run went on from there.
+                    let mut world = self.world();
+                    world.guest.take_fault();
+                    plan.begin(&mut world);
+                }
                 StopReason::Fault => return Err(self.fault()),
                 StopReason::Budget => {
                     if !self.intervene(limits)? {
@@ -231,9 +335,21 @@ impl Session {
                 StopReason::Jammed => return Ok(self.stop("jammed", None)),
                 StopReason::Shutdown(cause) => return Ok(self.stop("shutdown", Some(cause.name()))),
                 StopReason::End => return Ok(self.stop("end", None)),
+                StopReason::Idle => return Ok(self.stop("idle", None)),
                 StopReason::Interrupted => return Ok(self.stop("interrupted", None)),
             }
         }
+    }
+
+    /// Player: whether nothing is left of the recording but what marks its end here, so that a shutdown is what it ends with.
+    fn log_ends_here(&self) -> Result<bool, Error> {
+        let mut world = self.world();
+        let here = world.guest.position();
+        let left = world.replay.upcoming(END_EVENTS + 1)?;
+        let is_mark = |event: &StampedEvent| {
+            matches!(event.event, Event::Shutdown(ShutdownCause::None) | Event::Digest(_) | Event::End)
+        };
+        Ok(left.len() <= END_EVENTS && left.iter().all(|event| event.position == here && is_mark(event)))
     }
 
     /// Devices in which a program waits for input that it has asked for.
@@ -296,7 +412,7 @@ impl Session {
     pub(super) fn settle(&self) -> Result<(), Error> {
         let here = self.position();
         let limits = Limits { icount: here.icount, cycles: here.cycles };
-        self.run_with_hooks(limits, false, Scheduler::Inline, &mut || false).map(|_| ())
+        self.run_with_hooks(RunPlan::within(limits), &mut || false).map(|_| ())
     }
 
     // ---- hooks ----

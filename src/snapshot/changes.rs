@@ -1,4 +1,4 @@
-//! What has changed between two snapshots of one recording, and how the later one is put together from it.
+//! What has changed between two snapshots of one recording.
 //!
 //! Layout, all numbers little-endian: magic `RRSNAP\r\n` (8 bytes), version 3 (u16), identity of board and ROM (16 bytes),
 //! icount (u64), cycles (u64), sections as in a whole snapshot but not compressed (the file's frames are), CRC-32 of all
@@ -7,9 +7,8 @@
 //! section `touched`, which version 2 does not have, holds the addresses that were executed, written and read
 //! ([`Touched`]).
 
-use super::{MAGIC, Snapshot, SnapshotError, put_sections, take_sections};
-use crate::log::{LogError, LogReader};
-use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, TOUCHED, Touched};
+use super::{MAGIC, SnapshotError, put_sections, take_sections};
+use crate::memory::{MEMORY_CHANGES, MemoryChanges, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Reader, Sections};
 use crate::units::Position;
 
@@ -98,66 +97,4 @@ impl Changes {
         let found = self.sections.iter().find(|(name, _)| name == TOUCHED);
         Ok(found.map(|(_, bytes)| Touched::parse(bytes, before)).transpose()?)
     }
-
-    /// The whole snapshot, given the one before.
-    ///
-    /// # Errors
-    /// When the two do not belong together.
-    pub fn apply_to(self, before: &Snapshot) -> Result<Snapshot, SnapshotError> {
-        let damaged = |what: &str| Err(SnapshotError::Damaged(what.to_owned()));
-        if before.identity != self.identity || before.position > self.position {
-            return damaged("the snapshot before it is of another machine, or lies behind it");
-        }
-        let Some((_, memory)) = before.sections.iter().find(|(name, _)| name == MEMORY) else {
-            return damaged("the snapshot before it has no memory");
-        };
-        let mut memory = memory.clone();
-        self.memory()?.apply(&mut memory)?;
-        let mut memory = Some(memory);
-        let mut sections = self.sections;
-        sections.retain(|(name, _)| name != TOUCHED);
-        for (name, content) in &mut sections {
-            if name == MEMORY_CHANGES {
-                let Some(memory) = memory.take() else { return damaged("it says two things of the memory") };
-                (*name, *content) = (MEMORY.to_owned(), memory);
-            }
-        }
-        Ok(Snapshot::new(self.identity, self.position, sections))
-    }
-}
-
-/// Why a recording's snapshot cannot be given.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum RecordedError {
-    /// The file cannot be read there.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// What stands there does not hold.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-}
-
-/// The snapshot with a number in a recording, put together from the last whole one before it.
-///
-/// # Errors
-/// No snapshot of that number, a file that cannot be read, or snapshots that do not hold.
-pub fn recorded(reader: &LogReader, number: u64) -> Result<Snapshot, RecordedError> {
-    let mut whole = number;
-    let mut snapshot = loop {
-        let container = reader.read_snapshot(whole)?;
-        if !Changes::is_changes(&container) {
-            break Snapshot::from_bytes(&container)?;
-        }
-        match whole.checked_sub(1) {
-            Some(before) => whole = before,
-            None => {
-                break Changes::from_bytes(&container)?
-                    .apply_to(&Snapshot::from_bytes(&reader.header().initial_state)?)?;
-            }
-        }
-    };
-    for number in whole + 1..=number {
-        snapshot = Changes::from_bytes(&reader.read_snapshot(number)?)?.apply_to(&snapshot)?;
-    }
-    Ok(snapshot)
 }

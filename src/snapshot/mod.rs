@@ -5,8 +5,10 @@
 //! The body is a list of sections: name (u16 length, UTF-8), content (u32 length, bytes).
 
 mod changes;
+mod composed;
 
-pub use changes::{Changes, RecordedError, recorded};
+pub use changes::Changes;
+pub use composed::{Composed, Composer, TouchedSet, recorded};
 
 use crate::persist::{Digest, Field, PersistError, Reader, Sections};
 use crate::sync::Shared;

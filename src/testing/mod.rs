@@ -21,6 +21,8 @@ mod course;
 mod cpu_differential;
 mod drive;
 mod flow;
+mod forged_log;
+mod forger;
 mod host;
 mod log_reader;
 mod oracle;
@@ -41,6 +43,7 @@ mod wrong_log;
 
 pub use boards::{BoardChoice, CpuChoice};
 pub use flow::{OriginCase, Origins, check_origins};
+pub use forger::{ForgeryCase, ForgeryReport, HeaderLie, Lie, SetLie, StateLie, check_forgeries, forge};
 pub use host::{AbsentHost, Temper, TestHost};
 pub use oracle::{
     Failure, Report, check_record_replay, check_record_replay_in_chaos, check_replays, record_scenario,

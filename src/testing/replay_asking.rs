@@ -332,7 +332,7 @@ impl Functions for Replay {
                 Answer::Nothing
             }
             Question::AudioOut(frames) => {
-                let played = self.audio_out(at, || host(mode, &mut asked, *frames));
+                let played = self.audio_out(at, *frames, || host(mode, &mut asked, *frames));
                 answer(played, |frames| Answer::Number(frames.into()))
             }
             Question::AudioIn(room, read) => {
@@ -423,11 +423,11 @@ impl Functions for Model {
         match question.clone() {
             Question::Interrupt(interrupt) => Answer::Flag(self.pass(at, Event::Interrupt(interrupt))),
             Question::HasInterrupt => {
-                Answer::Flag(self.has(at, |event| matches!(event, Event::Interrupt(_))))
+                Answer::Flag(self.sees(at, |event| matches!(event, Event::Interrupt(_))))
             }
             Question::Exception(exception) => Answer::Flag(self.pass(at, Event::Exception(exception))),
             Question::HasException => {
-                Answer::Flag(self.has(at, |event| matches!(event, Event::Exception(_))))
+                Answer::Flag(self.sees(at, |event| matches!(event, Event::Exception(_))))
             }
             Question::Clock(kind, value) => self.clock(at, kind, value),
             Question::HasClock(kind) => Answer::Flag(
@@ -468,7 +468,9 @@ impl Functions for Model {
             }
             Question::NetSend(_) => Answer::Nothing,
             Question::AudioOut(frames) => self.ask(at, Event::AudioOut { frames }, |event| match event {
-                Event::AudioOut { frames } => Some(Answer::Number((*frames).into())),
+                Event::AudioOut { frames: played } if *played <= frames => {
+                    Some(Answer::Number((*played).into()))
+                }
                 _ => None,
             }),
             Question::AudioIn(room, read) => {
@@ -500,7 +502,7 @@ impl Functions for Model {
                 Answer::Flag(self.pass(self.position, Event::Checkpoint(checkpoint)))
             }
             Call::HasCheckpoint(checkpoint) => {
-                Answer::Flag(self.has(self.position, |event| *event == Event::Checkpoint(checkpoint)))
+                Answer::Flag(self.sees(self.position, |event| *event == Event::Checkpoint(checkpoint)))
             }
             Call::Arrives(event) => Answer::GivenBack(self.arrives(event)),
             Call::Block(id, result, data) => self.block(id, result, data),

@@ -171,6 +171,11 @@ impl Model {
         self.mode != ReplayMode::Play || self.is_next(at, wanted)
     }
 
+    /// What a look into the log shows; there is none in the other modes.
+    pub fn sees(&self, at: Position, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.mode == ReplayMode::Play && self.is_next(at, wanted)
+    }
+
     /// What is answered by the host, with `event`, or by the log, with an event of which `fits` gives the answer.
     pub fn ask(&mut self, at: Position, event: Event, fits: impl Fn(&Event) -> Option<Answer>) -> Answer {
         let of_host = fits(&event).unwrap_or(Answer::Diverged);

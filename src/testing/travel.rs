@@ -208,17 +208,28 @@ fn check(case: &TravelCase) -> Result<(), String> {
     if notes.is_short() {
         return Ok(());
     }
+    check_moves(recording, notes, case.is_poor, case.is_hasty, &case.moves)
+}
+
+/// Makes moves on a timeline of a recording, and compares what it answers with the notes of a naive replay.
+pub(super) fn check_moves(
+    recording: Shared<Recording>,
+    notes: Notes,
+    is_poor: bool,
+    is_hasty: bool,
+    moves: &[Move],
+) -> Result<(), String> {
     let one = recording.verify(Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
     let beside = recording.verify_with_jobs(3, Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
     if (beside.ok, beside.icount, beside.events) != (one.ok, one.icount, one.events) {
         return Err(format!("verified in {} segments {beside:?}, in one {one:?}", beside.segments));
     }
-    let budget = if case.is_poor { POOR_BUDGET } else { MARKS_BUDGET };
+    let budget = if is_poor { POOR_BUDGET } else { MARKS_BUDGET };
     let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
-    let timeline = if case.is_hasty { timeline.with_stretches(4, 64) } else { timeline };
+    let timeline = if is_hasty { timeline.with_stretches(4, 64) } else { timeline };
     let travel = Travel { timeline, notes, recording, course: OnceCell::new() };
     travel.is_at(travel.notes.places[0].at, "at first")?;
-    for (number, step) in case.moves.iter().enumerate() {
+    for (number, step) in moves.iter().enumerate() {
         travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! followed as far as that tells.
 
 use super::navigator::{Navigator, Patience};
+use super::patience::Measure;
 use super::search::{Found, Search};
 use crate::error::Error;
 use crate::machine::{Author, FrameEnd, TapSpec};
@@ -82,6 +83,17 @@ impl Search {
     /// # Errors
     /// As for [`Navigator::step_over`].
     pub fn call_site(&self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
+        let start = self.navigator().start();
+        let measure = patience.covers(from.icount, start.icount);
+        self.call_site_before(from, &measure, patience)
+    }
+
+    fn call_site_before(
+        &self,
+        from: Position,
+        measure: &Measure,
+        patience: &mut Patience<'_>,
+    ) -> Result<Position, Error> {
         let (start, sp) = {
             let mut navigator = self.navigator();
             navigator.go_to(from, patience)?;
@@ -106,7 +118,7 @@ impl Search {
                 Push::None => Ok(false),
             }
         };
-        let found = self.backward(from, &[spec], patience, &mut accept)?;
+        let found = self.measured_backward(from, &[spec], measure, patience, &mut accept)?;
         Ok(found.map_or(start, |found| found.place))
     }
 
@@ -116,10 +128,11 @@ impl Search {
     /// As for [`Navigator::step_over`].
     pub fn reverse_step_over(&self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
         let mut navigator = self.navigator();
+        let measure = patience.covers(from.icount, navigator.start().icount);
         let before = navigator.step_back(from, patience)?;
         let is_return = before < from && navigator.is_return(before, patience)?;
         drop(navigator);
-        if is_return { self.call_site(before, patience) } else { Ok(before) }
+        if is_return { self.call_site_before(before, &measure, patience) } else { Ok(before) }
     }
 
     /// What has made a write to the stack.

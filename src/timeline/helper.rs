@@ -1,6 +1,7 @@
 //! A second replay, on a thread of its own, that searches the stretch before the one that is being searched.
 
-use super::navigator::{Goal, Navigator, Patience, WORK_BETWEEN_QUESTIONS};
+use super::navigator::{Goal, Navigator, Patience};
+use super::patience::WORK_BETWEEN_QUESTIONS;
 use super::search::Stretch;
 use crate::error::Error;
 use crate::machine::board::ImageInput;
@@ -53,7 +54,7 @@ impl Helper {
         let mut made = lock(&self.navigator);
         if made.is_none() {
             let session = self.recording.replay_with(&self.images).ok()?;
-            *made = Some(beside.beside(session));
+            *made = Some(beside.beside(session, self.recording.reader()));
         }
         drop(made);
         let signals = Arc::<Signals>::default();

@@ -2,6 +2,7 @@
 
 use crate::machine::Captured;
 use crate::memory::Pages;
+use crate::snapshot::Composed;
 use crate::sync::Shared;
 use crate::units::Position;
 use std::collections::BTreeMap;
@@ -25,6 +26,20 @@ pub struct Mark {
     pub machine: Captured,
     /// The state machine, as it saves itself.
     pub replay: Vec<u8>,
+}
+
+impl Mark {
+    /// The state of a recording's snapshot. What is due there is not done.
+    pub fn of_snapshot(snapshot: &Composed) -> Self {
+        let parts = snapshot.parts().iter().map(|(_, content)| content.clone()).collect();
+        Self {
+            position: snapshot.position(),
+            is_arrival: false,
+            is_settled: false,
+            machine: Captured::new(parts, snapshot.pages().clone()),
+            replay: snapshot.replay().to_vec(),
+        }
+    }
 }
 
 struct Kept {

@@ -15,6 +15,7 @@ mod marks;
 mod navigator;
 mod notes;
 mod origin;
+mod patience;
 mod queries;
 mod runs;
 mod search;
@@ -23,8 +24,8 @@ mod stored;
 mod timeline;
 
 pub use graph::{NodeKind, OriginNode};
-pub use navigator::WORK_BETWEEN_QUESTIONS;
 pub use origin::{NODES_MAX, STEPS_MAX};
+pub use patience::{Monitor, Progress};
 pub use queries::{ACCESSES_MAX, Access, AccessQuery};
 pub use runs::{Condition, PointId, TimelineStop, Watch};
 pub use timeline::Timeline;

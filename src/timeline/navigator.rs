@@ -1,54 +1,25 @@
 //! One replay of a recording, moved about: it goes to any place by the shortest way from a state that is kept.
 
 use super::marks::{Mark, Marks};
+pub use super::patience::Patience;
 use super::stored::{StoredSnapshots, Wanted};
 use crate::engine::{Limits, Next, StopReason, World};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{Header, LogError, LogReader, LogWriter};
-use crate::machine::{FrameEnd, HookKind, Machine, Profile, Tap, TapSpec};
+use crate::machine::{FrameEnd, HookKind, Machine, Notes, Profile, Tap, TapSpec};
 use crate::session::Session;
+use crate::session::snapshot_check::{SnapshotSource, snapshot_check};
+use crate::snapshot::Composed;
 use crate::sync::Shared;
 use crate::units::Position;
 
-/// Work, in instructions, between two questions whether the user wants to stop.
-pub const WORK_BETWEEN_QUESTIONS: u64 = 250_000;
 /// What a stop of the loop costs beside its instructions.
 const STOP_WORK: u64 = 200;
 /// Instructions between the nearest mark that is left on the way to a place, and that place.
 const NEAREST_MARK: u64 = 512;
 /// Stops at one place, each for another reason, behind which a replay will not go on any more.
 const STALLS_MAX: u32 = 4;
-
-/// Asks whether the user wants to stop, now and then.
-pub struct Patience<'a> {
-    unasked: u64,
-    interrupted: &'a mut dyn FnMut() -> bool,
-}
-
-impl<'a> Patience<'a> {
-    /// For one search.
-    pub fn new(interrupted: &'a mut dyn FnMut() -> bool) -> Self {
-        Self { unasked: 0, interrupted }
-    }
-
-    /// Some work was done.
-    ///
-    /// # Errors
-    /// When the user wants to stop.
-    pub fn spend(&mut self, work: u64) -> Result<(), Error> {
-        self.unasked += work;
-        if self.unasked >= WORK_BETWEEN_QUESTIONS {
-            self.unasked = 0;
-            if (self.interrupted)() {
-                return Err(Error::State(
-                    "the search was stopped; the timeline stands where it stood".into(),
-                ));
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Where a stretch of the run ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +54,7 @@ impl Navigator {
     /// A recording that cannot be replayed, or snapshots in it that do not hold.
     pub fn new(session: Session, reader: &Shared<LogReader>, budget: usize) -> Result<Self, Error> {
         let stored = Shared::new(StoredSnapshots::read(reader, budget)?);
+        check_snapshots(&session, reader, &stored);
         let origin = Mark { is_settled: false, ..capture(&session, true) };
         let mut navigator = Self {
             session,
@@ -105,7 +77,8 @@ impl Navigator {
     }
 
     /// A second one, on a replay of the same recording at its start, which keeps no states of its own.
-    pub fn beside(&self, session: Session) -> Self {
+    pub fn beside(&self, session: Session, reader: &Shared<LogReader>) -> Self {
+        check_snapshots(&session, reader, &self.stored);
         Self {
             session,
             marks: Marks::new(0),
@@ -169,6 +142,7 @@ impl Navigator {
         let icount = icount.clamp(self.start.icount, self.end.icount);
         let base = latest(self.stored.before_arrival(icount), self.marks.before_arrival(icount));
         let from = self.start_from(base, Position::new(icount, 0))?;
+        let _ = patience.covers(from.icount, icount);
         self.approach(icount, patience)?;
         self.run(Limits { icount, cycles: u64::MAX }, patience)?;
         self.keep_distant_mark(from, true);
@@ -192,6 +166,7 @@ impl Navigator {
         }
         let base = latest(self.stored.before(place), self.marks.before(place));
         let from = self.start_from(base, place)?;
+        let _ = patience.covers(from.icount, place.icount);
         self.approach(place.icount, patience)?;
         self.run_on_to(place, patience)?;
         let here = self.position();
@@ -231,6 +206,7 @@ impl Navigator {
     /// As for [`seek`](Navigator::seek).
     pub fn run_to_end(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
         if !self.ended {
+            let _ = patience.covers(from.icount, self.end.icount);
             self.go_to(from, patience)?;
             let icount = self.end.icount;
             // By way of the last arrival, so that marks are left for the way back.
@@ -259,6 +235,7 @@ impl Navigator {
         create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
         patience: &mut Patience<'_>,
     ) -> Result<(), Error> {
+        let _ = patience.covers(start, stop);
         self.seek(start, patience)?;
         self.session.start_cut(create)?;
         let run =
@@ -407,6 +384,7 @@ impl Navigator {
     /// # Errors
     /// As for [`seek`](Navigator::seek).
     pub fn profile(&mut self, start: u64, stop: u64, patience: &mut Patience<'_>) -> Result<Profile, Error> {
+        let _ = patience.covers(start, stop.min(self.end.icount));
         self.seek(start, patience)?;
         {
             let mut world = self.session.world();
@@ -464,11 +442,17 @@ impl Navigator {
         let (mut last_stop, mut stalls) = (None, 0);
         let mut world = self.session.world();
         begin(&mut world, limits);
+        if world.guest.notes() == Notes::Useless && self.comes_to_snapshot(world.guest.position(), limits) {
+            // What was noted is of another way: from here on it is of the one to that snapshot.
+            world.guest.take_notes(Notes::Part);
+        }
         loop {
             let before = world.guest.position().icount;
             let next = world.vcpu_hold();
             world.guest.take_fault();
-            patience.spend(world.guest.position().icount - before + STOP_WORK)?;
+            let icount = world.guest.position().icount;
+            patience.at(icount);
+            patience.spend(icount - before + STOP_WORK)?;
             match next {
                 Next::Continue => {}
                 Next::Done(Ok(StopReason::Budget)) => break,
@@ -496,6 +480,12 @@ impl Navigator {
         world.transcripts = Default::default();
         (self.lost, self.settled) = (false, true);
         Ok(())
+    }
+
+    /// Whether a run from a position to its limits comes to a snapshot of the recording.
+    fn comes_to_snapshot(&self, here: Position, limits: Limits) -> bool {
+        let next = self.stored.behind(here).map(|snapshot| snapshot.position());
+        next.is_some_and(|next| next.icount <= limits.icount && next.cycles <= limits.cycles)
     }
 
     // ---- marks ----
@@ -527,8 +517,9 @@ impl Navigator {
 
     /// Where [`rewind`](Navigator::rewind) goes to.
     pub fn base_before(&mut self, place: Position) -> Position {
-        let mark = latest(self.stored.before(place), self.marks.before(place));
-        mark.map_or(self.origin.position, |mark| mark.position)
+        let stored = self.stored.before(place).map(|snapshot| snapshot.position());
+        let kept = self.marks.before(place).map(|mark| mark.position);
+        stored.max(kept).unwrap_or(self.origin.position)
     }
 
     /// Goes ahead over the recording's snapshots before `stop` as long as nothing that is wanted has happened, without running
@@ -540,13 +531,13 @@ impl Navigator {
         let mut here = self.position();
         let mut reached = None;
         while let Some(next) = self.stored.behind(here)
-            && next.position.icount < stop
+            && next.position().icount < stop
             && !self.stored.may_show_next(wanted, here)
         {
-            here = next.position;
+            here = next.position();
             reached = Some(next);
         }
-        reached.map_or(Ok(()), |mark| self.restore(&mark))
+        reached.map_or(Ok(()), |snapshot| self.restore(&Mark::of_snapshot(&snapshot)))
     }
 
     fn restore(&mut self, mark: &Mark) -> Result<(), Error> {
@@ -568,6 +559,19 @@ impl Navigator {
     }
 }
 
+/// Makes a replay compare itself with the recording's snapshots as they are kept, in whatever order it comes to them.
+/// Where they are not kept it reads them from the file, as every replay does.
+fn check_snapshots(session: &Session, reader: &Shared<LogReader>, stored: &Shared<StoredSnapshots>) {
+    if stored.is_empty() {
+        return;
+    }
+    let (stored, damaged) = (stored.clone(), reader.clone());
+    let source: SnapshotSource = Box::new(move |number| {
+        stored.composed(number).ok_or_else(|| damaged.snapshot_error(number, &"it was not read"))
+    });
+    session.world().snapshot_check = Some(snapshot_check(reader.clone(), source));
+}
+
 fn begin(world: &mut World<Machine>, limits: Limits) {
     world.begin_run(limits);
     world.ends_on_instruction = limits.icount != u64::MAX;
@@ -585,10 +589,11 @@ fn capture(session: &Session, is_arrival: bool) -> Mark {
     }
 }
 
-/// The later one of two marks.
-fn latest(one: Option<Shared<Mark>>, other: Option<Shared<Mark>>) -> Option<Shared<Mark>> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(if one.position > other.position { one } else { other }),
-        (one, other) => one.or(other),
+/// The later one of a recording's snapshot and a mark.
+fn latest(stored: Option<Shared<Composed>>, kept: Option<Shared<Mark>>) -> Option<Shared<Mark>> {
+    match (stored, kept) {
+        (Some(stored), Some(kept)) if kept.position >= stored.position() => Some(kept),
+        (Some(stored), _) => Some(Shared::new(Mark::of_snapshot(&stored))),
+        (None, kept) => kept,
     }
 }

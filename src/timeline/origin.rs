@@ -107,8 +107,10 @@ pub fn trace(
     place: Position,
     patience: &mut Patience<'_>,
 ) -> Result<Vec<OriginNode>, Error> {
+    let measure;
     let (variant, start, value) = {
         let mut navigator = run.search.navigator();
+        measure = patience.covers(place.icount, navigator.start().icount);
         navigator.go_to(place, patience)?;
         let world = navigator.session().world();
         (world.guest.cpu().variant(), navigator.start(), world.guest.peek(address))
@@ -127,6 +129,7 @@ pub fn trace(
     };
     let root = walk.root(address, place, value, patience)?;
     while let Some(wanted) = walk.wanted.pop() {
+        measure.reach(wanted.place.icount, patience);
         patience.spend(1)?;
         let found = match wanted.location {
             Location::Register(register) => walk.register(register, wanted.place, wanted.value, patience)?,

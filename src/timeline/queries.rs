@@ -84,12 +84,17 @@ impl Navigator {
         take: &mut dyn FnMut(Access),
     ) -> Result<(), Error> {
         let start = query.start.unwrap_or(0);
+        // Behind the end there is nothing, and no way there: a wait lasts to the end without an instruction.
+        if start > self.end().icount {
+            return Ok(());
+        }
         let stop = query.stop.unwrap_or(u64::MAX).min(self.end().icount.saturating_add(1));
         let (reads, writes) = (query.reads, query.writes);
         let spec = TapSpec { reads, writes, with_pc: true, ..TapSpec::of(query.first, query.last) };
         let wanted = self.wanted(&[spec]);
         // From before the first instruction: what an interrupt pushes has the icount of the handler's first one.
         self.rewind(Position::new(start, 0))?;
+        let _ = patience.covers(start.max(self.start().icount), stop.min(self.end().icount));
         let mut count = 0;
         while !self.has_ended() && self.position().icount < stop && self.position() < self.end() {
             let here = self.position();

@@ -1,6 +1,7 @@
 //! Runs over a timeline, to breakpoints and watchpoints, in both directions.
 
 use super::navigator::Patience;
+use super::patience::Monitor;
 use super::queries::Access;
 use super::search::Found;
 use super::timeline::Timeline;
@@ -96,14 +97,13 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`look`](Timeline::look), or a condition's own; the timeline stands where it stood then.
-    pub fn run(&self, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
-        let found = self.find(true, interrupted)?;
+    pub fn run(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
+        let found = self.find(true, monitor)?;
         match found {
             Some(found) => Ok(found),
             None => {
-                let end =
-                    self.search.navigator().run_to_end(self.place(), &mut Patience::new(interrupted))?;
-                self.stop("end", end, interrupted)
+                let end = self.search.navigator().run_to_end(self.place(), &mut Patience::new(monitor))?;
+                self.stop("end", end, monitor)
             }
         }
     }
@@ -112,19 +112,15 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`run`](Timeline::run).
-    pub fn reverse_run(&self, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
-        let found = self.find(false, interrupted)?;
+    pub fn reverse_run(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
+        let found = self.find(false, monitor)?;
         match found {
             Some(found) => Ok(found),
-            None => self.stop("end", self.start, interrupted),
+            None => self.stop("end", self.start, monitor),
         }
     }
 
-    fn find(
-        &self,
-        is_forward: bool,
-        interrupted: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<TimelineStop>, Error> {
+    fn find(&self, is_forward: bool, monitor: &mut dyn Monitor) -> Result<Option<TimelineStop>, Error> {
         let points: Vec<(PointId, Point)> =
             lock(&self.points).points.iter().map(|(id, point)| (*id, point.clone())).collect();
         if points.is_empty() {
@@ -144,7 +140,7 @@ impl Timeline {
             None => Ok(true),
             Some(condition) => condition(found.place, self.access_of(found)?),
         };
-        let patience = &mut Patience::new(interrupted);
+        let patience = &mut Patience::new(monitor);
         let found = if is_forward {
             self.search.forward(from, &specs, patience, &mut accept)?
         } else {
@@ -153,7 +149,7 @@ impl Timeline {
         let Some(found) = found else { return Ok(None) };
         let reason = if found.sighting.kind == HookKind::Execute { "breakpoint" } else { "watchpoint" };
         let access = self.access_of(&found)?;
-        let stop = self.stop(reason, found.place, interrupted)?;
+        let stop = self.stop(reason, found.place, monitor)?;
         Ok(Some(TimelineStop { point: Some(points[found.tap].0), access, ..stop }))
     }
 

@@ -2,6 +2,7 @@
 
 use super::helper::Helper;
 use super::navigator::{Goal, Navigator, Patience};
+use super::patience::Measure;
 use super::stored::Wanted;
 use crate::error::Error;
 use crate::machine::{HookKind, Sighting, Tap, TapSpec};
@@ -179,7 +180,11 @@ impl Search {
         accept: Accept<'_>,
     ) -> Result<Option<Found>, Error> {
         let specs = limited(specs, u64::MAX);
-        let wanted = self.navigator().wanted(&specs);
+        let (wanted, end) = {
+            let navigator = self.navigator();
+            (navigator.wanted(&specs), navigator.end())
+        };
+        let _ = patience.covers(from.icount, end.icount);
         let mut length = self.stretches.first;
         let mut here = from;
         loop {
@@ -229,9 +234,30 @@ impl Search {
         patience: &mut Patience<'_>,
         accept: Accept<'_>,
     ) -> Result<Option<Found>, Error> {
-        let wanted = self.navigator().wanted(specs);
+        let start = self.navigator().start();
+        let measure = patience.covers(from.icount, start.icount);
+        self.measured_backward(from, specs, &measure, patience, accept)
+    }
+
+    /// As [`backward`](Search::backward), for an operation that has said how far it goes.
+    ///
+    /// # Errors
+    /// As for [`forward`](Search::forward).
+    pub fn measured_backward(
+        &self,
+        from: Position,
+        specs: &[TapSpec],
+        measure: &Measure,
+        patience: &mut Patience<'_>,
+        accept: Accept<'_>,
+    ) -> Result<Option<Found>, Error> {
+        let (wanted, start) = {
+            let navigator = self.navigator();
+            (navigator.wanted(specs), navigator.start())
+        };
         let (mut until, mut length) = (from, self.stretches.first);
         loop {
+            measure.reach(until.icount, patience);
             let mut nav = self.navigator();
             let Some(late) = nav.stretch_before(&wanted, until, length, until == from) else {
                 return Ok(None);
@@ -244,7 +270,6 @@ impl Search {
             }
             nav.rewind(late.base)?;
             let taps = nav.watch(&limited(specs, late.until.cycles), Goal::Place(late.until), patience)?;
-            let start = nav.start();
             drop(nav);
             until = match self.last_accepted(&taps, patience, accept)? {
                 Looked::Found(found) => return Ok(Some(found)),

@@ -5,6 +5,7 @@ use super::graph::OriginNode;
 use super::helper::Helper;
 use super::navigator::{Navigator, Patience};
 use super::origin;
+use super::patience::Monitor;
 use super::queries::{Access, AccessQuery};
 use super::runs::{Points, TimelineStop};
 use super::search::Search;
@@ -77,6 +78,12 @@ impl Timeline {
         *lock(&self.place) = place;
     }
 
+    /// Whether a verification of the recording has found all of it to be right. Before that, answers rest on what its
+    /// snapshots say, which is compared with the run only where a question replays it.
+    pub fn is_verified(&self) -> bool {
+        self.recording.is_verified()
+    }
+
     /// States kept in memory, and an upper bound of their bytes.
     pub fn kept(&self) -> (usize, usize) {
         self.search.navigator().marks_size()
@@ -89,11 +96,11 @@ impl Timeline {
     pub fn look<T>(
         &self,
         place: Position,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
         question: impl FnOnce(&Session, u64) -> T,
     ) -> Result<T, Error> {
         let mut navigator = self.search.navigator();
-        navigator.go_to(place, &mut Patience::new(interrupted))?;
+        navigator.go_to(place, &mut Patience::new(monitor))?;
         Ok(question(navigator.session(), navigator.events_passed()))
     }
 
@@ -116,10 +123,10 @@ impl Timeline {
         &self,
         icount: u64,
         cycles: Option<u64>,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<Position, Error> {
         self.require_within(icount)?;
-        let patience = &mut Patience::new(interrupted);
+        let patience = &mut Patience::new(monitor);
         let mut navigator = self.search.navigator();
         let arrival = navigator.seek(icount, patience)?;
         match cycles {
@@ -142,9 +149,9 @@ impl Timeline {
         &self,
         icount: u64,
         cycles: Option<u64>,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<Position, Error> {
-        let place = self.place_at(icount, cycles, interrupted)?;
+        let place = self.place_at(icount, cycles, monitor)?;
         self.stand_at(place);
         Ok(place)
     }
@@ -153,9 +160,9 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
-    pub fn go_to(&self, place: Position, interrupted: &mut dyn FnMut() -> bool) -> Result<(), Error> {
+    pub fn go_to(&self, place: Position, monitor: &mut dyn Monitor) -> Result<(), Error> {
         self.require_within(place.icount)?;
-        self.search.navigator().go_to(place, &mut Patience::new(interrupted))?;
+        self.search.navigator().go_to(place, &mut Patience::new(monitor))?;
         self.stand_at(place);
         Ok(())
     }
@@ -165,28 +172,18 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`place_at`](Timeline::place_at).
-    pub fn instruction_place(
-        &self,
-        icount: u64,
-        interrupted: &mut dyn FnMut() -> bool,
-    ) -> Result<Position, Error> {
+    pub fn instruction_place(&self, icount: u64, monitor: &mut dyn Monitor) -> Result<Position, Error> {
         self.require_within(icount)?;
-        self.search.navigator().instruction_place(icount, &mut Patience::new(interrupted))
+        self.search.navigator().instruction_place(icount, &mut Patience::new(monitor))
     }
 
-    /// Goes to the last place before an access.
+    /// The last place before an access.
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
-    pub fn go_before(
-        &self,
-        access: Position,
-        interrupted: &mut dyn FnMut() -> bool,
-    ) -> Result<Position, Error> {
+    pub fn place_before(&self, access: Position, monitor: &mut dyn Monitor) -> Result<Position, Error> {
         self.require_within(access.icount)?;
-        let place = self.search.navigator().place_before(access, &mut Patience::new(interrupted))?;
-        self.stand_at(place);
-        Ok(place)
+        self.search.navigator().place_before(access, &mut Patience::new(monitor))
     }
 
     /// The last place at which an event of the log has not passed, by its position and ordinal.
@@ -197,32 +194,32 @@ impl Timeline {
         &self,
         at: Position,
         ordinal: u64,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<Position, Error> {
         self.require_within(at.icount)?;
-        self.search.navigator().place_before_event(at, ordinal, &mut Patience::new(interrupted))
+        self.search.navigator().place_before_event(at, ordinal, &mut Patience::new(monitor))
     }
 
     // ---- steps ----
 
     fn moved(
         &self,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
         go: impl FnOnce(&Search, Position, &mut Patience<'_>) -> Result<Position, Error>,
     ) -> Result<TimelineStop, Error> {
         let from = self.place();
-        let place = go(&self.search, from, &mut Patience::new(interrupted))?;
+        let place = go(&self.search, from, &mut Patience::new(monitor))?;
         let at_limit = place == from || place == self.end || place == self.start;
-        self.stop(if at_limit { "end" } else { "budget" }, place, interrupted)
+        self.stop(if at_limit { "end" } else { "budget" }, place, monitor)
     }
 
     pub(super) fn stop(
         &self,
         reason: &'static str,
         place: Position,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<TimelineStop, Error> {
-        let pc = self.look(place, interrupted, |session, _| session.registers().pc)?;
+        let pc = self.look(place, monitor, |session, _| session.registers().pc)?;
         self.stand_at(place);
         Ok(TimelineStop { reason, place, pc, point: None, access: None })
     }
@@ -231,24 +228,20 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
-    pub fn step(&self, count: u64, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
+    pub fn step(&self, count: u64, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         if count == 0 {
-            return self.stop("budget", self.place(), interrupted);
+            return self.stop("budget", self.place(), monitor);
         }
-        self.moved(interrupted, |search, from, patience| search.navigator().step(from, count, patience))
+        self.moved(monitor, |search, from, patience| search.navigator().step(from, count, patience))
     }
 
     /// Goes back by `count` instructions, or to the start. From behind a wait the first step goes before it.
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
-    pub fn reverse_step(
-        &self,
-        count: u64,
-        interrupted: &mut dyn FnMut() -> bool,
-    ) -> Result<TimelineStop, Error> {
-        let Some(rest) = count.checked_sub(1) else { return self.stop("budget", self.place(), interrupted) };
-        self.moved(interrupted, |search, from, patience| {
+    pub fn reverse_step(&self, count: u64, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
+        let Some(rest) = count.checked_sub(1) else { return self.stop("budget", self.place(), monitor) };
+        self.moved(monitor, |search, from, patience| {
             let mut navigator = search.navigator();
             let place = navigator.step_back(from, patience)?;
             if rest == 0 { Ok(place) } else { navigator.seek(place.icount.saturating_sub(rest), patience) }
@@ -259,32 +252,32 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
-    pub fn step_over(&self, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
-        self.moved(interrupted, |search, from, patience| search.navigator().step_over(from, patience))
+    pub fn step_over(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
+        self.moved(monitor, |search, from, patience| search.navigator().step_over(from, patience))
     }
 
     /// Goes before the last instruction, and before the call of the subroutine that it has ended.
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
-    pub fn reverse_step_over(&self, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
-        self.moved(interrupted, Search::reverse_step_over)
+    pub fn reverse_step_over(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
+        self.moved(monitor, Search::reverse_step_over)
     }
 
     /// Runs until the current subroutine or interrupt handler has returned.
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
-    pub fn step_out(&self, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
-        self.moved(interrupted, |search, from, patience| search.navigator().step_out(from, patience))
+    pub fn step_out(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
+        self.moved(monitor, |search, from, patience| search.navigator().step_out(from, patience))
     }
 
     /// Goes back to where the current subroutine was called, or the interrupt handler was entered.
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
-    pub fn reverse_step_out(&self, interrupted: &mut dyn FnMut() -> bool) -> Result<TimelineStop, Error> {
-        self.moved(interrupted, Search::call_site)
+    pub fn reverse_step_out(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
+        self.moved(monitor, Search::call_site)
     }
 
     // ---- questions ----
@@ -293,12 +286,8 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`look`](Timeline::look), or a console that printed more than fits.
-    pub fn console_output(
-        &self,
-        place: Position,
-        interrupted: &mut dyn FnMut() -> bool,
-    ) -> Result<Vec<u8>, Error> {
-        let events = self.look(place, interrupted, |_, events| events)?;
+    pub fn console_output(&self, place: Position, monitor: &mut dyn Monitor) -> Result<Vec<u8>, Error> {
+        let events = self.look(place, monitor, |_, events| events)?;
         self.with_console(|console| console.before(events).to_vec())
     }
 
@@ -330,13 +319,13 @@ impl Timeline {
         start: u64,
         stop: u64,
         path: &Path,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<WrittenFile, Error> {
         self.require_part(start, stop)?;
         let file = LogFile::beside(path)?.kept_back();
         let written = file.written()?;
         let create = |header: &Header| LogWriter::in_file(file, header, Options::default());
-        self.cut_with(start, stop, create, interrupted)?;
+        self.cut_with(start, stop, create, monitor)?;
         Ok(written)
     }
 
@@ -349,10 +338,10 @@ impl Timeline {
         start: u64,
         stop: u64,
         create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<(), Error> {
         self.require_part(start, stop)?;
-        self.search.navigator().cut(start, stop, create, &mut Patience::new(interrupted))
+        self.search.navigator().cut(start, stop, create, &mut Patience::new(monitor))
     }
 
     fn require_part(&self, start: u64, stop: u64) -> Result<(), Error> {
@@ -368,9 +357,9 @@ impl Timeline {
     ///
     /// # Errors
     /// As for [`console_output`](Timeline::console_output).
-    pub fn fork(&self, place: Position, interrupted: &mut dyn FnMut() -> bool) -> Result<Session, Error> {
-        let printed = self.console_output(place, interrupted)?;
-        self.look(place, interrupted, |session, _| session.fork(&printed))
+    pub fn fork(&self, place: Position, monitor: &mut dyn Monitor) -> Result<Session, Error> {
+        let printed = self.console_output(place, monitor)?;
+        self.look(place, monitor, |session, _| session.fork(&printed))
     }
 
     /// The last write to an address before a place, here when not given.
@@ -381,10 +370,10 @@ impl Timeline {
         &self,
         address: u16,
         before: Option<Position>,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<Option<Access>, Error> {
         let before = before.unwrap_or_else(|| self.place());
-        self.search.last_write(address, before, &mut Patience::new(interrupted))
+        self.search.last_write(address, before, &mut Patience::new(monitor))
     }
 
     /// Where the byte at an address comes from, as it stands at a place, here when not given: a graph without cycles, of
@@ -396,11 +385,11 @@ impl Timeline {
         &self,
         address: u16,
         before: Option<Position>,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<Vec<OriginNode>, Error> {
         let before = before.unwrap_or_else(|| self.place());
         let sources = origin::Run { search: &self.search, recording: &self.recording };
-        origin::trace(sources, address, before, &mut Patience::new(interrupted))
+        origin::trace(sources, address, before, &mut Patience::new(monitor))
     }
 
     /// All accesses that a query asks for, in order, handed to `take` one by one.
@@ -410,10 +399,10 @@ impl Timeline {
     pub fn accesses(
         &self,
         query: &AccessQuery,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
         take: &mut dyn FnMut(Access),
     ) -> Result<(), Error> {
-        self.search.navigator().accesses(query, &mut Patience::new(interrupted), take)
+        self.search.navigator().accesses(query, &mut Patience::new(monitor), take)
     }
 
     /// How often each instruction with `start <= icount < stop` was executed, and how long it took.
@@ -424,7 +413,7 @@ impl Timeline {
         &self,
         start: Option<u64>,
         stop: Option<u64>,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
     ) -> Result<Profile, Error> {
         let start = start.unwrap_or(self.start.icount);
         let stop = stop.unwrap_or(u64::MAX);
@@ -432,7 +421,7 @@ impl Timeline {
         if start >= stop {
             return Err(Error::Argument(format!("from icount {start} to {stop} there is nothing to count")));
         }
-        self.search.navigator().profile(start, stop, &mut Patience::new(interrupted))
+        self.search.navigator().profile(start, stop, &mut Patience::new(monitor))
     }
 
     /// The first place of the recording at which something holds, and the timeline stands there then.
@@ -441,12 +430,15 @@ impl Timeline {
     /// As for [`look`](Timeline::look), or the predicate's own.
     pub fn first(
         &self,
-        interrupted: &mut dyn FnMut() -> bool,
+        monitor: &mut dyn Monitor,
         predicate: &mut dyn FnMut(Position) -> Result<bool, Error>,
     ) -> Result<Option<Position>, Error> {
-        let patience = &mut Patience::new(interrupted);
+        let patience = &mut Patience::new(monitor);
+        let measure = patience.covers(self.start.icount, self.end.icount);
         let mut place = self.start;
         loop {
+            measure.reach(place.icount, patience);
+            patience.spend(1)?;
             if predicate(place)? {
                 return Ok(Some(place));
             }

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import pytest
+
 import rreplay as rr
 
 T = TypeVar("T")
@@ -35,9 +37,15 @@ class Modes:
         with rr.Replay.record(self.path, machine="modes", start=(10, 30)) as replay:
             return self._at_ten(replay, use)
 
-    def play(self, use: Callable[[rr.Replay], T]) -> T:
+    def play(self, use: Callable[[rr.Replay], T], *, complete: bool = True) -> T:
+        """Not `complete`: the use leaves the recording before its end."""
         with rr.Replay.play(self.path, machine="modes") as replay:
-            return self._at_ten(replay, use)
+            answer = self._at_ten(replay, use)
+            if not complete:
+                with pytest.raises(rr.IncompleteReplay):
+                    replay.finish()
+                replay.finish(complete=False)
+            return answer
 
     def _at_ten(self, replay: rr.Replay, use: Callable[[rr.Replay], T]) -> T:
         if replay.mode is rr.ReplayMode.NONE:

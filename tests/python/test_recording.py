@@ -352,8 +352,11 @@ def test_a_run_into_a_fault_replays_and_verifies(tmp_path: Path) -> None:
     again = recording.replay()
     for _ in range(3):
         with pytest.raises(rr.FaultError):
-            again.run()
+            again.run(instructions=100)
     assert again.run().reason == "end"
+    assert again.digest() == machine.digest()
+    again = recording.replay()
+    assert again.run().reason == "end", "a replay without limits goes past what stopped the recorded machine"
     assert again.digest() == machine.digest()
 
 

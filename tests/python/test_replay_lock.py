@@ -127,8 +127,11 @@ def test_a_machine_and_a_host_on_two_threads(tmp_path: Path) -> None:
             return self.heard
 
         def run(self) -> None:
-            while self.replay.shutdown is None and not self.replay.at_end():
+            while not self.replay.at_end():
                 with self.replay.lock():
+                    # Asked under the lock, so that nothing is executed after the request.
+                    if self.replay.shutdown is not None:
+                        break
                     self.replay.flush()
                     self.replay.keep_state()
                     for _ in range(min(20, self.replay.instructions_until_next_stop())):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import rreplay as rr
+from shell_support import shell as command
 
 CALLS = Path(__file__).parents[2] / "guests/programs/sim65_calls.bin"
 
@@ -101,14 +100,12 @@ def test_bad_arguments() -> None:
         rr.Machine("breadboard").devices["acia"].attach(rr.Directory("."))
 
 
-def command(*arguments: str | Path, typed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "rreplay", *map(str, arguments)],
-        input=typed,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+def test_output_is_seen_in_the_middle_of_what_is_written_at_once() -> None:
+    """A call writes many bytes: what a run waits for need not be their end."""
+    machine = program("one", "two words")
+    assert machine.run(output=b"wo wor").reason == "output"
+    assert machine.console.output == b"calls\none\ntwo words"
+    assert machine.run(output=b"ds").reason != "output"
 
 
 def test_the_command_line(tmp_path: Path) -> None:
@@ -116,12 +113,34 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert done.stdout == f"{CALLS}\na\nb\nno file\nline\n".encode()
     assert done.returncode == 7
     path = tmp_path / "c.rreplay"
-    done = command("record", path, CALLS, "--directory", tmp_path)
+    done = command("record", CALLS, "-o", path, "--directory", tmp_path)
     assert done.stdout == f"{CALLS}\nkept\n".encode()
     assert done.returncode == 7
     (tmp_path / "out.txt").unlink()
     assert command("verify", path).returncode == 0
     assert command("replay", path).stdout == f"{CALLS}\nkept\n".encode()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [CALLS, "a", "b", "--seconds", 5],
+        ["--seconds", 5, CALLS, "a", "b"],
+        [CALLS, "--seconds", 5, "a", "b"],
+        [CALLS, "a", "--seconds", 5, "b"],
+        [CALLS, "--seconds", 5, "--", "a", "b"],
+    ],
+    ids=["behind", "before", "between", "among", "dashes"],
+)
+def test_options_stand_where_they_like(words: list[str | Path | int]) -> None:
+    assert command("run", *words).stdout == f"{CALLS}\na\nb\nno file\n".encode()
+
+
+def test_arguments_may_look_like_options() -> None:
+    assert command("run", CALLS, "--", "-x", "--seconds").stdout == f"{CALLS}\n-x\n--seconds\nno file\n".encode()
+    refused = command("run", CALLS, "-x")
+    assert refused.returncode == 2
+    assert b"-x" in refused.stderr
 
 
 @pytest.mark.parametrize(

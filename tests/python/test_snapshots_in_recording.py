@@ -66,7 +66,7 @@ def test_a_shutdown_by_the_host_is_replayed(tmp_path: Path, scheduler: rr.vocabu
         machine.run(instructions=500)
     again = live.replay(scheduler)
     again.shutdown()  # a replay takes no notice of its host
-    stop = again.run()
+    stop = again.run(instructions=10_000)
     assert (stop.reason, stop.shutdown, stop.icount) == ("shutdown", "host_signal", 1000)
     assert end_of(again)[0] == 1500
 

@@ -396,16 +396,18 @@ def test_long_searches_say_how_far_they_are(tmp_path: Path) -> None:
     with machine.record(tmp_path / "long.rreplay"):
         machine.run(instructions=5_000_000, scheduler="inline")
     timeline = rr.open(tmp_path / "long.rreplay").timeline()
-    told: list[int] = []
-    timeline.on_progress(told.append)
+    told: list[tuple[int, int]] = []
+    timeline.on_progress(lambda done, total: told.append((done, total)))
     # Where memory was read is not noted in snapshots: all of the run is gone through.
     timeline.add_watchpoint(0x3FFF, "r")
     assert timeline.run().reason == "end"
     assert len(told) >= 4
-    assert told == sorted(set(told))
+    assert told == sorted(told)
+    assert {total for _, total in told} == {5_000_000}
+    assert told[-1] == (5_000_000, 5_000_000)
 
-    def stop(instructions: int) -> None:
-        raise InterruptedError(f"after {instructions}")
+    def stop(done: int, total: int) -> None:
+        raise InterruptedError(f"after {done} of {total}")
 
     timeline.on_progress(stop)
     here = timeline.icount
@@ -414,6 +416,11 @@ def test_long_searches_say_how_far_they_are(tmp_path: Path) -> None:
     assert timeline.icount == here
     timeline.on_progress(None)
     assert timeline.reverse_run().reason == "end"
+    told.clear()
+    timeline.on_progress(lambda done, total: told.append((done, total)))
+    timeline.seek(10)
+    timeline.step_over()
+    assert not told, "what is over at once is not told"
 
 
 def test_a_watchpoint_may_be_for_changes_only(recording: rr.Recording, naive: Naive) -> None:

@@ -191,3 +191,17 @@ def test_the_recording_is_not_touched(recording: rr.Recording, tmp_path: Path) -
     timeline.at(100).fork().run(instructions=100)
     recording.cut(100, 200, tmp_path / "part.rreplay")
     assert recording.path.read_bytes() == before
+
+
+def test_what_lies_after_the_end_is_empty(recording: rr.Recording, timeline: rr.Timeline, tmp_path: Path) -> None:
+    """Also where the recording ends in a jam, which lasts without an instruction: there is no way to go on."""
+    machine = rr.Machine("py65mon", rom={0x1000: bytes.fromhex("8D0003 02"), 0xFFFC: b"\x00\x10"}, cpu="6502")
+    with machine.record(tmp_path / "jams.rreplay"):
+        machine.run(seconds=0.1)
+    jams = rr.open(tmp_path / "jams.rreplay").timeline()
+    assert len(jams.accesses(0x300)) == 1
+    for asked in (jams, timeline):
+        for start in (asked.end_icount + 1, 2**31, 2**64 - 1):
+            assert len(asked.accesses(range(0x10000), "rw", start=start)) == 0
+            assert list(asked.recording.events(start=start)) == []
+        assert len(asked.accesses(range(0x10000), "rw", start=asked.end_icount)) < 10

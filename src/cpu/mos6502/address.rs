@@ -10,13 +10,13 @@ use super::core::Core;
 
 /// Whether the two addresses lie in different pages.
 #[inline(always)]
-fn crossed(from: u16, to: u16) -> bool {
+pub(super) fn crossed(from: u16, to: u16) -> bool {
     (from ^ to) & 0xFF00 != 0
 }
 
 /// `to` as it is before the carry reaches the high byte of `from`.
 #[inline(always)]
-fn uncarried(from: u16, to: u16) -> u16 {
+pub(super) fn uncarried(from: u16, to: u16) -> u16 {
     from & 0xFF00 | to & 0x00FF
 }
 
@@ -148,6 +148,7 @@ impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
         let target = self.pc.wrapping_add(offset as i8 as u16);
         if crossed(self.pc, target) {
             self.dummy_read(uncarried(self.pc, target));
+            self.mark_crossing();
         } else {
             self.mark_branch();
         }

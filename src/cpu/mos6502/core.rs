@@ -9,6 +9,9 @@ use crate::units::Position;
 
 use super::{Cpu, LastPoll, Status};
 
+/// No clock comes so far: a mark on a cycle.
+const CROSSED: u64 = 1 << 63;
+
 /// Registers and counters unpacked from a [`Cpu`], with the bus.
 ///
 /// `CMOS` is true for the W65C02S. `PLAIN` is true while the instruction lies in plain memory, as [`Bus::plain_code`] has
@@ -31,7 +34,7 @@ pub(super) struct Core<'a, B: Bus, const CMOS: bool, const PLAIN: bool> {
     pub di: u8,
     pub cycles: u64,
     pub icount: u64,
-    /// The cycle at which the last taken NMOS branch without page crossing ended.
+    /// The cycle at which the last taken NMOS branch ended, with [`CROSSED`] if it crossed a page.
     branch_end: u64,
     /// The cycle at which the last instruction with another rule than the usual one ended, and that rule.
     quirk_end: u64,
@@ -74,6 +77,10 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         cpu.icount = self.icount;
         cpu.last_poll = if self.branch_end == self.cycles {
             LastPoll::Branch
+        } else if self.branch_end == self.cycles | CROSSED {
+            // Said only where it matters: what was seen at the second poll is looked for there.
+            let first = self.bus.irq_at(self.cycles - 4) && !self.bus.irq_at(self.cycles - 2);
+            if first { LastPoll::First } else { LastPoll::Usual }
         } else if self.quirk_end == self.cycles {
             self.quirk
         } else {
@@ -235,6 +242,14 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         }
     }
 
+    /// As [`Core::mark_branch`], of a branch that crosses a page: NMOS polls before its second cycle too.
+    #[inline(always)]
+    pub fn mark_crossing(&mut self) {
+        if !CMOS {
+            self.branch_end = self.cycles | CROSSED;
+        }
+    }
+
     /// Remembers how the instruction that ends now polled the interrupt lines.
     #[inline(always)]
     pub fn mark(&mut self, poll: LastPoll) {
@@ -242,10 +257,10 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         self.quirk = poll;
     }
 
-    /// After an instruction that may have cleared I: a line that is held already must be looked at.
+    /// After an instruction that may have cleared I: a line that is active already must be looked at.
     #[inline(always)]
     pub fn unmasked(&mut self) {
-        if self.bus.irq_held() {
+        if self.bus.lines_active(self.cycles) {
             self.bus.lower_deadline();
         }
     }

@@ -78,9 +78,9 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu
     }
     /// The unstable stores.
     macro_rules! high {
-        ($mode:ident, $value:expr) => {{
-            let address = core.$mode();
-            core.store_and_high(address, $value)
+        ($mode:ident, $index:ident, $value:expr) => {{
+            let base = core.$mode();
+            core.store_and_high(base, core.$index, $value)
         }};
     }
     /// What the opcode does on NMOS, and on the W65C02S.
@@ -285,7 +285,7 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu
             0x90 => core.branch(core.c == 0),
             0x91 => write!(indirect_indexed_always, core.a),
             0x92 => either!(halt!(jam); write!(indirect, core.a)),
-            0x93 => nmos!(high!(indirect_indexed_always, core.a & core.x)),
+            0x93 => nmos!(high!(indirect, y, core.a & core.x)),
             0x94 => write!(zero_page_x, core.y),
             0x95 => write!(zero_page_x, core.a),
             0x96 => write!(zero_page_y, core.x),
@@ -294,10 +294,10 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu
             0x99 => write!(absolute_y_always, core.a),
             0x9A => implied!(core.sp = core.x),
             0x9B => nmos!(core.tas()),
-            0x9C => either!(high!(absolute_x_always, core.y); write!(absolute, 0)),
+            0x9C => either!(high!(absolute, x, core.y); write!(absolute, 0)),
             0x9D => write!(absolute_x_always, core.a),
-            0x9E => either!(high!(absolute_y_always, core.x); write!(absolute_x_always, 0)),
-            0x9F => either!(high!(absolute_y_always, core.a & core.x); core.branch_on_bit(1, true)),
+            0x9E => either!(high!(absolute, y, core.x); write!(absolute_x_always, 0)),
+            0x9F => either!(high!(absolute, y, core.a & core.x); core.branch_on_bit(1, true)),
             0xA0 => immediate!(ldy),
             0xA1 => read!(lda indexed_indirect),
             0xA2 => immediate!(ldx),

@@ -4,8 +4,10 @@
 //!
 //! - The I flag that counts is the one at the poll. CLI, SEI and PLP change I after their poll, so it has seen the old
 //!   one ([`LastPoll::Masked`], [`LastPoll::Unmasked`]); RTI restores I before its poll.
-//! - A taken branch that stays in its page does not poll in its additional cycle, so its poll is one cycle earlier
-//!   ([`LastPoll::Branch`]). That is NMOS; the W65C02S polls there like everywhere else.
+//! - A taken branch polls before its second cycle, as one that is not taken does. In its additional cycle it does not poll,
+//!   so that the poll of one that stays in its page is a cycle earlier ([`LastPoll::Branch`]). One that crosses a page polls
+//!   again before its fourth, and what either has seen counts ([`LastPoll::First`]). That is NMOS; the W65C02S polls once,
+//!   at the usual place.
 //! - BRK and the interrupt sequences do not poll at all ([`LastPoll::Never`]): the first instruction of a handler is
 //!   always executed.
 //! - The one-cycle NOPs of the W65C02S have no last cycle but one; what counts is the cycle before them.
@@ -15,6 +17,12 @@
 //! (*hijacking*): the handler is NMI's, the pushed P says what was interrupted. The W65C02S executes BRK undisturbed
 //! (data sheet, "Caveats"), so that only IRQ sequences are taken over. A later edge waits for the handler's first
 //! instruction.
+//!
+//! The NMOS chip has one latch for an edge, and keeps it as it is while it fetches a vector. In a sequence that is NMI's the
+//! latch is set, and is cleared at its end: edges in its first six cycles are swallowed. In another one it is clear and
+//! cannot be set in the fifth and sixth cycle: a line that falls there is seen in the seventh if it is low for so long, and a
+//! shorter pulse is lost. In a reset both are so: what has set it before the fifth cycle is forgotten. (All three from a
+//! transistor-level simulation of the chip.)
 //!
 //! WAI polls in every cycle from its second on; execution goes on two cycles after the line became active (data sheet:
 //! "wait at cycle 2 for 2 cycles after NMIB or IRQB active input"), with the interrupt sequence, or with the next
@@ -57,17 +65,15 @@ pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit 
                 }
             }
             Halt::Waiting => {
-                if !bus.irq_held() && !bus.nmi_at(cpu.cycles) {
-                    return Exit::Waiting;
-                }
+                let Some(waking) = waking(cpu, bus) else { return Exit::Waiting };
                 if cpu.cycles >= bus.deadline() {
                     return Exit::Deadline;
                 }
-                match wake::<B, CMOS>(cpu, bus) {
-                    None => return Exit::Deadline,
-                    Some(Interrupt::Wake) if began_waiting => return Exit::Deadline,
-                    Some(_) => continue,
+                if !wake::<B, CMOS>(cpu, bus, waking) || began_waiting && waking.interrupt == Interrupt::Wake
+                {
+                    return Exit::Deadline;
                 }
+                continue;
             }
             Halt::Stopped => return Exit::Stopped,
             Halt::Jammed => return Exit::Jammed,
@@ -85,15 +91,14 @@ pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit 
 /// A line that is active but was not so at the poll gets one more instruction: the deadline is lowered, so that the
 /// lines are looked at again after it.
 fn look<B: Bus>(cpu: &Cpu, bus: &mut B) -> Look {
-    let nmi = bus.nmi_at(cpu.cycles);
-    if !nmi && !bus.irq_held() {
+    if !bus.lines_active(cpu.cycles) && cpu.last_poll != LastPoll::First {
         return Look::Nothing;
     }
     match polled(cpu, bus) {
         Some(interrupt) if bus.accept(interrupt, cpu.position()) => Look::Accept(interrupt),
         Some(_) => Look::Refused,
         None => {
-            if nmi || cpu.p & Status::I == 0 {
+            if cpu.p & Status::I == 0 || bus.nmi_at(cpu.cycles) {
                 bus.lower_deadline();
             }
             Look::Nothing
@@ -116,7 +121,7 @@ fn polled<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Interrupt> {
     let cycle = polled?;
     if bus.nmi_at(cycle) {
         Some(Interrupt::Nmi)
-    } else if !masked && bus.irq_at(cycle) {
+    } else if !masked && (cpu.last_poll == LastPoll::First || bus.irq_at(cycle)) {
         Some(Interrupt::Irq)
     } else {
         None
@@ -127,24 +132,29 @@ fn polled<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Interrupt> {
 pub(super) fn is_interrupted<B: Bus>(cpu: &Cpu, bus: &mut B) -> bool {
     match cpu.halt {
         Halt::Running => polled(cpu, bus).is_some(),
-        Halt::Waiting => (bus.irq_held() || bus.nmi_at(cpu.cycles)) && waking(cpu, bus).1 != Interrupt::Wake,
+        Halt::Waiting => waking(cpu, bus).is_some_and(|waking| waking.interrupt != Interrupt::Wake),
         Halt::Stopped | Halt::Jammed => false,
     }
 }
 
-/// The cycle at which a wait whose line is active ends, and what it ends with.
-fn waking<B: Bus>(cpu: &Cpu, bus: &mut B) -> (u64, Interrupt) {
-    // The line became active in one of the two cycles that end here, or long ago.
-    let mut active =
-        |ago: u64| cpu.cycles.checked_sub(ago).is_some_and(|cycle| bus.irq_at(cycle) || bus.nmi_at(cycle));
-    let resumed = cpu.cycles
-        + if active(2) {
-            0
-        } else if active(1) {
-            1
-        } else {
-            2
-        };
+/// How a wait ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Waking {
+    /// The cycle at which execution goes on.
+    resumed: u64,
+    /// With what.
+    interrupt: Interrupt,
+}
+
+/// How the wait ends, if a line is active or has been so in one of the two cycles that end here.
+fn waking<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Waking> {
+    if !bus.lines_active(cpu.cycles) {
+        return None;
+    }
+    let active =
+        |bus: &mut B, ago| cpu.cycles.checked_sub(ago).is_some_and(|at| bus.irq_at(at) || bus.nmi_at(at));
+    let ago = [2, 1, 0].into_iter().find(|&ago| active(bus, ago))?;
+    let resumed = cpu.cycles + 2 - ago;
     let interrupt = if bus.nmi_at(resumed - 2) {
         Interrupt::Nmi
     } else if cpu.p & Status::I == 0 {
@@ -152,21 +162,20 @@ fn waking<B: Bus>(cpu: &Cpu, bus: &mut B) -> (u64, Interrupt) {
     } else {
         Interrupt::Wake
     };
-    (resumed, interrupt)
+    Some(Waking { resumed, interrupt })
 }
 
 /// Whether a wait ends here and now with no interrupt sequence, so that the next instruction comes at this very cycle.
 pub(super) fn wakes_here<B: Bus>(cpu: &Cpu, bus: &mut B) -> bool {
     cpu.halt == Halt::Waiting
-        && (bus.irq_held() || bus.nmi_at(cpu.cycles))
-        && waking(cpu, bus) == (cpu.cycles, Interrupt::Wake)
+        && waking(cpu, bus) == Some(Waking { resumed: cpu.cycles, interrupt: Interrupt::Wake })
 }
 
-/// Ends a wait whose line is active, and says with what; `None` when the log that is played does not have it here.
-fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Option<Interrupt> {
-    let (resumed, interrupt) = waking(cpu, bus);
+/// Ends a wait; returns whether the log that is played has that here.
+fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, waking: Waking) -> bool {
+    let Waking { resumed, interrupt } = waking;
     if !bus.accept(interrupt, Position::new(cpu.icount, resumed)) {
-        return None;
+        return false;
     }
     cpu.halt = Halt::Running;
     cpu.cycles = resumed;
@@ -174,7 +183,7 @@ fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Option<Interrup
     if interrupt != Interrupt::Wake {
         sequence::<B, CMOS>(cpu, bus, interrupt);
     }
-    Some(interrupt)
+    true
 }
 
 /// The seven cycles of an IRQ or NMI.
@@ -182,12 +191,11 @@ fn sequence<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, interrupt: Int
     let mut core = Core::<B, CMOS, false>::load(cpu, bus);
     core.idle();
     core.idle();
-    if interrupt == Interrupt::Nmi {
-        core.bus.acknowledge_nmi();
-        core.enter(0, vectors::NMI, false);
-    } else {
-        core.enter(0, vectors::IRQ, true);
-    }
+    let entry = match interrupt {
+        Interrupt::Nmi => Entry { vector: vectors::NMI, may_be_hijacked: false },
+        _ => Entry { vector: vectors::IRQ, may_be_hijacked: true },
+    };
+    core.enter(0, entry);
     core.store(cpu);
 }
 
@@ -203,26 +211,56 @@ pub(super) fn reset<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) {
     }
     core.mask();
     core.pc = core.vector(vectors::RESET);
+    if !CMOS {
+        core.bus.acknowledge_nmi(core.cycles - 4);
+        core.settle_nmi(false);
+    }
     core.mark(LastPoll::Never);
     core.store(cpu);
+}
+
+/// Where a sequence goes.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    /// The address of the vector.
+    pub vector: u16,
+    /// Whether an NMI may take it over.
+    pub may_be_hijacked: bool,
 }
 
 impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
     /// The last five cycles of BRK and of an interrupt: pushes PC and P with the given B bit, then loads the vector.
     #[inline(always)]
-    pub fn enter(&mut self, b: u8, vector: u16, may_be_hijacked: bool) {
+    pub fn enter(&mut self, b: u8, entry: Entry) {
         let fourth_cycle = self.cycles + 1;
         self.push((self.pc >> 8) as u8);
         self.push(self.pc as u8);
         self.push(self.status() | b);
         self.mask();
-        let hijacked =
-            may_be_hijacked && self.bus.nmi_at(fourth_cycle) && self.bus.accept(Interrupt::Nmi, self.at());
-        if hijacked {
-            self.bus.acknowledge_nmi();
+        let hijacked = entry.may_be_hijacked
+            && self.bus.nmi_at(fourth_cycle)
+            && self.bus.accept(Interrupt::Nmi, self.at());
+        let vector = if hijacked { vectors::NMI } else { entry.vector };
+        let is_nmi = vector == vectors::NMI;
+        if CMOS && is_nmi {
+            self.bus.acknowledge_nmi(self.cycles - 1);
         }
-        self.pc = self.vector(if hijacked { vectors::NMI } else { vector });
+        self.pc = self.vector(vector);
+        if !CMOS {
+            self.settle_nmi(is_nmi);
+        }
         self.mark(LastPoll::Never);
+    }
+
+    /// At the end of a sequence of the NMOS chip: what has become of NMI edges in it.
+    #[inline(always)]
+    fn settle_nmi(&mut self, was_nmi: bool) {
+        let sixth_cycle = self.cycles - 2;
+        if was_nmi {
+            self.bus.acknowledge_nmi(sixth_cycle);
+        } else {
+            self.bus.overlook_nmi(sixth_cycle - 1, sixth_cycle);
+        }
     }
 
     /// Sets I; the W65C02S also clears D.

@@ -16,7 +16,7 @@
 //!
 //! A call with `cycles` below the deadline always makes progress, an instruction or an interrupt sequence, unless
 //! [`Bus::accept`] answers `false` or the CPU is halted. Where calls end has no influence on what the guest does: the
-//! chip's own rules (`interrupt.rs`) decide from the cycle at which a line became active.
+//! chip's own rules (`interrupt.rs`) decide from what the lines were in the cycles in which it polls them.
 //!
 //! # Documented choices
 //!
@@ -126,6 +126,8 @@ enum LastPoll {
     Unmasked = 3,
     /// Not at all.
     Never = 4,
+    /// Twice, as a taken branch that crosses a page: at the first poll IRQ was held, and at the second no longer.
+    First = 5,
 }
 
 macro_rules! enum_field {
@@ -148,7 +150,7 @@ macro_rules! enum_field {
     };
 }
 enum_field!(Halt: Running, Waiting, Stopped, Jammed);
-enum_field!(LastPoll: Usual, Branch, Masked, Unmasked, Never);
+enum_field!(LastPoll: Usual, Branch, Masked, Unmasked, Never, First);
 
 /// The state of the CPU between instructions.
 ///

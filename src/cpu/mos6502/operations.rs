@@ -7,6 +7,7 @@ use crate::bus::{Bus, Exception};
 use crate::units::Position;
 
 use super::core::Core;
+use super::interrupt::Entry;
 use super::{LastPoll, Status, decimal, vectors};
 
 /// Loads, logic, arithmetic and comparison.
@@ -326,7 +327,7 @@ impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
     pub fn brk(&mut self) {
         self.bus.exception(Exception::Brk, self.instruction_start());
         self.fetch();
-        self.enter(Status::B, vectors::IRQ, !CMOS);
+        self.enter(Status::B, Entry { vector: vectors::IRQ, may_be_hijacked: !CMOS });
     }
 
     /// The position of the instruction whose opcode has just been fetched.

@@ -1,16 +1,21 @@
 //! The undocumented instructions of the NMOS chip.
 //!
 //! Most follow from the decoder asserting two documented instructions at once and are the same on every chip. The
-//! *unstable* ones depend on the chip, its temperature and the bus; the choice made here is one that test vectors in
-//! wide use share:
+//! *unstable* ones depend on the chip, its temperature and the bus; this is what is made of them here:
 //!
 //! - ANE (XAA): `A = (A | $EE) & X & operand`; LXA: `A = X = (A | $EE) & operand`.
-//! - SHA, SHX, SHY, TAS store their register(s) ANDed with the high byte of the *effective* address plus 1, and the
-//!   address itself is never disturbed.
+//! - SHA, SHX, SHY, TAS store their register(s) ANDed with the high byte of the *operand* (the address before it is indexed)
+//!   plus 1. Where the index carries, that value is the address's high byte as well, for it is on the bus from which the
+//!   carry would be added. So do the 6510 and the 8500 of a C64, and a transistor-level simulation. On a chip that is halted
+//!   in the cycle before, by a video chip, the AND drops out; nothing halts the processor here.
 //! - LAS: `A = X = S = operand & S`.
+//!
+//! Vectors that an emulator has made are no oracle for these: they hold that emulator's choice. The ones in wide use take
+//! the high byte of the *effective* address for the four stores, and never disturb the address.
 
 use crate::bus::Bus;
 
+use super::address::{crossed, uncarried};
 use super::core::Core;
 
 /// The bits of A that ANE and LXA read as 1.
@@ -86,17 +91,21 @@ impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
         self.lax(self.sp, address);
     }
 
-    /// The store of SHA, SHX, SHY and TAS.
+    /// The store of SHA, SHX, SHY and TAS, at `base` and an index.
     #[inline(always)]
-    pub fn store_and_high(&mut self, address: u16, value: u8) {
-        self.write(address, value & ((address >> 8) as u8).wrapping_add(1));
+    pub fn store_and_high(&mut self, base: u16, index: u8, registers: u8) {
+        let address = base.wrapping_add(u16::from(index));
+        self.dummy_read(uncarried(base, address));
+        let value = registers & ((base >> 8) as u8).wrapping_add(1);
+        let high = if crossed(base, address) { value } else { (address >> 8) as u8 };
+        self.write(u16::from_le_bytes([address as u8, high]), value);
     }
 
     #[inline(always)]
     pub fn tas(&mut self) {
-        let address = self.absolute_y_always();
+        let base = self.absolute();
         self.sp = self.a & self.x;
-        self.store_and_high(address, self.sp);
+        self.store_and_high(base, self.y, self.sp);
     }
 
     #[inline(always)]

@@ -16,6 +16,7 @@ mod serial;
 mod sound;
 mod via6522;
 mod via6522_ports;
+mod via6522_silicon;
 
 use super::{Context, CpuRegisters, Device, DirectMemory};
 use crate::bus::{Exception, Interrupt};
@@ -242,7 +243,7 @@ impl Bench {
         let peeked = self.device.peek(register, cycle);
         let quiet = self.device.quiet_read(register, cycle);
         let asked = self.host.asked;
-        let before = (self.saved(), self.device.outputs());
+        let before = (self.saved(), self.device.outputs(cycle));
         let value = self.at(cycle, false, |device, context| device.read(register, context));
         // What nobody knows before the outside is asked, a look that does not ask cannot show.
         if asked == self.host.asked {
@@ -250,7 +251,7 @@ impl Bench {
         }
         if let Some(quiet) = quiet {
             assert_eq!(quiet, value, "quiet read of register {register} at cycle {cycle}");
-            assert!(before == (self.saved(), self.device.outputs()), "a quiet read changes nothing");
+            assert!(before == (self.saved(), self.device.outputs(cycle)), "a quiet read changes nothing");
         }
         value
     }

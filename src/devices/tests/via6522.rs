@@ -181,7 +181,7 @@ fn t2_counts_falling_edges_on_pb6() {
     assert_eq!(counter(&mut bench, 1000, T2C_L), 0xFFFE);
     // Back to counting cycles, from where it stands.
     bench.write(1000, ACR, 0);
-    assert_eq!(counter(&mut bench, 1001, T2C_L), 0xFFFD);
+    assert_eq!(counter(&mut bench, 1002, T2C_L), 0xFFFD);
 }
 
 #[test]
@@ -322,12 +322,12 @@ fn shift_out_under_t2_has_edges_n_plus_two_apart() {
     wires.write(1, IER, 0x80 | flag::SR);
     wires.write(65, SR, 0xC5);
     let (edges, byte) = wires.watch(65..400);
-    // T2's low byte reads FF in cycle 60 + 8 + 2 and every ten cycles.
-    assert_eq!(edges, (7..23).map(|edge| edge * 10).collect::<Vec<_>>());
+    // T2's low byte reads FF in cycle 60 + 8 + 2 and every ten cycles, and the edge comes two cycles later.
+    assert_eq!(edges, (7..23).map(|edge| edge * 10 + 2).collect::<Vec<_>>());
     assert_eq!(byte, 0xC5);
-    assert_eq!(wires.via.next_timer(), Some(220));
-    assert_eq!(wires.read(220, IFR), 0x80 | flag::SR | flag::T2);
-    assert_eq!(wires.via.irq(), Some(220));
+    assert_eq!(wires.via.next_timer(), Some(222));
+    assert_eq!(wires.read(222, IFR), 0x80 | flag::SR | flag::T2);
+    assert_eq!(wires.via.irq(), Some(222));
 }
 
 #[test]
@@ -347,8 +347,8 @@ fn free_running_shift_goes_round_without_a_flag() {
     wires.write(50, T2C_L, 0);
     wires.write(60, T2C_H, 0);
     wires.write(61, SR, 0x71);
-    // A read of SR in this mode shows how far it has turned: an edge every second cycle from 62.
-    let turned = |wires: &mut Wires, edges: u64| wires.read(62 + 2 * (edges - 1), SR);
+    // A read of SR in this mode shows how far it has turned: an edge every second cycle from 64.
+    let turned = |wires: &mut Wires, edges: u64| wires.read(64 + 2 * (edges - 1), SR);
     assert_eq!(turned(&mut wires, 1), 0xE2);
     assert_eq!(turned(&mut wires, 2), 0xE2);
     assert_eq!(turned(&mut wires, 3), 0xC5);
@@ -359,9 +359,9 @@ fn free_running_shift_goes_round_without_a_flag() {
     jump.write(1, T2C_L, 0);
     jump.write(2, T2C_H, 0);
     jump.write(3, SR, 0x0E);
-    // Edges at 4, 6, ..: sixteen by 34, the last bit out is bit 0.
-    assert_eq!([33, 35].map(|cycle| jump.via.pins(cycle).cb2), [false, false]);
-    assert!(!jump.via.pins(2 + 2 * 160).cb2, "after ten whole turns in one stride too");
+    // Edges at 6, 8, ..: sixteen by 36, the last bit out is bit 0.
+    assert_eq!([35, 37].map(|cycle| jump.via.pins(cycle).cb2), [false, false]);
+    assert!(!jump.via.pins(4 + 2 * 160).cb2, "after ten whole turns in one stride too");
     assert_eq!(wires.read(40_000_000_000, IFR) & flag::SR, 0);
 }
 

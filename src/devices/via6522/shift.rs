@@ -8,6 +8,9 @@ use super::{State, flag};
 /// CB1 edges in a byte.
 pub(super) const EDGES: u8 = 16;
 
+/// Cycles from the one in which T2's low byte reads FF to the edge that it makes.
+pub(super) const T2_TO_EDGE: u64 = 2;
+
 /// ACR bits 4-2.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mode(u8);
@@ -52,10 +55,11 @@ impl State {
         Mode(self.acr >> 2 & 7)
     }
 
-    /// A read or write of SR: counts the next byte.
+    /// A read or write of SR: counts the next byte. A byte that is on its way goes on; where CB1 is an input, the counter only
+    /// counts, and begins anew.
     pub(super) fn start_shifting(&mut self, now: u64) {
         let mode = self.shift_mode();
-        if mode.disabled() || mode.free_running() {
+        if mode.disabled() || mode.free_running() || (self.sr_edges != 0 && !mode.external()) {
             return;
         }
         self.sr_edges = EDGES;
@@ -71,18 +75,30 @@ impl State {
     pub(super) fn stop_shifting(&mut self) {
         self.sr_edges = 0;
         self.sr_edge_at = 0;
+        self.pending.shift_edges = 0;
         self.sr_cb1 = true;
         self.sr_cb2 = true;
     }
 
     /// The next cycle in which the shift register sets its flag without anything from outside.
     pub(super) fn next_shift_flag(&self) -> Option<u64> {
-        let more = u64::from(self.sr_edges.checked_sub(1)?);
+        let last = self.sr_edges.checked_sub(1)?;
         if self.sr_edge_at != 0 {
-            return Some(self.sr_edge_at.saturating_add(more));
+            return Some(self.sr_edge_at.saturating_add(u64::from(last)));
         }
+        let on_their_way = self.edges_on_their_way();
+        if let Some(at) = on_their_way.clone().nth(last.into()) {
+            return Some(at);
+        }
+        let more = u64::from(last) - on_their_way.count() as u64;
         let first = self.next_t2_low_underflow()?;
-        Some(first.saturating_add(more * (u64::from(self.t2_latch_low) + 2)))
+        Some(first.saturating_add(more * self.t2_shift_period() + T2_TO_EDGE))
+    }
+
+    /// The cycles of the edges that T2 has asked for.
+    pub(super) fn edges_on_their_way(&self) -> impl Iterator<Item = u64> + Clone + use<> {
+        let (time, edges) = (self.time, self.pending.shift_edges);
+        (0..2).filter(move |bit| edges >> bit & 1 != 0).map(move |bit| time + 1 + bit)
     }
 
     /// Edges under φ2, one a cycle, up to `now`. Gives the cycle in which the counter is through.

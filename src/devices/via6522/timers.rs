@@ -2,8 +2,9 @@
 //!
 //! The state holds the counters at cycle `time`. T1 counts N, N-1, ..., 0, FFFF, N, ...: it takes its latch in the
 //! cycle after FFFF in both modes, so its period is N + 2. T2 goes on below FFFF; only its low byte takes its latch
-//! again, and only while it clocks the shift register.
+//! again, and only while it clocks the shift register, whose edges come two cycles after the low byte has read FF.
 
+use super::shift::T2_TO_EDGE;
 use super::{State, Via6522, acr, flag};
 
 impl Via6522 {
@@ -72,7 +73,7 @@ impl State {
     }
 
     fn next_t1_flag(&self) -> Option<u64> {
-        (self.t1_free_run() || self.t1_armed).then(|| self.next_t1_underflow())
+        self.t1_armed.then(|| self.next_t1_underflow())
     }
 
     /// The first cycle up to `now` in which T1 sets its flag.
@@ -92,12 +93,10 @@ impl State {
         let (more, since) = ((now - first) / period, (now - first) % period);
         self.t1_reload = since == 0;
         self.t1_counter = if since == 0 { 0xFFFF } else { self.t1_latch.wrapping_sub((since - 1) as u16) };
-        let fires = self.t1_free_run() || self.t1_armed;
+        let fires = self.t1_armed;
+        self.t1_armed &= self.t1_free_run();
         if self.acr & acr::T1_PB7 != 0 && fires {
-            self.t1_pb7 = if self.t1_free_run() { self.t1_pb7 ^ (more % 2 == 0) } else { true };
-        }
-        if !self.t1_free_run() {
-            self.t1_armed = false;
+            self.t1_pb7 ^= !self.t1_armed || more % 2 == 0;
         }
         fires.then_some(first)
     }
@@ -126,19 +125,10 @@ impl State {
         self.acr & acr::T2_PULSES != 0
     }
 
-    /// A write of T2C-H. A pulse counter has no cycle to wait for.
+    /// A write of T2C-H.
     pub(super) fn start_t2(&mut self, value: u8) {
         self.t2_load = Some(u16::from(value) << 8 | u16::from(self.t2_latch_low));
         self.t2_armed = true;
-        if self.t2_counts_pulses() {
-            self.finish_t2_load();
-        }
-    }
-
-    pub(super) fn finish_t2_load(&mut self) {
-        if let Some(value) = self.t2_load.take() {
-            self.t2_counter = value;
-        }
     }
 
     /// A falling edge on PB6. True when the flag is to be set.
@@ -155,16 +145,16 @@ impl State {
         self.shift_mode().under_t2() && !self.t2_counts_pulses()
     }
 
-    /// `(cycles until it reads its last value before FFFF or FF, that is 0, plus one; value before)` are all that both
-    /// kinds of underflow need: the counter as it stands, or as it will be loaded in the next cycle.
+    /// `(cycles until T2 counts φ2, value before)` are all that both kinds of underflow need: the counter as it stands, or as it
+    /// will be loaded in the next cycle; where it has just begun to count φ2, it stands still in that cycle.
     fn t2_counts(&self) -> (u64, u16) {
         match self.t2_load {
             Some(value) => (1, value),
-            None => (0, self.t2_counter),
+            None => (self.pending.t2_change.into(), self.t2_counter),
         }
     }
 
-    fn t2_shift_period(&self) -> u64 {
+    pub(super) fn t2_shift_period(&self) -> u64 {
         u64::from(self.t2_latch_low) + 2
     }
 
@@ -174,9 +164,17 @@ impl State {
         self.t2_clocks_shifter().then(|| self.time.saturating_add(wait + u64::from(value & 0xFF) + 1))
     }
 
+    /// Whether T2 counts φ2 in the next cycle although it counts pulses now.
+    fn t2_counts_once_more(&self) -> bool {
+        self.t2_counts_pulses() && self.pending.t2_change && self.t2_load.is_none()
+    }
+
     fn next_t2_flag(&self) -> Option<u64> {
-        if !self.t2_armed || self.t2_counts_pulses() {
+        if !self.t2_armed {
             return None;
+        }
+        if self.t2_counts_pulses() {
+            return (self.t2_counts_once_more() && self.t2_counter == 0).then_some(self.time + 1);
         }
         let (wait, value) = self.t2_counts();
         Some(match self.next_t2_low_underflow() {
@@ -187,31 +185,33 @@ impl State {
 
     /// The first cycles up to `now` in which T2 sets its flag, and in which the shift register that it clocks does.
     fn advance_t2(&mut self, now: u64) -> (Option<u64>, Option<u64>) {
-        if self.t2_counts_pulses() {
-            return (None, None);
-        }
         let flag = self.next_t2_flag().filter(|&at| at <= now);
         if flag.is_some() {
             self.t2_armed = false;
         }
-        let shifted = match self.next_t2_low_underflow() {
-            Some(first) if first <= now => Some(self.advance_t2_low(first, now)),
-            _ => None,
-        };
-        if shifted.is_none() {
+        let underflow = self.next_t2_low_underflow().filter(|&first| first <= now);
+        let shifted = self.make_edges(underflow, now);
+        if let Some(first) = underflow {
+            self.advance_t2_low(first, now);
+        } else if self.t2_counts_pulses() {
+            self.t2_counter = match self.t2_load {
+                Some(value) => value,
+                None => self.t2_counter.wrapping_sub(self.t2_counts_once_more().into()),
+            };
+            self.t2_load = None;
+        } else {
             let (wait, value) = self.t2_counts();
             self.t2_counter = value.wrapping_sub((now - self.time - wait) as u16);
             self.t2_load = None;
         }
-        (flag, shifted.flatten())
+        self.pending.t2_change = false;
+        (flag, shifted)
     }
 
-    /// Low-byte underflows from `first` to `now`: each takes one from the high byte and is a CB1 edge. Gives the cycle
-    /// in which the shift counter is through.
-    fn advance_t2_low(&mut self, first: u64, now: u64) -> Option<u64> {
+    /// Low-byte underflows from `first` to `now`: each takes one from the high byte.
+    fn advance_t2_low(&mut self, first: u64, now: u64) {
         let period = self.t2_shift_period();
         let (count, since) = ((now - first) / period + 1, (now - first) % period);
-        let shifted = self.clock_shifter(count).map(|edge| first + (edge - 1) * period);
         let (_, value) = self.t2_counts();
         let high = (value >> 8).wrapping_sub(count as u16) << 8;
         self.t2_load = None;
@@ -221,7 +221,26 @@ impl State {
         } else {
             self.t2_counter = high | u16::from(self.t2_latch_low).wrapping_sub((since - 1) as u16) & 0xFF;
         }
-        shifted
+    }
+
+    /// The CB1 edges up to `now`: those on their way, and those of the low-byte underflows from `first` on. Gives the cycle in
+    /// which the shift counter is through.
+    fn make_edges(&mut self, first: Option<u64>, now: u64) -> Option<u64> {
+        let period = self.t2_shift_period();
+        let on_their_way = self.edges_on_their_way();
+        let old = on_their_way.clone().filter(|&at| at <= now).count() as u64;
+        let new_edge = |number: u64| first.map(|first| first + number * period + T2_TO_EDGE);
+        let new = match new_edge(0) {
+            Some(edge) if edge <= now => (now - edge) / period + 1,
+            _ => 0,
+        };
+        let through = self.clock_shifter(old + new).and_then(|number| {
+            on_their_way.clone().nth(number as usize - 1).or_else(|| new_edge(number - 1 - old))
+        });
+        let later = on_their_way.filter(|&at| at > now);
+        let asked_for = (new..).map_while(new_edge).take_while(|&at| at <= now + T2_TO_EDGE);
+        self.pending.shift_edges = later.chain(asked_for).fold(0, |bits, at| bits | 1 << (at - now - 1));
+        through
     }
 
     // -- pulses on CA2 and CB2

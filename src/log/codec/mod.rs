@@ -59,7 +59,11 @@ impl Reference {
     }
 
     fn learn(&mut self, instructions: u64, cycles: u64) {
-        let seen = (u128::from(cycles) << 8) / u128::from(instructions);
+        // A division of 128 bits takes longer than all the rest of an event.
+        let seen = match cycles.checked_mul(256) {
+            Some(cycles) => u128::from(cycles / instructions),
+            None => (u128::from(cycles) << 8) / u128::from(instructions),
+        };
         if seen <= u128::from(RATE_MAX) {
             self.rate = (self.rate + seen as u64) / 2;
         }

@@ -142,7 +142,12 @@ impl Board {
         let placement = match format {
             Format::Bin => Placement::EndingAt(region.end),
             Format::O65 => Placement::At(region.start),
-            Format::IntelHex | Format::SRecord | Format::Prg | Format::Sim65 => Placement::Stored,
+            Format::IntelHex
+            | Format::SRecord
+            | Format::PaperTape
+            | Format::Prg
+            | Format::Sim65
+            | Format::Text => Placement::Stored,
         };
         let image = rom::load(name, bytes, *format, placement)?;
         let asked_for = |segment: &&Segment| match format {

@@ -44,6 +44,19 @@ pub enum RomError {
         "{name}, {spot}: the checksum is ${found:02X} and should be ${expected:02X}: the file is damaged, make it anew"
     )]
     Checksum { name: String, spot: Spot, found: u8, expected: u8 },
+    /// A record whose bytes do not add up, where the sum has 16 bits.
+    #[error(
+        "{name}, {spot}: the checksum is ${found:04X} and should be ${expected:04X}: the file is damaged, make it anew"
+    )]
+    Sum { name: String, spot: Spot, found: u16, expected: u16 },
+    /// Text that is no image.
+    #[error(
+        "{name} is text and no image in a format that is known (Intel HEX, S-records, MOS paper tape): is it the right file? To load its bytes as they are, say where, as in rom={{0x0200: ...}}, or name it .bin"
+    )]
+    Text { name: String },
+    /// What is no image yet.
+    #[error("{name} is {kind}")]
+    Unlinked { name: String, kind: &'static str },
     /// A text format without its last record.
     #[error("{name} has no end record ({expected}): it seems to be cut off, make it anew")]
     Unfinished { name: String, expected: &'static str },

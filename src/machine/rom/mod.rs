@@ -1,4 +1,4 @@
-//! ROM and program images: raw bytes, Intel HEX, S-records, `.prg`, o65, sim65.
+//! ROM and program images: raw bytes, Intel HEX, S-records, MOS paper tape, `.prg`, o65, sim65.
 //!
 //! Everything here is pure: bytes in, [`RomImage`] or a [`RomError`] out. Reading files is the caller's. No length,
 //! count or address in a file is believed before it is checked, and an image never reaches beyond $FFFF.
@@ -6,7 +6,9 @@
 mod collect;
 mod error;
 mod intel_hex;
+mod look;
 mod o65;
+mod paper_tape;
 mod sim65;
 mod srecord;
 
@@ -59,12 +61,16 @@ pub enum Format {
     IntelHex,
     /// Motorola S-records: S19, S28, S37.
     SRecord,
+    /// MOS Technology's paper tape, as a KIM-1 punches it.
+    PaperTape,
     /// A little-endian load address, then bytes.
     Prg,
     /// Relocatable 6502 object or executable of André Fachat's format, version 1.3.
     O65,
     /// Program of cc65's simulator target.
     Sim65,
+    /// Text that is in none of these formats. Nobody means it as an image: [`load`] refuses it.
+    Text,
 }
 
 /// Where an image goes.
@@ -87,32 +93,40 @@ impl Format {
             "bin" | "rom" | "raw" => Self::Bin,
             "hex" | "ihx" | "ihex" => Self::IntelHex,
             "s19" | "s28" | "s37" | "srec" | "srecord" | "mot" => Self::SRecord,
+            "ptp" | "pap" => Self::PaperTape,
             "prg" => Self::Prg,
             "o65" => Self::O65,
             _ => return None,
         })
     }
 
-    /// The format that the first bytes look like; raw bytes when they look like none.
+    /// The format that the first bytes look like; when they look like none, text or raw bytes.
     pub fn sniff(bytes: &[u8]) -> Self {
-        let first_line = bytes.split(|&byte| byte == b'\n' || byte == b'\r').next().unwrap_or_default();
-        let is_hex = |text: &[u8]| text.len() >= 8 && text.iter().all(u8::is_ascii_hexdigit);
-        match first_line.trim_ascii_end() {
+        match look::record_format(bytes) {
             _ if bytes.starts_with(&o65::MAGIC) => Self::O65,
             _ if bytes.starts_with(&sim65::MAGIC) => Self::Sim65,
-            [b':', digits @ ..] if is_hex(digits) => Self::IntelHex,
-            [b'S' | b's', b'0'..=b'9', digits @ ..] if is_hex(digits) => Self::SRecord,
-            _ => Self::Bin,
+            Some(format) => format,
+            None if look::is_text(bytes) => Self::Text,
+            None => Self::Bin,
         }
     }
 
     /// The format by the name's extension or, when that says nothing, by the bytes. Programs for sim65 have no extension of
-    /// their own and are known by their header, whatever they are called.
+    /// their own and are known by their header, whatever they are called; and of the formats made of records, whose names are
+    /// used for each other, the bytes say which it is.
     pub fn detect(name: Option<&str>, bytes: &[u8]) -> Self {
         if bytes.starts_with(&sim65::MAGIC) {
             return Self::Sim65;
         }
-        name.and_then(Self::from_name).unwrap_or_else(|| Self::sniff(bytes))
+        match name.and_then(Self::from_name) {
+            Some(named) if named.is_of_records() => look::record_format(bytes).unwrap_or(named),
+            Some(named) => named,
+            None => Self::sniff(bytes),
+        }
+    }
+
+    fn is_of_records(self) -> bool {
+        matches!(self, Self::IntelHex | Self::SRecord | Self::PaperTape)
     }
 }
 
@@ -125,11 +139,16 @@ pub fn load(name: &str, bytes: &[u8], format: Format, placement: Placement) -> R
     if bytes.len() > limit {
         return Err(RomError::TooLarge { name: name.into(), size: bytes.len(), limit });
     }
+    if let Some(kind) = look::unlinked(bytes) {
+        return Err(RomError::Unlinked { name: name.into(), kind });
+    }
     let mut image = match format {
+        Format::Text => return Err(RomError::Text { name: name.into() }),
         Format::Bin => return place_raw(name, bytes, placement),
         Format::O65 => return o65::load(name, bytes, placement),
         Format::IntelHex => intel_hex::parse(name, bytes)?,
         Format::SRecord => srecord::parse(name, bytes)?,
+        Format::PaperTape => paper_tape::parse(name, bytes)?,
         Format::Prg => parse_prg(name, bytes)?,
         Format::Sim65 => sim65::parse(name, bytes)?,
     };
@@ -197,14 +216,22 @@ impl RomImage {
     }
 }
 
+/// What a line may be wrapped in: white space, and what readers of paper tape skip (blank tape, the codes that start and stop
+/// them, rub-outs). Control-Z ends text files that come from CP/M and DOS.
+fn trim(line: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0 | 0x11 | 0x13 | 0x1A | 0x7F);
+    let first = line.iter().position(|byte| !is_blank(byte)).unwrap_or(line.len());
+    let end = line.iter().rposition(|byte| !is_blank(byte)).map_or(first, |last| last + 1);
+    &line[first..end]
+}
+
 /// The lines of a text format with their numbers from 1; a line that is not ASCII is an error.
 fn lines<'a>(name: &'a str, bytes: &'a [u8]) -> impl Iterator<Item = Result<(usize, &'a str), RomError>> {
+    let bytes = look::without_mark(bytes);
     // Old tools end lines with a lone carriage return.
     let newline = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
     bytes.split(move |&byte| byte == newline).enumerate().filter_map(move |(index, line)| {
-        // Control-Z ends text files that come from CP/M and DOS.
-        let line = line.trim_ascii().strip_suffix(b"\x1A").unwrap_or(line.trim_ascii()).trim_ascii();
-        match std::str::from_utf8(line) {
+        match std::str::from_utf8(trim(line)) {
             Ok("") => None,
             Ok(line) if line.is_ascii() => Some(Ok((index + 1, line))),
             _ => Some(Err(RomError::Syntax {
@@ -214,6 +241,17 @@ fn lines<'a>(name: &'a str, bytes: &'a [u8]) -> impl Iterator<Item = Result<(usi
             })),
         }
     })
+}
+
+/// The bytes that an even number of hexadecimal digits stand for.
+fn digits(text: &[u8]) -> Result<Vec<u8>, &'static str> {
+    if !text.len().is_multiple_of(2) {
+        return Err("the record ends inside a byte: the line seems to be cut off");
+    }
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let byte = |pair: &[u8]| Some((value(pair[0])? << 4 | value(pair[1])?) as u8);
+    let bytes: Option<Vec<u8>> = text.chunks_exact(2).map(byte).collect();
+    bytes.ok_or("the record has characters that are no hexadecimal digits")
 }
 
 #[cfg(test)]

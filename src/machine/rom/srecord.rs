@@ -4,7 +4,7 @@
 //! it, whatever its header text or length.
 
 use super::collect::Collector;
-use super::{RomError, RomImage, Spot, lines};
+use super::{RomError, RomImage, Spot, digits, lines};
 
 /// One record whose count and checksum hold.
 struct Record {
@@ -16,6 +16,7 @@ struct Record {
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<RomImage, RomError> {
     let mut collector = Collector::new(name);
     let mut data_records = 0u32;
+    let mut counted = None;
     let mut end = None;
     for line in lines(name, bytes) {
         let (number, line) = line?;
@@ -51,28 +52,29 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<RomImage, RomError> {
                 );
                 return Err(syntax(reason));
             }
+            5 | 6 => counted = Some(data_records),
             7..=9 => end = Some(address),
-            _ => {} // S0 is a comment, a count that is right says nothing new
+            _ => {} // S0 is a comment
         }
     }
-    let end = end.ok_or(RomError::Unfinished { name: name.into(), expected: "S9, S8 or S7" })?;
+    // A count that is right says as well as an end record that nothing is missing; some tools write only that.
+    if end.is_none() && counted != Some(data_records) {
+        return Err(RomError::Unfinished {
+            name: name.into(),
+            expected: "S9, S8 or S7, or a count S5 or S6",
+        });
+    }
     // Linkers that know no start address write 0: then there is none.
-    let start = u16::try_from(end).ok().filter(|&address| address != 0);
+    let start = end.and_then(|address| u16::try_from(address).ok()).filter(|&address| address != 0);
     Ok(RomImage { name: name.into(), segments: collector.finish(), start })
 }
 
 fn record(name: &str, spot: Spot, line: &str) -> Result<Record, RomError> {
     let syntax = |reason: &str| RomError::Syntax { name: name.into(), spot, reason: reason.into() };
-    let [b'S' | b's', kind @ b'0'..=b'9', digits @ ..] = line.as_bytes() else {
+    let [b'S' | b's', kind @ b'0'..=b'9', text @ ..] = line.as_bytes() else {
         return Err(syntax("an S-record begins with 'S' and a digit; is this another format?"));
     };
-    if !digits.len().is_multiple_of(2) {
-        return Err(syntax("the record ends inside a byte: the line seems to be cut off"));
-    }
-    let value = |digit: u8| char::from(digit).to_digit(16);
-    let bytes: Option<Vec<u8>> =
-        digits.chunks_exact(2).map(|pair| Some((value(pair[0])? << 4 | value(pair[1])?) as u8)).collect();
-    let bytes = bytes.ok_or_else(|| syntax("the record has characters that are no hexadecimal digits"))?;
+    let bytes = digits(text).map_err(syntax)?;
     let [count, body @ .., found] = &bytes[..] else {
         return Err(syntax("the record is shorter than its fixed fields: the line seems to be cut off"));
     };

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod records;
+
 // -- Writers ----------------------------------------------------------------------------------------------------
 
 fn hex_record(kind: u8, address: u16, data: &[u8]) -> String {
@@ -48,6 +50,26 @@ fn write_s_records(segments: &[Segment], kind: u8, chunk: usize) -> String {
     lines.push(s_record(if count > 0xFFFF { 6 } else { 5 }, count, &[]));
     lines.push(s_record(10 - kind, 0x1234, &[]));
     lines.join("\n") + "\n"
+}
+
+fn tape_record(address: u16, data: &[u8]) -> String {
+    let [high, low] = address.to_be_bytes();
+    let mut bytes = [&[data.len() as u8, high, low], data].concat();
+    let sum = bytes.iter().fold(0u16, |sum, byte| sum + u16::from(*byte));
+    bytes.extend(sum.to_be_bytes());
+    bytes.iter().fold(";".into(), |line, byte| line + &format!("{byte:02X}"))
+}
+
+fn write_paper_tape(segments: &[Segment], chunk: usize) -> String {
+    let mut lines = Vec::new();
+    for segment in segments {
+        for (index, data) in segment.bytes.chunks(chunk).enumerate() {
+            lines.push(tape_record(segment.address + (index * chunk) as u16, data));
+        }
+    }
+    lines.push(tape_record(lines.len() as u16, &[]));
+    // As a KIM-1 punches it: blank tape behind each line, and XOFF at the end.
+    lines.join("\r\n\0\0\0\0\0\0") + "\r\n\x13"
 }
 
 /// An o65 file: header fields, then text, data, one relocation table each, `undefined` names.
@@ -135,7 +157,8 @@ fn formats_are_known_by_name_or_by_content() {
     assert_eq!(Format::detect(Some("rom.txt"), b":00000001FF\r\n"), Format::IntelHex);
     assert_eq!(Format::detect(None, b"S1137AF00A0A0D0000000000000000000000000061\n"), Format::SRecord);
     assert_eq!(Format::detect(None, &O65::default().write()), Format::O65);
-    assert_eq!(Format::detect(None, b":-) hello"), Format::Bin);
+    assert_eq!(Format::detect(None, b":-) hello"), Format::Text);
+    assert_eq!(Format::detect(None, b":-)\0 hello"), Format::Bin);
     assert_eq!(Format::detect(None, b""), Format::Bin);
 }
 
@@ -248,54 +271,6 @@ fn moving_an_image_keeps_its_gaps() {
 }
 
 // -- S-records ----------------------------------------------------------------------------------------------------
-
-#[test]
-fn s_record_errors_name_the_line() {
-    let parse = |lines: &[String]| stored(lines.join("\r\n").as_bytes(), Format::SRecord).unwrap_err();
-    let (good, end) = (s_record(1, 0x10, &[1, 2]), s_record(9, 0, &[]));
-    let mut bad = good.clone();
-    bad.replace_range(8..10, "77");
-    let checksum = parse(&[good.clone(), bad, end.clone()]);
-    assert!(matches!(checksum, RomError::Checksum { spot: Spot::Line(2), found: 0xE7, .. }), "{checksum:?}");
-    assert!(matches!(parse(std::slice::from_ref(&good)), RomError::Unfinished { .. }));
-    let overlap = parse(&[good.clone(), good.clone(), end.clone()]);
-    assert!(matches!(overlap, RomError::Overlap { spot: Spot::Line(2), address: 0x10, .. }), "{overlap:?}");
-    let high = parse(&[good.clone(), s_record(2, 0x01_0000, &[1]), end.clone()]);
-    assert!(matches!(high, RomError::PastEnd { address: 0x1_0000, .. }), "{high:?}");
-    let wrap = parse(&[s_record(3, 0xFFFF_FFFF, &[1, 2]), end.clone()]);
-    assert!(matches!(wrap, RomError::PastEnd { address: 0xFFFF_FFFF, .. }), "{wrap:?}");
-    let count = parse(&[good.clone(), s_record(5, 2, &[]), end.clone()]);
-    assert!(count.to_string().contains("2 data records"), "{count}");
-    for line in [
-        "x",
-        "S",
-        "S1",
-        "S10",
-        "S100",
-        "S1001",
-        "SZ",
-        "S4030000FC",
-        "S9040000FFFC",
-        "S1ZZ",
-        "S10200FD",
-        "S1é",
-    ] {
-        let error = parse(&[good.clone(), line.to_string(), end.clone()]);
-        assert!(matches!(&error, RomError::Syntax { spot: Spot::Line(2), .. }), "{line}: {error}");
-    }
-    assert!(matches!(parse(&[end, good]), RomError::Syntax { spot: Spot::Line(2), .. }));
-}
-
-#[test]
-fn s_record_start_addresses() {
-    let with_end = |end: String| {
-        stored(format!("{}\n{end}", s_record(1, 0x10, &[1])).as_bytes(), Format::SRecord).unwrap().start
-    };
-    assert_eq!(with_end(s_record(9, 0x0400, &[])), Some(0x0400));
-    assert_eq!(with_end(s_record(7, 0xFFFF, &[])), Some(0xFFFF));
-    assert_eq!(with_end(s_record(9, 0, &[])), None, "0 is what linkers write that know none");
-    assert_eq!(with_end(s_record(8, 0x1_0000, &[])), None);
-}
 
 // -- o65 ----------------------------------------------------------------------------------------------------------
 
@@ -429,6 +404,7 @@ fn any_format() -> impl Strategy<Value = Format> {
         Format::Bin,
         Format::IntelHex,
         Format::SRecord,
+        Format::PaperTape,
         Format::Prg,
         Format::O65,
         Format::Sim65,
@@ -451,6 +427,8 @@ fn some_file() -> impl Strategy<Value = (Format, Vec<u8>)> {
             Format::Sim65 => [b"sim65\x02\x00\x00\x00\x02\x00\x02", &segments[0].bytes[..]].concat(),
             Format::IntelHex => write_hex(&segments, 16).into_bytes(),
             Format::SRecord => write_s_records(&segments, 1, 16).into_bytes(),
+            Format::PaperTape => write_paper_tape(&segments, 24).into_bytes(),
+            Format::Text => b"no image but a letter".to_vec(),
             Format::O65 => O65 {
                 text: (0x1000, segments[0].bytes.clone()),
                 text_relocations: vec![(0, 0x22, None)],
@@ -477,6 +455,9 @@ proptest! {
             prop_assert_eq!(&image.segments, &segments);
             prop_assert_eq!(image.start, Some(0x1234));
         }
+        let tape = write_paper_tape(&segments, chunk);
+        prop_assert_eq!(Format::sniff(tape.as_bytes()), Format::PaperTape);
+        prop_assert_eq!(&stored(tape.as_bytes(), Format::PaperTape).unwrap().segments, &segments);
     }
 
     #[test]
@@ -498,6 +479,7 @@ proptest! {
         for (format, mut bytes) in [
             (Format::IntelHex, write_hex(&segments, 32).into_bytes()),
             (Format::SRecord, write_s_records(&segments, 1, 32).into_bytes()),
+            (Format::PaperTape, write_paper_tape(&segments, 32).into_bytes()),
         ] {
             let at = which.index(bytes.len());
             let old = bytes[at];

@@ -82,3 +82,13 @@ pub fn input(py: Python<'_>, kind: &str, first: u16, second: i32) -> PyResult<In
         }
     })
 }
+
+/// The next event of a recording (in words, icount, cycles, ordinal) and its last icount.
+pub type StillToCome = (String, u64, u64, u64, u64);
+
+/// A machine's state, by subsystem, on its way to Python.
+pub type Loaded<'py> = Vec<(String, Bound<'py, PyBytes>)>;
+
+pub fn loaded(py: Python<'_>, state: Vec<(String, Vec<u8>)>) -> Loaded<'_> {
+    state.into_iter().map(|(name, bytes)| (name, PyBytes::new(py, &bytes))).collect()
+}

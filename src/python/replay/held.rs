@@ -137,7 +137,7 @@ impl Holding {
             (Caller::Machine | Caller::Host, _) if value.is_finished() => Err(Error::State(
                 "the replay is finished: make another with rreplay.Replay.record, play or none".into(),
             )),
-            _ => work(&mut value),
+            _ => work(&mut value).map_err(|error| value.explained(error)),
         };
         lock(&self.held).value = Some(value);
         result.or_raise(py)

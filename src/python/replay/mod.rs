@@ -7,17 +7,20 @@
 //! Every method takes the replay lock, unless the calling thread holds it already.
 
 mod convert;
+mod facts;
 mod held;
 
 use super::errors::{OrRaise, named};
 use crate::bus::{Exception, Interrupt};
 use crate::error::Error;
 use crate::events::{Checkpoint, Delivery};
-use crate::foreign::{Foreign, ForeignConfig};
+use crate::foreign::{Foreign, ForeignConfig, Missing};
+use crate::log::StampedEvent;
 use crate::nondet::{AudioRead, BlockResult, CharWritten, ClockKind, Owner, ShutdownCause};
 use crate::replay::{Action, Function};
 use crate::units::Position;
-use convert::{GivenPart, PyDelivery, delivery, input, member, parts};
+use convert::{GivenPart, Loaded, PyDelivery, StillToCome, delivery, input, loaded, member, parts};
+use facts::Facts;
 use held::{Caller, Holding};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -27,13 +30,6 @@ use std::path::PathBuf;
 #[pyclass(frozen, module = "rreplay._core", name = "ReplayCore")]
 pub struct PyReplayCore {
     holding: Holding,
-}
-
-/// A machine's state, by subsystem, on its way to Python.
-type Loaded<'py> = Vec<(String, Bound<'py, PyBytes>)>;
-
-fn loaded(py: Python<'_>, state: Vec<(String, Vec<u8>)>) -> Loaded<'_> {
-    state.into_iter().map(|(name, bytes)| (name, PyBytes::new(py, &bytes))).collect()
 }
 
 impl PyReplayCore {
@@ -155,6 +151,15 @@ impl PyReplayCore {
         let state = state.map(|state| parts(py, state)).transpose()?;
         let queued = self.holding.with(py, Caller::Anybody, |own| own.finish(state.as_deref()))?;
         queued.into_iter().map(|queued| delivery(py, queued)).collect()
+    }
+
+    /// Player: what the recording has still to come, if anything.
+    fn missing(&self, py: Python<'_>) -> PyResult<Option<StillToCome>> {
+        let missing = self.holding.with(py, Caller::Anybody, Foreign::missing)?;
+        Ok(missing.map(|Missing { next, end_icount }| {
+            let StampedEvent { position, ordinal, event } = next;
+            (event.to_string(), position.icount, position.cycles, ordinal.0, end_icount)
+        }))
     }
 
     fn finish_torn(&self, py: Python<'_>) -> PyResult<()> {
@@ -340,10 +345,10 @@ impl PyReplayCore {
         Ok((result, PyBytes::new(py, &bytes)))
     }
 
-    fn audio_out(&self, py: Python<'_>, host: Option<u32>) -> PyResult<u32> {
+    fn audio_out(&self, py: Python<'_>, offered: u32, host: Option<u32>) -> PyResult<u32> {
         self.holding.with(py, Caller::Machine, |own| {
             let here = own.position();
-            Ok(own.replay()?.audio_out(here, || host.unwrap_or_default())?)
+            Ok(own.replay()?.audio_out(here, offered, || host.unwrap_or_default())?)
         })
     }
 
@@ -443,10 +448,7 @@ impl PyReplayCore {
     }
 
     fn enable_events(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Machine, |own| {
-            own.replay()?.enable_events();
-            Ok(())
-        })
+        self.holding.with(py, Caller::Machine, Foreign::enable_events)
     }
 
     /// What is still queued comes back to be delivered.
@@ -481,11 +483,17 @@ impl PyReplayCore {
         second: i32,
     ) -> PyResult<Option<PyDelivery<'py>>> {
         let event = input(py, kind, first, second)?;
-        self.arrives(py, Caller::Host, |own| Ok(own.replay()?.input(event)))
+        self.arrives(py, Caller::Host, |own| {
+            own.require_started("an input event")?;
+            Ok(own.replay()?.input(event))
+        })
     }
 
     fn input_sync<'py>(&self, py: Python<'py>) -> PyResult<Option<PyDelivery<'py>>> {
-        self.arrives(py, Caller::Host, |own| Ok(own.replay()?.input_sync()))
+        self.arrives(py, Caller::Host, |own| {
+            own.require_started("the end of a packet of input")?;
+            Ok(own.replay()?.input_sync())
+        })
     }
 
     fn char_read<'py>(
@@ -496,6 +504,7 @@ impl PyReplayCore {
     ) -> PyResult<Option<PyDelivery<'py>>> {
         self.arrives(py, Caller::Host, |own| {
             let device = own.char_device(device)?;
+            own.require_started("bytes for a character device")?;
             Ok(own.replay()?.char_read(device, data))
         })
     }
@@ -509,6 +518,7 @@ impl PyReplayCore {
     ) -> PyResult<Option<PyDelivery<'py>>> {
         self.arrives(py, Caller::Host, |own| {
             let device = own.net_device(device)?;
+            own.require_started("a packet")?;
             Ok(own.replay()?.net_packet(device, flags, packet))
         })
     }
@@ -524,7 +534,12 @@ impl PyReplayCore {
         result: i32,
         data: Vec<u8>,
     ) -> PyResult<Option<PyDelivery<'py>>> {
-        self.arrives(py, Caller::Host, |own| Ok(own.replay()?.block(number, BlockResult { result, data })?))
+        self.arrives(py, Caller::Host, |own| {
+            if own.look().outstanding_blocks().any(|outstanding| outstanding == number) {
+                own.require_started("the completion of a block request")?;
+            }
+            Ok(own.replay()?.block(number, BlockResult { result, data })?)
+        })
     }
 
     /// Block requests that have not completed, with who asked.
@@ -577,8 +592,9 @@ impl PyReplayCore {
         self.holding.with(py, Caller::Anybody, |own| Ok(own.look().can_snapshot()))
     }
 
-    fn request_snapshot(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Machine, |own| Ok(own.replay()?.request_snapshot()?))
+    /// Whether one will be there for it.
+    fn request_snapshot(&self, py: Python<'_>) -> PyResult<bool> {
+        self.holding.with(py, Caller::Machine, Foreign::request_snapshot)
     }
 
     fn snapshot_due(&self, py: Python<'_>) -> PyResult<bool> {
@@ -592,45 +608,5 @@ impl PyReplayCore {
 
     fn resume<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Loaded<'py>> {
         self.holding.with(py, Caller::Machine, |own| own.resume(number)).map(|state| loaded(py, state))
-    }
-}
-
-/// Where a state machine is, for `info`.
-struct Facts {
-    position: Position,
-    ordinal: u64,
-    events_enabled: bool,
-    finished: bool,
-    queued: Vec<String>,
-    chars: Vec<String>,
-    break_icount: Option<u64>,
-    last_matching: Option<u64>,
-}
-
-impl Facts {
-    fn of(own: &Foreign) -> Self {
-        let replay = own.look();
-        Self {
-            position: own.position(),
-            ordinal: replay.events_passed(),
-            events_enabled: replay.events_enabled(),
-            finished: own.is_finished(),
-            queued: replay.queued_descriptions(),
-            chars: replay.chars().to_vec(),
-            break_icount: replay.break_icount(),
-            last_matching: replay.last_matching_digest().map(|position| position.icount),
-        }
-    }
-
-    fn put(self, info: &Bound<'_, PyDict>) -> PyResult<()> {
-        info.set_item("icount", self.position.icount)?;
-        info.set_item("cycles", self.position.cycles)?;
-        info.set_item("event_ordinal", self.ordinal)?;
-        info.set_item("events_enabled", self.events_enabled)?;
-        info.set_item("finished", self.finished)?;
-        info.set_item("queued", self.queued)?;
-        info.set_item("chars", self.chars)?;
-        info.set_item("break_icount", self.break_icount)?;
-        info.set_item("last_matching_icount", self.last_matching)
     }
 }

@@ -33,13 +33,10 @@ impl Bus for Data {
     fn irq_at(&mut self, _: u64) -> bool {
         false
     }
-    fn irq_held(&self) -> bool {
-        false
-    }
     fn nmi_at(&mut self, _: u64) -> bool {
         false
     }
-    fn acknowledge_nmi(&mut self) {}
+    fn acknowledge_nmi(&mut self, _: u64) {}
     fn accept(&mut self, _: Interrupt, _: Position) -> bool {
         false
     }
