@@ -316,9 +316,9 @@ impl Session {
                     }
                 }
                 StopReason::Fault | StopReason::Shutdown(_)
-                    if plan.to_the_end && !self.log_ends_here()? =>
+                    if plan.to_the_end && (reason == StopReason::Fault || !self.log_ends_here()?) =>
                 {
-                    // The recorded run went on from there.
+                    // Whatever stopped the recorded run there, the recording goes on, or ends as one.
                     let mut world = self.world();
                     world.guest.take_fault();
                     plan.begin(&mut world);
