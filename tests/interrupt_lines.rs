@@ -111,6 +111,10 @@ fn an_edge_in_the_first_six_cycles_of_a_sequence_of_nmi_is_swallowed_on_nmos() {
             assert_eq!(seen, wanted, "{first}, {length} cycles");
         }
     }
+    // The W65C02S takes each: in the sequence, and at the poll of the handler's first instruction.
+    for first in 8..=12 {
+        assert_eq!(vectors(W65c02, &[], &[], &[(4, 4), (first, first)]), [(11, "nmi"), (20, "nmi")]);
+    }
     // One that was taken over is NMI's as well.
     assert_eq!(vectors(Mos6502, &BRK, &[], &[(7, 7), (10, 12)]), [(BRK_VECTOR, "nmi")]);
 }
