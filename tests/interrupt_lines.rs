@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use rreplay::machine::board::{Board, ImageInput, Target};
 use rreplay::machine::rom::Format;
 use rreplay::session::{RunRequest, Session};
+use rreplay::snapshot::Snapshot;
 use rreplay::testing::CpuChoice::{self, Mos6502, W65c02};
 
 /// NOP, NOP, NOP, BRK: the sequence of the last is cycles 6 to 12.
@@ -111,6 +112,10 @@ fn an_edge_in_the_first_six_cycles_of_a_sequence_of_nmi_is_swallowed_on_nmos() {
             assert_eq!(seen, wanted, "{first}, {length} cycles");
         }
     }
+    // The W65C02S takes each: in the sequence, and at the poll of the handler's first instruction.
+    for first in 8..=12 {
+        assert_eq!(vectors(W65c02, &[], &[], &[(4, 4), (first, first)]), [(11, "nmi"), (20, "nmi")]);
+    }
     // One that was taken over is NMI's as well.
     assert_eq!(vectors(Mos6502, &BRK, &[], &[(7, 7), (10, 12)]), [(BRK_VECTOR, "nmi")]);
 }
@@ -150,6 +155,38 @@ fn a_pulse_wakes_from_a_wait_although_it_is_over() {
         assert_eq!(vectors(W65c02, &wai, &[(cycle, cycle)], &[]), [(at + 5, "irq")]);
         assert_eq!(vectors(W65c02, &wai, &[], &[(cycle, cycle)]), [(at + 5, "nmi")]);
     }
+}
+
+/// The section `lines` has its old form but in the three cycles in which a poll may look back on a line that was released;
+/// and a state in the old form, of an older release, is restored as it would have gone on there.
+#[test]
+fn what_irq_was_is_saved_only_while_a_poll_may_look_back_on_it() {
+    let mut pulsed = Pulsed::program(Mos6502, &[]).irq(&[(5, 7)]);
+    pulsed.registers[5] = 0x04;
+    let session = pulsed.session();
+    let mut lengths = Vec::new();
+    for _ in 0..7 {
+        run(&session, 1);
+        let snapshot = session.snapshot();
+        let (at, sections) = (snapshot.position().cycles, snapshot.sections());
+        let lines = sections.iter().position(|(name, _)| name == "lines").expect("it is there");
+        lengths.push((at, sections[lines].1.len()));
+        let mut old = sections.clone();
+        let usual = if sections[lines].1[0] == 0 { 3 } else { 11 };
+        old[lines].1.truncate(usual);
+        let old = Snapshot::new(snapshot.identity(), snapshot.position(), old);
+        session.restore(&old).expect("an older release has saved this");
+        assert_eq!(session.snapshot().sections()[lines].1.len(), usual);
+        session.restore(&snapshot).expect("it is its own");
+        assert_eq!(session.snapshot(), snapshot);
+        // More than three cycles are nobody's.
+        for wrong in [vec![0, 0, 0, 0], vec![0, 0, 0, 0, 8], vec![0, 0, 0, 1, 1, 1]] {
+            let mut bad = snapshot.sections().clone();
+            bad[lines].1 = wrong;
+            assert!(session.restore(&Snapshot::new(snapshot.identity(), snapshot.position(), bad)).is_err());
+        }
+    }
+    assert_eq!(lengths, [(2, 3), (4, 3), (6, 11), (8, 5), (10, 5), (12, 3), (14, 3)]);
 }
 
 // ---- chips ----

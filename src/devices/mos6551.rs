@@ -286,23 +286,7 @@ impl Mos6551 {
         if self.echo() {
             next = next.min(due(self.receiver.arrival));
         }
-        next.min(self.irq_falls())
-    }
-
-    /// When IRQ falls by itself; `u64::MAX` for never.
-    fn irq_falls(&self) -> u64 {
-        let mut next = u64::MAX;
-        if self.registers.irq_since.is_some() {
-            return next;
-        }
-        // With a byte to be sent, the transmitter asks for the next one when it has taken it.
-        if self.transmit_interrupt() && (!self.transmitter.transmit_data_full || self.transmits()) {
-            next = due(self.transmitter.transmit_shift_until).min(due(self.registers.mark_until));
-        }
-        if self.receive_interrupt() {
-            next = next.min(due(self.receiver.arrival));
-        }
-        next
+        next.min(self.next_irq().unwrap_or(u64::MAX))
     }
 
     #[cold]
@@ -544,8 +528,13 @@ impl Device for Mos6551 {
     }
 
     fn next_irq(&self) -> Option<u64> {
-        let next = self.irq_falls();
-        (next != u64::MAX).then_some(next)
+        // With a byte to be sent, the transmitter asks for the next one when it has taken it.
+        let transmits =
+            self.transmit_interrupt() && (!self.transmitter.transmit_data_full || self.transmits());
+        let sent = due(self.transmitter.transmit_shift_until).min(due(self.registers.mark_until));
+        let arrived = due(self.receiver.arrival.filter(|_| self.receive_interrupt()));
+        let next = arrived.min(if transmits { sent } else { u64::MAX });
+        (next != u64::MAX && self.registers.irq_since.is_none()).then_some(next)
     }
 
     fn reset(&mut self, now: u64) {

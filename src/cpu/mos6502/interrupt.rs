@@ -22,7 +22,8 @@
 //! latch is set, and is cleared at its end: edges in its first six cycles are swallowed. In another one it is clear and
 //! cannot be set in the fifth and sixth cycle: a line that falls there is seen in the seventh if it is low for so long, and a
 //! shorter pulse is lost. In a reset both are so: what has set it before the fifth cycle is forgotten. (All three from a
-//! transistor-level simulation of the chip.)
+//! transistor-level simulation of the chip.) Nothing of the kind is known of the W65C02S: an edge after the one that it takes
+//! is another one.
 //!
 //! WAI polls in every cycle from its second on; execution goes on two cycles after the line became active (data sheet:
 //! "wait at cycle 2 for 2 cycles after NMIB or IRQB active input"), with the interrupt sequence, or with the next
@@ -191,6 +192,9 @@ fn sequence<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, interrupt: Int
     let mut core = Core::<B, CMOS, false>::load(cpu, bus);
     core.idle();
     core.idle();
+    if CMOS && interrupt == Interrupt::Nmi {
+        core.bus.acknowledge_nmi(core.cycles - 1);
+    }
     let entry = match interrupt {
         Interrupt::Nmi => Entry { vector: vectors::NMI, may_be_hijacked: false },
         _ => Entry { vector: vectors::IRQ, may_be_hijacked: true },
@@ -240,14 +244,13 @@ impl<B: Bus, const CMOS: bool, const PLAIN: bool> Core<'_, B, CMOS, PLAIN> {
         let hijacked = entry.may_be_hijacked
             && self.bus.nmi_at(fourth_cycle)
             && self.bus.accept(Interrupt::Nmi, self.at());
-        let vector = if hijacked { vectors::NMI } else { entry.vector };
-        let is_nmi = vector == vectors::NMI;
-        if CMOS && is_nmi {
-            self.bus.acknowledge_nmi(self.cycles - 1);
+        if CMOS && hijacked {
+            self.bus.acknowledge_nmi(fourth_cycle);
         }
+        let vector = if hijacked { vectors::NMI } else { entry.vector };
         self.pc = self.vector(vector);
         if !CMOS {
-            self.settle_nmi(is_nmi);
+            self.settle_nmi(vector == vectors::NMI);
         }
         self.mark(LastPoll::Never);
     }
