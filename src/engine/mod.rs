@@ -9,6 +9,7 @@ mod idle;
 mod lock;
 mod outside;
 mod schedule;
+mod snapshots;
 mod world;
 
 pub use crate::guest::{Budget, Guest, GuestExit};
@@ -16,6 +17,5 @@ pub use hosts::{Inlet, NOTHING_ATTACHED, Outlet};
 pub use lock::{ReplayGuard, ReplayLock};
 pub use outside::{OutputMatcher, Outside, Transcripts, Watch};
 pub use schedule::{Engine, RunError, Scheduler};
-pub use world::{
-    Arrivals, Limits, Next, PartsCompared, REPLAY_SECTION, SnapshotCheck, StopReason, TIMERS, Timing, World,
-};
+pub use snapshots::{PartsCompared, SnapshotCheck};
+pub use world::{Arrivals, Limits, Next, REPLAY_SECTION, StopReason, TIMERS, Timing, World};

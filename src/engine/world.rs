@@ -4,6 +4,7 @@
 use super::chaos::Chaos;
 use super::hosts::Outlet;
 use super::outside::{Outside, Transcripts, Watch};
+use super::snapshots::SnapshotCheck;
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
 use crate::log::Event;
@@ -11,7 +12,6 @@ use crate::nondet::{ClockKind, ShutdownCause};
 use crate::persist::{Digest, Field};
 use crate::planted::{Bug, is_planted};
 use crate::replay::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
-use crate::snapshot::{Changes, Snapshot};
 use crate::units::Position;
 use std::time::Duration;
 
@@ -119,19 +119,6 @@ pub struct Arrivals {
     pub shutdown: Option<ShutdownCause>,
 }
 
-/// How a replay compares itself with the snapshots of its recording as it comes to them: told a snapshot's number, the
-/// guest, and what the state machine saves there, it says in which parts the two differ.
-pub type SnapshotCheck<G> = Box<dyn FnMut(u64, &mut G, &[u8]) -> Result<PartsCompared, ReplayError> + Send>;
-
-/// The parts of a state, by name: those that differ from another state, and those that agree.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct PartsCompared {
-    /// Those that differ.
-    pub differing: Vec<String>,
-    /// Those that agree.
-    pub matching: Vec<String>,
-}
-
 /// Everything that a run touches, owned by whoever holds the replay lock.
 pub struct World<G> {
     /// The machine.
@@ -178,7 +165,7 @@ pub struct World<G> {
     /// The reading of the virtual_rt clock at which an idle CPU went to sleep.
     pub(super) warp_start: Option<i64>,
     /// Player: the position after the last turn, to catch a turn that moves nothing.
-    last_progress: Option<(Position, u64)>,
+    pub(super) last_progress: Option<(Position, u64)>,
 }
 
 /// Whether a replay has come to the end of a log that was cut off, as a killed recorder leaves it: a finished log has
@@ -284,55 +271,6 @@ impl<G: Guest> World<G> {
             digests.push(Digest::of(&due));
         }
         digests
-    }
-
-    /// The state of the guest and of the state machine, to go on from in play.
-    pub fn save(&mut self) -> Snapshot {
-        let saved = self.replay.save();
-        self.container(saved)
-    }
-
-    /// As [`save`](World::save), as it stands in a recording: what has changed since its last snapshot.
-    fn save_changes(&mut self) -> Vec<u8> {
-        let replay = self.replay.save();
-        match self.guest.save_changes() {
-            Some(mut sections) => {
-                sections.push((REPLAY_SECTION.to_owned(), replay));
-                Changes::new(self.identity, self.guest.position(), sections).to_bytes()
-            }
-            None => self.container(replay).to_bytes(),
-        }
-    }
-
-    fn container(&mut self, replay: Vec<u8>) -> Snapshot {
-        let mut sections = self.guest.save();
-        sections.push((REPLAY_SECTION.to_owned(), replay));
-        Snapshot::new(self.identity, self.guest.position(), sections)
-    }
-
-    /// Player: goes to where [`save`](World::save) was called, in this recording.
-    ///
-    /// # Errors
-    /// Says what does not fit.
-    pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), String> {
-        let Some(((name, saved), of_guest)) = snapshot.sections().split_last() else {
-            return Err("the snapshot is empty".to_owned());
-        };
-        if name != REPLAY_SECTION {
-            return Err(format!(
-                "the snapshot has no part {REPLAY_SECTION:?}: it was not taken in a recording"
-            ));
-        }
-        self.guest.restore(of_guest)?;
-        self.replay.resume(saved).map_err(|error| error.to_string())?;
-        let (machine, log) = (self.guest.position(), self.replay.position());
-        if machine != log {
-            return Err(format!("its machine is at {machine}, its log at {log}"));
-        }
-        self.guest.begin_changes();
-        self.forget_sleep();
-        self.last_progress = None;
-        Ok(())
     }
 
     /// Ends recording or playing here. What was still queued becomes the recording's last input.
@@ -530,36 +468,6 @@ impl<G: Guest> World<G> {
             self.check()?;
         }
         Ok(())
-    }
-
-    /// Digest and snapshot, where they are due.
-    fn keep_state(&mut self) -> Result<(), ReplayError> {
-        if self.replay.digest_due()? {
-            let digests = self.digests();
-            self.replay.digest(digests)?;
-        }
-        if self.replay.snapshot_due()? {
-            let container = match self.replay.mode() {
-                ReplayMode::Record => self.save_changes(),
-                _ => self.check_snapshot().map(|()| Vec::new())?,
-            };
-            self.replay.snapshot(|_| container)?;
-        }
-        Ok(())
-    }
-
-    /// Player: the snapshot that the log has next is the state of this run, and tells the truth about the way to it.
-    fn check_snapshot(&mut self) -> Result<(), ReplayError> {
-        let number = match self.replay.peek()?.map(|next| &next.event) {
-            Some(Event::Snapshot { number }) => *number,
-            _ => return Ok(()),
-        };
-        let Some(check) = &mut self.snapshot_check else { return Ok(()) };
-        let PartsCompared { differing, matching } = check(number, &mut self.guest, &self.replay.save())?;
-        if differing.is_empty() {
-            return Ok(());
-        }
-        Err(self.replay.diverged(Found::State { subsystems: differing, matching }))
     }
 
     fn run_timers(&mut self) -> Result<(), ReplayError> {

@@ -22,8 +22,10 @@ mod cpu_differential;
 mod drive;
 mod flow;
 mod forged_log;
+mod forged_run;
 mod forger;
 mod host;
+mod lies;
 mod log_reader;
 mod oracle;
 mod other_cores;
@@ -43,8 +45,9 @@ mod wrong_log;
 
 pub use boards::{BoardChoice, CpuChoice};
 pub use flow::{OriginCase, Origins, check_origins};
-pub use forger::{ForgeryCase, ForgeryReport, HeaderLie, Lie, SetLie, StateLie, check_forgeries, forge};
+pub use forger::{ForgeryCase, ForgeryReport, check_forgeries, forge};
 pub use host::{AbsentHost, Temper, TestHost};
+pub use lies::{HeaderLie, Lie, SetLie, StateLie};
 pub use oracle::{
     Failure, Report, check_record_replay, check_record_replay_in_chaos, check_replays, record_scenario,
 };
