@@ -54,6 +54,8 @@ bugs! {
     CheckpointNotLogged "a timer's checkpoint not logged",
     /// A search passes over a stretch that it should look through.
     SearchSkipsStretch "a stretch passed over",
+    /// An instruction that begins behind the reset of a jammed processor is taken for no place.
+    JamPassedOver "a place behind a jam passed over",
     /// A snapshot does not say what was written before it.
     TouchForgotten "writes left out of what was touched",
 }
