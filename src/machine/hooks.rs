@@ -94,6 +94,11 @@ impl Hooks {
         id
     }
 
+    /// Hooks on execution pass over the instruction that begins at a position, as if they had reported it.
+    pub fn pass_execution(&mut self, at: Position) {
+        self.past_execute = Some(at);
+    }
+
     /// Removes a hook; gives whether it was there.
     pub fn remove(&mut self, id: HookId) -> bool {
         let before = self.hooks.len();

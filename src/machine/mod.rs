@@ -24,6 +24,7 @@ pub use state::{Captured, Noted, Notes, SectionError};
 pub use tap::{Author, RegistersSet, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
+use crate::cpu::disassemble::jams;
 use crate::cpu::{Cpu, Exit, Halt, Variant};
 use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::events::{AsyncEvent, Delivery};
@@ -184,6 +185,14 @@ impl Machine {
     /// Whether the CPU is stopped or jammed, until a reset.
     pub fn is_stopped(&self) -> bool {
         matches!(self.cpu.halt(), Halt::Stopped | Halt::Jammed)
+    }
+
+    /// Whether the instruction at the program counter may stop the CPU without ever retiring. What a device is read for
+    /// may be another thing each time, so there it may.
+    pub fn may_jam(&self) -> bool {
+        let pc = self.cpu.pc;
+        self.cpu.variant() == Variant::Nmos6502
+            && (self.device_at(pc, false).is_some() || jams(Variant::Nmos6502, self.peek(pc)))
     }
 
     /// Tells the memory which pages are watched; to be called when hooks have changed.

@@ -19,6 +19,9 @@ use crate::units::Position;
 /// Why and where runs ended.
 pub(super) type Stops = Vec<(&'static str, Position)>;
 
+/// How runs end that a reset must come after: the processor does nothing more, or waits for what nobody brings.
+const STOPPED: [&str; 2] = ["jammed", "halted"];
+
 /// A machine with its host.
 #[derive(Clone)]
 pub(super) struct Driven {
@@ -50,7 +53,11 @@ impl Driven {
         }
         begin()?;
         for operation in then {
-            stops.extend(self.operate(scenario, operation)?);
+            let stop = self.operate(scenario, operation)?;
+            if scenario.resets_stopped && stop.is_some_and(|(reason, _)| STOPPED.contains(&reason)) {
+                self.session.reset().map_err(|error| error.to_string())?;
+            }
+            stops.extend(stop);
         }
         Ok(stops)
     }

@@ -57,5 +57,5 @@ pub use replay_api::{ReplayApiCase, ReplayOperation, check_replay_api, replay_ap
 pub use scenario::{Extent, HostAct, HostOperation, Scenario, UserInput};
 pub use sink::SmallDisk;
 pub use snapshot_restore::{SnapshotCase, Tampering, check_snapshot_restore, snapshot_restore};
-pub use travel::{Move, Pick, Point, TravelCase, check_travel, time_travel};
+pub use travel::{Move, Pick, Point, TravelCase, Travelled, check_travel, time_travel};
 pub use wrong_log::{EventChange, other_payload};

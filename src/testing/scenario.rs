@@ -61,6 +61,8 @@ pub struct Scenario {
     pub temper: Temper,
     /// What its answers come from.
     pub seed: u16,
+    /// Whether the host presses the reset button when a run has ended because the processor was stopped or jammed.
+    pub resets_stopped: bool,
 }
 
 /// How far to run.

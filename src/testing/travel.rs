@@ -39,7 +39,8 @@ pub struct TravelCase {
     pub moves: Vec<Move>,
 }
 
-/// A move or a question. Places and addresses are drawn from those that the run has, now and then from all.
+/// A move or a question. Places and addresses are drawn from those that the run has, one in four places at its corners, now
+/// and then an address from all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, Strategy)]
 #[allow(missing_docs)]
 pub enum Move {
@@ -124,6 +125,49 @@ pub enum Pick {
     Any(u16),
 }
 
+/// What journeys have met: a net that meets nothing catches nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Travelled {
+    /// Recordings that were travelled in.
+    pub recordings: u64,
+    /// Recordings too long to be noted whole: nothing was asked of them.
+    pub too_long: u64,
+    /// Moves and questions.
+    pub moves: u64,
+    /// Recordings with an instruction that begins behind a wait.
+    pub with_waits: u64,
+    /// Recordings with an instruction that begins behind the reset of a processor that had jammed.
+    pub with_jams: u64,
+    /// Moves and questions in those.
+    pub moves_with_jams: u64,
+}
+
+impl std::ops::AddAssign for Travelled {
+    fn add_assign(&mut self, more: Self) {
+        self.recordings += more.recordings;
+        self.too_long += more.too_long;
+        self.moves += more.moves;
+        self.with_waits += more.with_waits;
+        self.with_jams += more.with_jams;
+        self.moves_with_jams += more.moves_with_jams;
+    }
+}
+
+impl Travelled {
+    fn through(notes: &Notes, moves: usize) -> Self {
+        let moves = moves as u64;
+        let (waits, jams) = notes.begun_behind();
+        Self {
+            recordings: 1,
+            moves,
+            with_waits: u64::from(waits > 0),
+            with_jams: u64::from(jams > 0),
+            moves_with_jams: if jams > 0 { moves } else { 0 },
+            ..Self::default()
+        }
+    }
+}
+
 fn address_of(notes: &Notes, pick: Pick) -> u16 {
     match pick {
         Pick::Any(address) => address,
@@ -184,18 +228,18 @@ fn is_stopped_at(place: Position, every: u8) -> bool {
 pub fn time_travel(bytes: &[u8]) -> Result<(), String> {
     let case = TravelCase::arbitrary_take_rest(Unstructured::new(bytes))
         .map_err(|error| format!("these bytes are no case: {error}"))?;
-    check_travel(&case)
+    check_travel(&case).map(|_| ())
 }
 
 /// Checks every answer of a timeline; see [`TravelCase`].
 ///
 /// # Errors
 /// What does not hold, with the case.
-pub fn check_travel(case: &TravelCase) -> Result<(), String> {
+pub fn check_travel(case: &TravelCase) -> Result<Travelled, String> {
     check(case).map_err(|what| format!("{what}\n{case:#?}"))
 }
 
-fn check(case: &TravelCase) -> Result<(), String> {
+fn check(case: &TravelCase) -> Result<Travelled, String> {
     let disk = SmallDisk::default();
     let mut scenario = case.scenario.clone();
     if case.is_hasty {
@@ -206,7 +250,7 @@ fn check(case: &TravelCase) -> Result<(), String> {
     let recording = Shared::new(Recording::from_bytes(disk.contents(), true).map_err(text)?);
     let notes = Notes::take(&recording)?;
     if notes.is_short() {
-        return Ok(());
+        return Ok(Travelled { too_long: 1, ..Travelled::default() });
     }
     check_moves(recording, notes, case.is_poor, case.is_hasty, &case.moves)
 }
@@ -218,7 +262,7 @@ pub(super) fn check_moves(
     is_poor: bool,
     is_hasty: bool,
     moves: &[Move],
-) -> Result<(), String> {
+) -> Result<Travelled, String> {
     let one = recording.verify(Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
     let beside = recording.verify_with_jobs(3, Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
     if (beside.ok, beside.icount, beside.events) != (one.ok, one.icount, one.events) {
@@ -232,7 +276,7 @@ pub(super) fn check_moves(
     for (number, step) in moves.iter().enumerate() {
         travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
     }
-    Ok(())
+    Ok(Travelled::through(&travel.notes, moves.len()))
 }
 
 struct Travel {
@@ -245,8 +289,8 @@ struct Travel {
 
 impl Travel {
     fn make(&self, step: Move) -> Result<(), String> {
-        let (first, last) = (self.notes.first(), self.notes.last());
-        let icount = |place: u16| first + u64::from(place) % (last - first + 1);
+        let last = self.notes.last();
+        let icount = |place: u16| self.icount(place);
         let here = self.timeline.place();
         match step {
             Move::Seek { place } => {
@@ -264,7 +308,7 @@ impl Travel {
                 let count = u64::from(count);
                 // Behind a wait, the first step goes before it.
                 let behind_wait = u64::from(here > self.place(here.icount));
-                let goal = (here.icount + behind_wait).saturating_sub(count).max(first);
+                let goal = (here.icount + behind_wait).saturating_sub(count).max(self.notes.first());
                 self.is_at(if count == 0 { here } else { self.place(goal) }, "after steps back")
             }
             Move::Run { point } => {
@@ -281,7 +325,7 @@ impl Travel {
             }
             Move::StepOver => {
                 self.timeline.step_over(&mut || false).map_err(text)?;
-                self.notes.over(here).map_or(Ok(()), |wanted| self.is_at(wanted, "after a step over"))
+                self.is_at(self.notes.over(here), "after a step over")
             }
             Move::StepOut => {
                 self.timeline.step_out(&mut || false).map_err(text)?;
@@ -306,6 +350,21 @@ impl Travel {
             Move::Fork { instructions } => self.fork(here, u64::from(instructions)),
             Move::Cut { start, stop } => self.cut(icount(start), icount(stop)),
             Move::Origin { address } => self.origin(address_of(&self.notes, address)),
+        }
+    }
+
+    /// A number of instructions, one in four of them beside a corner of the run.
+    fn icount(&self, place: u16) -> u64 {
+        let (first, last) = (self.notes.first(), self.notes.last());
+        let (number, beside) = (usize::from(place / 8), u64::from(place) % 3);
+        let corners: &[u64] = match place % 8 {
+            3 => &self.notes.begun_again,
+            7 => &self.notes.snapshots,
+            _ => &[],
+        };
+        match corners.get(number % corners.len().max(1)) {
+            Some(corner) => (corner + beside).saturating_sub(1).clamp(first, last),
+            None => first + u64::from(place) % (last - first + 1),
         }
     }
 
@@ -348,8 +407,7 @@ impl Travel {
         self.timeline.reverse_step_over(&mut || false).map_err(text)?;
         let opcode = self.notes.begun_at(before).map(|begun| begun.opcode);
         match opcode {
-            Some(None) => Ok(()),
-            Some(Some(0x40 | 0x60)) if before < here => {
+            Some(0x40 | 0x60) if before < here => {
                 self.is_at_call(self.notes.call_site(before), "after a return was stepped over backwards")
             }
             _ => self.is_at(before, "after a step over backwards"),
@@ -365,7 +423,9 @@ impl Travel {
         let found = self.timeline.place();
         let looked =
             self.timeline.look(found, &mut || false, |session, _| session.position()).map_err(text)?;
-        let begun = self.notes.begun.iter().find(|begun| begun.at.icount == icount);
+        // The last one that begins there retires; before the end none does, and the CPU may wait or have jammed.
+        let begun = self.notes.begun.iter().rfind(|begun| begun.at.icount == icount);
+        let begun = begun.filter(|_| icount < self.notes.last());
         let behind = begun.map_or(self.notes.end, |begun| begun.at);
         if looked != found
             || found.icount != icount
@@ -381,7 +441,7 @@ impl Travel {
 
     fn behind_wait(&self, icount: u64) -> Result<(), String> {
         let place = self.timeline.instruction_place(icount, &mut || false).map_err(text)?;
-        let begun = self.notes.begun.iter().find(|begun| begun.at.icount == icount);
+        let begun = self.notes.begun.iter().rfind(|begun| begun.at.icount == icount);
         let wanted = begun.map_or(self.place(icount), |begun| begun.at);
         if place != wanted {
             return Err(format!("the instruction behind {icount} begins at {place}, and not at {wanted}"));
