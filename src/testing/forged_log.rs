@@ -128,7 +128,9 @@ impl ForgedLog {
         seal: &Seal,
         before: &mut Before,
     ) -> Result<Vec<u8>, String> {
-        let state = self.states.get(number).ok_or("an event of a snapshot that is not there")?;
+        // An event that names a snapshot after the last one carries the last one's state.
+        let state =
+            self.states.get(number).or(self.states.last()).ok_or("an event of a snapshot, and no state")?;
         let mut replay = with_seal(&state.replay, ordinal, seal)?;
         for (_, at, bits) in self.replay_flips.iter().filter(|(of, _, _)| *of == number) {
             let at = at % replay.len();
