@@ -8,10 +8,10 @@ use rreplay::testing::{
 };
 use std::cell::Cell;
 
-/// 300 cases, or as many as PROPTEST_CASES says; the same each time, or those of PROPTEST_RNG_SEED.
+/// 900 cases, or as many as PROPTEST_CASES says; the same each time, or those of PROPTEST_RNG_SEED.
 fn config() -> ProptestConfig {
     let told = |name| std::env::var(name).ok().and_then(|told| told.parse().ok());
-    let (cases, seed) = (told("PROPTEST_CASES").unwrap_or(300), told("PROPTEST_RNG_SEED").unwrap_or(1));
+    let (cases, seed) = (told("PROPTEST_CASES").unwrap_or(900), told("PROPTEST_RNG_SEED").unwrap_or(1));
     println!("{cases} cases of seed {seed}");
     ProptestConfig {
         cases: cases as u32,
@@ -48,6 +48,7 @@ fn stopped(cpu: CpuChoice, is_hasty: bool) -> TravelCase {
     let setup = Setup { serial_interrupts: false, timer: None, cli: true, probe_interrupts: 0 };
     let body = [Instruction::Nap(40), Instruction::Stop(0)];
     let scenario = Scenario {
+        patience: u16::MAX,
         board: BoardChoice::Breadboard,
         cpu,
         program: Program {

@@ -49,7 +49,8 @@ pub use forger::{ForgeryCase, ForgeryReport, check_forgeries, forge};
 pub use host::{AbsentHost, Temper, TestHost};
 pub use lies::{HeaderLie, Lie, SetLie, StateLie};
 pub use oracle::{
-    Failure, Report, check_record_replay, check_record_replay_in_chaos, check_replays, record_scenario,
+    Failure, Manners, Report, check_record_replay, check_record_replay_in_chaos, check_replays,
+    check_replays_in_all_manners, record_scenario,
 };
 pub use perturb::{Line, Perturbation, Register, changeable_fields};
 pub use program::{Body, Handler, Instruction, Program, Setup};

@@ -149,6 +149,7 @@ pub enum Instruction {
     #[proptest(weight = 4)]
     Nap(u16),
     /// One in two: stops until a reset.
+    #[proptest(weight = 2)]
     Stop(u8),
 }
 

@@ -5,11 +5,12 @@ use super::course::Course;
 use super::oracle::record_scenario;
 use super::scenario::Scenario;
 use super::sink::SmallDisk;
-use super::travel_notes::{Call, Notes, text};
+use super::travel_notes::{Call, Notes, PLACES_MAX, run, text};
 use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::log::{LogWriter, Options};
 use crate::machine::HookKind;
+use crate::persist::Digest;
 use crate::recording::Recording;
 use crate::session::{HookEvent, RunRequest, Session};
 use crate::sync::Shared;
@@ -17,10 +18,13 @@ use crate::timeline::{Access, AccessQuery, MARKS_BUDGET, Timeline, TimelineStop,
 use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest_derive::Arbitrary as Strategy;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell, RefCell};
 
 /// Bytes in which the snapshots of most scenarios find room, and hardly any states beside them.
 const POOR_BUDGET: usize = 150_000;
+
+/// One in so many recordings is verified too, in one piece and in many at a time: that is as much as all the moves.
+const VERIFIED_OF: u16 = 4;
 
 /// Places from which the last write to an address is asked for.
 const FROM_PLACES: usize = 24;
@@ -160,9 +164,9 @@ impl Travelled {
         Self {
             recordings: 1,
             moves,
-            with_waits: u64::from(waits > 0),
-            with_jams: u64::from(jams > 0),
-            moves_with_jams: if jams > 0 { moves } else { 0 },
+            with_waits: u64::from(!waits.is_empty()),
+            with_jams: u64::from(!jams.is_empty()),
+            moves_with_jams: if jams.is_empty() { 0 } else { moves },
             ..Self::default()
         }
     }
@@ -241,7 +245,8 @@ pub fn check_travel(case: &TravelCase) -> Result<Travelled, String> {
 
 fn check(case: &TravelCase) -> Result<Travelled, String> {
     let disk = SmallDisk::default();
-    let mut scenario = case.scenario.clone();
+    // The naive replay stops at each instruction, and goes no further than so many.
+    let mut scenario = case.scenario.clone().with_patience_over(10, PLACES_MAX as u16 - 100);
     if case.is_hasty {
         // As dense as a scenario's can be.
         scenario.snapshot_every = Some(960);
@@ -251,6 +256,9 @@ fn check(case: &TravelCase) -> Result<Travelled, String> {
     let notes = Notes::take(&recording)?;
     if notes.is_short() {
         return Ok(Travelled { too_long: 1, ..Travelled::default() });
+    }
+    if scenario.seed % VERIFIED_OF == 1 {
+        is_verified(&recording)?;
     }
     check_moves(recording, notes, case.is_poor, case.is_hasty, &case.moves)
 }
@@ -263,20 +271,36 @@ pub(super) fn check_moves(
     is_hasty: bool,
     moves: &[Move],
 ) -> Result<Travelled, String> {
+    let budget = if is_poor { POOR_BUDGET } else { MARKS_BUDGET };
+    let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
+    let timeline = if is_hasty { timeline.with_stretches(4, 64) } else { timeline };
+    let (course, looks, number) = Default::default();
+    let travel = Travel { timeline, notes, recording, course, looks, number };
+    travel.is_at(travel.notes.places[0].at, "at first")?;
+    for (number, step) in moves.iter().enumerate() {
+        travel.number.set(number);
+        travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
+    }
+    travel.has_looked_right()?;
+    Ok(Travelled::through(&travel.notes, moves.len()))
+}
+
+fn is_verified(recording: &Shared<Recording>) -> Result<(), String> {
     let one = recording.verify(Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
     let beside = recording.verify_with_jobs(3, Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
     if (beside.ok, beside.icount, beside.events) != (one.ok, one.icount, one.events) {
         return Err(format!("verified in {} segments {beside:?}, in one {one:?}", beside.segments));
     }
-    let budget = if is_poor { POOR_BUDGET } else { MARKS_BUDGET };
-    let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
-    let timeline = if is_hasty { timeline.with_stretches(4, 64) } else { timeline };
-    let travel = Travel { timeline, notes, recording, course: OnceCell::new() };
-    travel.is_at(travel.notes.places[0].at, "at first")?;
-    for (number, step) in moves.iter().enumerate() {
-        travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
-    }
-    Ok(Travelled::through(&travel.notes, moves.len()))
+    Ok(())
+}
+
+/// What the timeline showed at a place.
+struct Look {
+    at: Position,
+    digests: Vec<(String, Digest)>,
+    when: String,
+    /// The number of the move that led there.
+    number: usize,
 }
 
 struct Travel {
@@ -285,6 +309,10 @@ struct Travel {
     recording: Shared<Recording>,
     /// The run as origins are compared with it, once one is asked for.
     course: OnceCell<Course>,
+    /// What was shown, to be compared when all moves are made: a replay then comes by all these places on one way.
+    looks: RefCell<Vec<Look>>,
+    /// The number of the move that is made.
+    number: Cell<usize>,
 }
 
 impl Travel {
@@ -381,16 +409,42 @@ impl Travel {
             return Ok(());
         };
         let look = |session: &Session, _| (session.position(), session.registers().pc, session.digests());
-        let found = self.timeline.look(wanted, &mut || false, look).map_err(text)?;
-        let parts: Vec<&str> =
-            found.2.iter().zip(&seen.digests).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
-        if (found.0, found.1) == (wanted, seen.pc) && parts.is_empty() {
-            return Ok(());
+        let (position, pc, digests) = self.timeline.look(wanted, &mut || false, look).map_err(text)?;
+        if (position, pc) != (wanted, seen.pc) {
+            return Err(format!(
+                "{when} the machine is at {position} (pc {pc:04X}), and not at {wanted} ({:04X})",
+                seen.pc
+            ));
         }
-        Err(format!(
-            "{when} the machine is at {} (pc {:04X}), and not at {wanted} ({:04X}), other in {parts:?}",
-            found.0, found.1, seen.pc
-        ))
+        self.looks.borrow_mut().push(Look {
+            at: wanted,
+            digests,
+            when: when.to_owned(),
+            number: self.number.get(),
+        });
+        Ok(())
+    }
+
+    /// At each place that was looked at, the machine was what a replay is that comes there from the start.
+    fn has_looked_right(&self) -> Result<(), String> {
+        let mut looks = self.looks.take();
+        looks.sort_by_key(|look| look.at);
+        let session = self.recording.replay().map_err(text)?;
+        let running = session.start_running().map_err(text)?;
+        for look in looks {
+            run(&session, &running, look.at.icount - session.position().icount)?;
+            let digests = session.digests();
+            let pairs = look.digests.iter().zip(&digests).filter(|(a, b)| a != b);
+            let parts: Vec<&str> = pairs.map(|(a, _)| a.0.as_str()).collect();
+            if session.position() != look.at || !parts.is_empty() {
+                let Look { at, when, number, .. } = look;
+                let there = session.position();
+                return Err(format!(
+                    "move {number}: {when} the machine at {at} is other in {parts:?} than a replay at {there}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn is_at_call(&self, wanted: Call, when: &str) -> Result<(), String> {

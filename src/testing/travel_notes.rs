@@ -2,9 +2,8 @@
 
 use crate::error::Error;
 use crate::machine::HookKind;
-use crate::persist::Digest;
 use crate::recording::Recording;
-use crate::session::{HookEvent, RunRequest, Session};
+use crate::session::{HookEvent, RunRequest, Running, Session};
 use crate::sync::{Mutex, Shared, lock};
 use crate::units::Position;
 use std::collections::BTreeMap;
@@ -26,8 +25,6 @@ pub struct Seen {
     pub at: Position,
     pub pc: u16,
     pub sp: u8,
-    /// The hash of each part of the machine.
-    pub digests: Vec<(String, Digest)>,
     /// Bytes that the console had printed.
     pub printed: usize,
 }
@@ -52,7 +49,8 @@ pub struct Notes {
     pub output: Vec<u8>,
     /// The half of all addresses used that was used the least.
     pub rare: Vec<u16>,
-    /// Numbers of instructions at which one begins behind a wait or a jam.
+    /// Numbers of instructions at which one begins behind a wait or a jam: behind jams, where there are any, for they are
+    /// few.
     pub begun_again: Vec<u64>,
     /// Those at which a snapshot was taken.
     pub snapshots: Vec<u64>,
@@ -85,29 +83,25 @@ impl Notes {
             snapshots: Vec::new(),
         };
         let mut held = Held::new(&session, recording)?;
-        let mut ended = run(&session, 0)?;
+        let running = session.start_running().map_err(text)?;
+        let mut ended = run(&session, &running, 0)?;
         let mut next = session.position().icount;
         let mut stood = Stood::now(&session);
         loop {
-            let (registers, here) = (session.registers(), session.position());
-            notes.add_hits(watch.take(), &stood, &mut held, &session);
+            let here = Stood::now(&session);
+            notes.add_hits(watch.take(), [stood, here], &mut held, &session);
             // A wait that lasts to the end is no further place.
-            if here.icount == next {
-                notes.places.push(Seen {
-                    at: here,
-                    pc: registers.pc,
-                    sp: registers.sp,
-                    digests: session.digests(),
-                    printed: session.output().len(),
-                });
+            if here.at.icount == next {
+                let Stood { at, pc, sp, .. } = here;
+                notes.places.push(Seen { at, pc, sp, printed: session.output_length() });
                 next += 1;
             }
             if ended || notes.is_short() {
                 break;
             }
-            stood = Stood::now(&session);
-            watch.stand_at(here);
-            ended = run(&session, next - here.icount)?;
+            stood = here;
+            watch.stand_at(here.at);
+            ended = run(&session, &running, next - here.at.icount)?;
         }
         let found = session.position();
         if !notes.is_short() && found != notes.end {
@@ -116,9 +110,8 @@ impl Notes {
         notes.output = session.output();
         notes.rare = rare_addresses(&notes.hits);
         if !notes.is_short() {
-            let begun = notes.begun.iter().map(|begun| begun.at);
-            let again = begun.filter(|begun| *begun > notes.place(begun.icount));
-            notes.begun_again = again.map(|begun| begun.icount).collect();
+            let (waits, jams) = notes.begun_behind();
+            notes.begun_again = if jams.is_empty() { waits } else { jams };
             notes.snapshots = recording.snapshots().iter().map(|snapshot| snapshot.icount).collect();
         }
         Ok(notes)
@@ -130,13 +123,12 @@ impl Notes {
     }
 
     /// Takes in what was done from where the replay stood to where it stands.
-    fn add_hits(&mut self, new: Vec<HookEvent>, stood: &Stood, held: &mut Held, session: &Session) {
+    fn add_hits(&mut self, new: Vec<HookEvent>, stood: [Stood; 2], held: &mut Held, session: &Session) {
         for hit in &new {
             self.changes.push(hit.kind == HookKind::Write && held.is_changed_by(hit));
             if hit.kind == HookKind::Execute {
-                // An instruction begins there, or it has begun here and is not executed yet.
-                let Stood { sp, opcode, .. } =
-                    if hit.position == stood.at { *stood } else { Stood::now(session) };
+                // It has begun where the replay stood, or begins where it stands.
+                let Stood { sp, opcode, .. } = stood[usize::from(hit.position != stood[0].at)];
                 self.begun.push(Begun { at: hit.position, pc: hit.address, sp, opcode });
             }
         }
@@ -144,15 +136,17 @@ impl Notes {
         self.hits.extend(new);
     }
 
-    /// Places where an instruction begins behind a wait, and those where one begins behind another that never retired.
-    pub fn begun_behind(&self) -> (usize, usize) {
-        let again = self.begun.windows(2).filter(|two| two[0].at.icount == two[1].at.icount).count();
-        let behind = self.begun.iter().filter(|begun| {
-            let arrival =
-                begun.at.icount.checked_sub(self.first()).map(|number| self.places[number as usize].at);
-            arrival.is_some_and(|arrival| begun.at > arrival)
-        });
-        (behind.count() - again, again)
+    /// Numbers of instructions at which one begins behind a wait, and at which one begins behind another that never retired.
+    pub fn begun_behind(&self) -> (Vec<u64>, Vec<u64>) {
+        let again = self.begun.windows(2).filter(|two| two[0].at.icount == two[1].at.icount);
+        let jams: Vec<u64> = again.map(|two| two[1].at.icount).collect();
+        let behind = self
+            .begun
+            .iter()
+            .map(|begun| begun.at)
+            .filter(|begun| begun.icount >= self.first() && *begun > self.place(begun.icount));
+        let waits = behind.map(|begun| begun.icount).filter(|icount| !jams.contains(icount)).collect();
+        (waits, jams)
     }
 
     /// The place at which so many instructions have retired.
@@ -278,18 +272,20 @@ impl Notes {
     }
 }
 
-/// Where the replay stood before something was done.
+/// A place where the replay stands.
 #[derive(Clone, Copy)]
 struct Stood {
     at: Position,
+    pc: u16,
     sp: u8,
     opcode: u8,
 }
 
 impl Stood {
     fn now(session: &Session) -> Self {
-        let registers = session.registers();
-        Self { at: session.position(), sp: registers.sp, opcode: session.memory(registers.pc, 1)[0] }
+        let world = session.world();
+        let cpu = world.guest.cpu();
+        Self { at: cpu.position(), pc: cpu.pc, sp: cpu.sp, opcode: world.guest.peek(cpu.pc) }
     }
 }
 
@@ -326,9 +322,10 @@ impl Watched {
 }
 
 fn rare_addresses(hits: &[HookEvent]) -> Vec<u16> {
-    let mut counts = BTreeMap::new();
-    hits.iter().for_each(|hit| *counts.entry(hit.address).or_insert(0) += 1);
-    let mut order: Vec<(u32, u16)> = counts.into_iter().map(|(address, count)| (count, address)).collect();
+    let mut addresses: Vec<u16> = hits.iter().map(|hit| hit.address).collect();
+    addresses.sort_unstable();
+    let same = addresses.chunk_by(|one, other| one == other);
+    let mut order: Vec<(usize, u16)> = same.map(|same| (same.len(), same[0])).collect();
     order.sort_unstable();
     order.truncate(order.len().div_ceil(2));
     order.into_iter().map(|(_, address)| address).collect()
@@ -371,17 +368,18 @@ impl Held {
 }
 
 /// Runs so many instructions, or to a hook that stops there; returns whether the recording has ended.
-pub fn run(session: &Session, instructions: u64) -> Result<bool, String> {
+pub fn run(session: &Session, running: &Running<'_>, instructions: u64) -> Result<bool, String> {
     let goal = session.position().icount + instructions;
+    let mut left = instructions;
     loop {
-        let left = goal - session.position().icount;
         let request = RunRequest { instructions: Some(left), ..RunRequest::default() };
-        match session.run(request, &mut || false) {
+        match running.run(request, &mut || false) {
             Err(Error::Fault(_)) => {}
             Err(error) => return Err(error.to_string()),
             Ok(stop) if stop.reason == "end" => return Ok(true),
             Ok(stop) if matches!(stop.reason, "budget" | "breakpoint") => return Ok(false),
             Ok(_) => {}
         }
+        left = goal - session.position().icount;
     }
 }
