@@ -226,8 +226,13 @@ fn a_fault_is_recorded_around_and_replayed() {
     record(&session, &path);
     let fault = refused(run(&session, instructions(100)));
     session.finish().unwrap();
-    let replaying = Recording::open(&path, false).unwrap().replay().unwrap();
-    assert_eq!(refused(run(&replaying, RunRequest::default())), fault);
+    let recording = Recording::open(&path, false).unwrap();
+    let replaying = recording.replay().unwrap();
+    assert_eq!(refused(run(&replaying, instructions(100))), fault);
+    assert_eq!(reason(&replaying, RunRequest::default()), "end");
+    assert_eq!(replaying.digests(), session.digests());
+    // Without limits it goes on as its recording did.
+    let replaying = recording.replay().unwrap();
     assert_eq!(reason(&replaying, RunRequest::default()), "end");
     assert_eq!(replaying.digests(), session.digests());
 }

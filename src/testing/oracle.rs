@@ -123,12 +123,13 @@ impl State {
         let digests = self.digests.iter().zip(&other.digests);
         let parts: Vec<&str> = digests.filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
         let sections = self.snapshot.sections().iter().zip(other.snapshot.sections());
-        let sections: Vec<_> = sections.filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
+        let sections: Vec<String> =
+            sections.filter(|(a, b)| a != b).map(|(a, b)| differing_bytes(&a.0, &a.1, &b.1)).collect();
         let fields = self.fields.iter().zip(&other.fields).filter(|(a, b)| a != b);
         let fields: Vec<String> =
             fields.map(|(a, b)| format!("{}: {} instead of {}", a.0, b.1, a.1)).collect();
         Err(format!(
-            "{whose} ended at {} instead of {}, with other digests in {parts:?}, other state in {sections:?} ({}); \
+            "{whose} ended at {} instead of {}, with other digests in {parts:?}, other state in {sections:?}, devices: [{}]; \
              printed {:?} instead of {:?}",
             other.position,
             self.position,
@@ -137,6 +138,15 @@ impl State {
             self.output.escape_ascii().to_string(),
         ))
     }
+}
+
+/// Where two saved parts differ, up to a few bytes.
+fn differing_bytes(name: &str, expected: &[u8], found: &[u8]) -> String {
+    const SHOWN_MAX: usize = 8;
+    let pairs = expected.iter().zip(found).enumerate().filter(|(_, (a, b))| a != b);
+    let bytes: Vec<String> =
+        pairs.take(SHOWN_MAX).map(|(at, (a, b))| format!("{at}: {b:02X} instead of {a:02X}")).collect();
+    format!("{name} ({} and {} bytes; {})", found.len(), expected.len(), bytes.join(", "))
 }
 
 /// Records the scenario and replays it under both schedulers, and once more in slices with everything looked at between
