@@ -295,10 +295,10 @@ class Machine(Part):
                 to the next thing that happens.
             wait_for_input: A processor that waits for input goes on waiting for what other threads may send; otherwise
                 the run ends there, "halted".
-            idle_seconds: Virtual seconds that the processor may wait without executing an instruction before the run ends,
-                "idle": a processor that waits while only timers tick would keep a run for ever. `math.inf` sets no limit.
-                None sets 60, but none where `cycles` or `seconds` say how long the run may last, with `wait_for_input`,
-                and in a replay.
+            idle_seconds: Virtual seconds that the processor may wait without executing an instruction before the run
+                ends, "idle": a processor that waits while only timers tick would keep a run for ever. `math.inf` sets
+                no limit. None sets 60, but none where `cycles` or `seconds` say how long the run may last, with
+                `wait_for_input`, and in a replay.
             progress: Called with what is done and what there is in all, of the instructions or else of the cycles that
                 the run may take; in a replay, of the recording's rest. True for a bar on standard error.
 

@@ -173,8 +173,8 @@ class Timeline(Part):
         """Whether `recording.verify()` has found the whole recording to be right, in this process.
 
         Before that a timeline trusts what the file's snapshots hold and say of the run: a file that somebody has forged
-        can make it answer wrongly, or find nothing. Where a question replays a part of the run, that part is compared with
-        the file all the same, and a difference raises `Divergence` or `DamagedLog`.
+        can make it answer wrongly, or find nothing. Where a question replays a part of the run, that part is compared
+        with the file all the same, and a difference raises `Divergence` or `DamagedLog`.
         """
         return self._core.verified
 
