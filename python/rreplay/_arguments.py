@@ -80,8 +80,7 @@ def real(name: str, value: object, *, least: float = 0.0, infinite: bool = False
         ArgumentError: It is something else, infinite, not a number, or too small.
     """
     number = None
-    is_number = hasattr(type(value), "__float__") or hasattr(type(value), "__index__")
-    if is_number and not isinstance(value, bool):
+    if _is_real(value):
         try:
             number = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
@@ -89,6 +88,19 @@ def real(name: str, value: object, *, least: float = 0.0, infinite: bool = False
     if number is None or not least <= number or (number == float("inf") and not infinite):
         raise ArgumentError(f"{name} is a number from {least:g} on, and {shown(value)} is not")
     return number
+
+
+REAL_KINDS = "iuf"
+"""What NumPy calls the numbers with a sign, without one, and with a point. Its texts, flags, times and complex numbers
+turn into floats too, and mean something else."""
+
+
+def _is_real(value: object) -> bool:
+    if isinstance(value, bool | complex):
+        return False
+    kind = getattr(getattr(value, "dtype", None), "kind", REAL_KINDS)
+    turns_into_one = hasattr(type(value), "__float__") or hasattr(type(value), "__index__")
+    return turns_into_one and isinstance(kind, str) and kind in REAL_KINDS
 
 
 def flag(name: str, value: object) -> bool:
@@ -172,6 +184,8 @@ def bytes_of(name: str, value: object, *, most: int = BYTES_MAX) -> bytes:
 def _buffer(name: str, value: object) -> memoryview | None:
     """The buffer of a value; None for one that has none.
 
+    A single number of NumPy's or of `ctypes` has one too, which holds how the number is stored.
+
     Raises:
         ArgumentError: Its items are not bytes, or lie apart.
     """
@@ -179,6 +193,9 @@ def _buffer(name: str, value: object) -> memoryview | None:
         view = memoryview(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError):
         # No buffer; or one that was released, or a memory map that was closed.
+        return None
+    is_scalar = type(value).__module__ == "numpy" and not hasattr(type(value), "__len__")
+    if is_scalar or (view.ndim == 0 and not isinstance(value, bytes)):
         return None
     if view.itemsize != 1:
         raise ArgumentError(

@@ -100,6 +100,8 @@ def recording_path(given: str | None, name: str, *, force: bool) -> Path:
     if given in ("", STANDARD_INPUT):
         raise ArgumentError(f"-o takes the name of a file, and {given!r} is none (./- is a file called -)")
     path = Path(given)
+    if given.endswith(os.sep):
+        raise LogError(f"{given} names a directory: name a file in it, such as -o {path / ('run' + SUFFIX)}")
     try:
         about = path.stat()
     except FileNotFoundError:

@@ -9,13 +9,17 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ._core import boards
+from ._core import Board, boards
 from ._shell_files import RECORDING_MAGIC, SUFFIX, Sources, first_bytes, no_image, without_surrogates
+from ._shell_words import say
 from ._sources import BOARD_BYTES_MAX, RomSource, resolve_board
 from .devices import Device
 from .errors import ArgumentError, BoardError, DeviceError, RomError
 from .hosts import Directory
 from .machine import Machine
+
+SIM65 = "sim65"
+"""The kind of the device that serves such programs."""
 
 SIM65_MAGIC = b"sim65"
 """How a program of cc65's simulator target begins."""
@@ -41,6 +45,8 @@ def machine_of(options: argparse.Namespace) -> Machine:
     else:
         _require_board(name, options)
         board = resolve_board(name)
+        if not options.rom:
+            _look_for_program(board)
         if options.arguments:
             raise ArgumentError(f"only a C program takes arguments ({options.arguments[0]!r}), and {name} is a board")
         machine = Machine(board, rom=rom_of(options.rom, options.sources), cpu=cpu)
@@ -68,7 +74,8 @@ def _require_board(name: str, options: argparse.Namespace) -> None:
     if name in boards():
         return
     words = getattr(options, "words", [])
-    if words[:1] == ["record"] and (name.endswith(SUFFIX) or first_bytes(name, 8) == RECORDING_MAGIC):
+    is_target = name.endswith(SUFFIX) or first_bytes(name, 8) == RECORDING_MAGIC
+    if words[:1] == ["record"] and is_target and options.output is None:
         others = [word for word in words[1:] if word != name]
         raise BoardError(
             f"{name} is the file to write? `record` takes the words of `run`, and the file with -o: "
@@ -88,6 +95,19 @@ def _require_board(name: str, options: argparse.Namespace) -> None:
             f"{name} is a file, and no board: use --rom to load it, as in "
             f"rreplay {shlex.join([*words[:1], 'breadboard', '--rom', name])}"
         )
+
+
+def _look_for_program(board: Board) -> None:
+    """Says so where a board without an image has nothing to run.
+
+    Raises:
+        BoardError: It runs programs that are named in its place.
+    """
+    description = tomllib.loads(board.to_toml())
+    if any(device["kind"] == SIM65 for device in description.get("device", ())):
+        raise BoardError(f"the board {board.name} runs C programs: name the program instead, as in rreplay run hello")
+    if "rom" not in description and all(region["kind"] == "ram" for region in description["region"]):
+        say(f"nothing is loaded on the board {board.name}, which has RAM alone: --rom FILE gives it a program")
 
 
 def _is_description(path: Path) -> bool:
@@ -149,7 +169,7 @@ def _place(text: str) -> str | int:
 
 def _file_calls(machine: Machine) -> Device:
     for device in machine.devices.values():
-        if device.kind == "sim65":
+        if device.kind == SIM65:
             return device
     raise DeviceError(
         f"--directory is for file calls, and the board {machine.board.name} has no device that serves any"

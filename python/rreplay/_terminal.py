@@ -6,9 +6,11 @@ import contextlib
 import errno
 import os
 import select
+import stat
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from ._shell_signals import Signalled, Signals
 from .errors import HostError
@@ -30,6 +32,19 @@ class OutputLost(Exception):
 
 class HungUp(Exception):
     """The terminal has gone."""
+
+
+def is_device(stream: TextIO) -> bool:
+    """Whether a stream is a device for characters: a terminal is, also when it has gone and is no terminal any more."""
+    try:
+        return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def is_hangup(stream: TextIO, error: OSError) -> bool:
+    """Whether an error comes of a terminal that has gone."""
+    return error.errno == errno.EIO and is_device(stream)
 
 
 class Progress:
@@ -95,7 +110,7 @@ class Keyboard:
         except BlockingIOError:
             return b""
         except OSError as error:
-            if self.interactive and error.errno == errno.EIO:
+            if is_hangup(sys.stdin, error):
                 raise HungUp from None
             raise HostError(f"cannot read standard input: {error.strerror}") from None
         self.ended = not data
@@ -103,6 +118,18 @@ class Keyboard:
             # No key of a raw terminal means its end.
             raise HungUp
         return data
+
+    def require_terminal(self) -> None:
+        """Looks whether the terminal is there, if it is or was one, without reading from it.
+
+        Raises:
+            HungUp: It has gone.
+        """
+        if is_device(sys.stdin):
+            poll = select.poll()
+            poll.register(self._descriptor, 0)
+            if any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0)):
+                raise HungUp
 
     @contextlib.contextmanager
     def raw(self) -> Iterator[None]:
@@ -132,8 +159,6 @@ class Output:
 
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
-        # Asked now: a terminal that has gone is none any more.
-        self._is_terminal = sys.stdout.isatty()
 
     def write(self, data: bytes) -> None:
         """Writes all of it or, once a signal has come, what is taken without waiting.
@@ -148,7 +173,7 @@ class Output:
             sys.stdout.flush()
             self._write(data)
         except OSError as error:
-            if error.errno == errno.EIO and self._is_terminal:
+            if is_hangup(sys.stdout, error):
                 raise HungUp from None
             raise OutputLost(error) from None
 

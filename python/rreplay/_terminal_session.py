@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -37,6 +38,8 @@ person is told what the command waits for."""
 INPUT_AHEAD_MAX = 1 << 18
 """Bytes that are typed before the guest has read those before: a machine holds some more, and drops the rest."""
 
+LINE_END = re.compile(rb"\r\n?|\n")
+
 LINE_BYTES_MAX = 1024
 """Input without an end of line is typed in pieces of so many bytes."""
 
@@ -53,6 +56,7 @@ def converse(machine: Machine, limits: Limits, signals: Signals) -> Ending:
     """
     talk = Talk(machine, limits, signals)
     try:
+        talk.keyboard.require_terminal()
         if any(device.kind == "sim65" for device in machine.devices.values()):
             return talk.as_command()
         if talk.keyboard.interactive:
@@ -76,6 +80,7 @@ class Talk:
         self._watch = WaitWatch(machine, self._step)
         self._ending: Ending | None = None
         self._is_told = False
+        self._after_return = False
         # Set when the machine's thread has ended. Not Thread.is_alive(), which may be wrong for ever where a join was
         # interrupted (CPython before 3.13).
         self._done = threading.Event()
@@ -129,6 +134,8 @@ class Talk:
 
     def _nobody_leaves(self) -> bool:
         self._done.wait(POLL_SECONDS)
+        # Nobody reads keys here, and so nobody else would see it go.
+        self.keyboard.require_terminal()
         return False
 
     def _in_background(self, run: Callable[[], Ending | None], left: Callable[[], bool]) -> Ending:
@@ -178,7 +185,7 @@ class Talk:
         # What is typed while a machine starts may be lost.
         self._until_quiet(LINE_QUIET_SECONDS, is_last=False)
         while self._ending is None:
-            if b"\n" not in typed and len(typed) < LINE_BYTES_MAX and not self.keyboard.ended:
+            if not LINE_END.search(typed) and len(typed) < LINE_BYTES_MAX and not self.keyboard.ended:
                 typed += self.keyboard.read(0.0 if self._pending() else POLL_SECONDS)
             if self._pending() > INPUT_AHEAD_MAX:
                 say("the guest does not read what is typed: the rest of the input is left")
@@ -195,10 +202,15 @@ class Talk:
 
     def _next_line(self, typed: bytes) -> tuple[bytes, bytes]:
         """The next line to type, with CR for its end, or a piece of a long one; and what is left."""
-        line, newline, rest = typed.partition(b"\n")
-        if newline and len(line) <= LINE_BYTES_MAX:
-            return line.removesuffix(b"\r") + b"\r", rest
-        if self.keyboard.ended or len(line) >= LINE_BYTES_MAX:
+        if self._after_return:
+            # Both are one end of a line, though they may come one by one.
+            self._after_return = not typed
+            typed = typed.removeprefix(b"\n")
+        ended = LINE_END.search(typed, 0, LINE_BYTES_MAX + 1)
+        if ended:
+            self._after_return = ended[0] == b"\r"
+            return typed[: ended.start()] + b"\r", typed[ended.end() :]
+        if self.keyboard.ended or len(typed) >= LINE_BYTES_MAX:
             return typed[:LINE_BYTES_MAX], typed[LINE_BYTES_MAX:]
         return b"", typed
 

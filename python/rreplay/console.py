@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ._arguments import BytesLike, bytes_of, made_elsewhere, real
 from ._copying import Part
 from ._progress import ProgressLike, hearer_of
-from ._shown import shown
 from .errors import ArgumentError, ExpectTimeout
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Console(Part):
 
     def expect(
         self,
-        pattern: bytes | re.Pattern[bytes],
+        pattern: BytesLike | re.Pattern[bytes],
         *,
         seconds: float = EXPECT_SECONDS,
         scheduler: Scheduler | None = None,
@@ -89,8 +88,8 @@ class Console(Part):
         """Runs the machine until the unread output contains `pattern`, and reads up to the pattern's end.
 
         Args:
-            pattern: Literal bytes, or a compiled regular expression over bytes (which sees the last 4,096 bytes
-                printed).
+            pattern: Literal bytes, at most 4,096, or a compiled regular expression over bytes (which sees the last
+                4,096 bytes printed).
             seconds: How long to wait, in virtual seconds.
             scheduler: How to run meanwhile; see `Machine.run`.
             progress: Called with the cycles that have passed and those after which the time is up; True for a bar.
@@ -101,33 +100,43 @@ class Console(Part):
         Raises:
             ExpectTimeout: The time was up, or the machine stopped for good; the error shows the output's tail.
         """
-        compiled = compile_pattern(pattern)
+        wanted = pattern_of("pattern", pattern)
+        expression = compiled(wanted)
         seconds = real("seconds", seconds)
         hearer = hearer_of(progress, "waiting")
         start = self._cursor
-        match = compiled.search(self._machine._session.output_from(start))
+        match = expression.search(self._machine._session.output_from(start))
         if match is None:
-            stop = self._machine._run_until_output(pattern, start, seconds, scheduler, hearer)
-            match = compiled.search(self._machine._session.output_from(start))
+            stop = self._machine._run_until_output(wanted, start, seconds, scheduler, hearer)
+            match = expression.search(self._machine._session.output_from(start))
             if match is None:
                 tail = self._machine._session.output()[-TAIL_BYTES:]
-                raise ExpectTimeout(compiled.pattern, tail, seconds, stop.icount, stop.reason)
+                raise ExpectTimeout(expression.pattern, tail, seconds, stop.icount, stop.reason)
         self._cursor = start + match.end()
         return match
 
 
-def compile_pattern(pattern: bytes | re.Pattern[bytes]) -> re.Pattern[bytes]:
-    """Literal bytes as an expression that matches just them; a compiled expression as it is.
+def pattern_of(name: str, value: object, *, most: int = PATTERN_WINDOW) -> bytes | re.Pattern[bytes]:
+    """What the console may be waited for to print: bytes, or an expression over bytes that was compiled.
 
     Raises:
         ArgumentError: Anything else, or an empty pattern, which would match before anything is printed.
     """
-    if isinstance(pattern, re.Pattern):
-        if not isinstance(pattern.pattern, bytes):
-            raise ArgumentError("the console shows bytes: compile the expression from bytes, re.compile(b'...')")
-        return pattern
-    if not isinstance(pattern, bytes):
-        raise ArgumentError(f"a pattern is bytes or re.compile(b'...'), and {shown(pattern)} is neither")
-    if not pattern:
-        raise ArgumentError("an empty pattern is there before anything is printed; wait for at least one byte")
-    return re.compile(re.escape(pattern))
+    if isinstance(value, re.Pattern):
+        if not isinstance(value.pattern, bytes):
+            raise ArgumentError(
+                f"{name}: the console shows bytes; compile the expression from bytes, re.compile(b'...')"
+            )
+        return value
+    try:
+        literal = bytes_of(name, value, most=most)
+    except ArgumentError as error:
+        raise ArgumentError(f"{error} (or a regular expression, re.compile(b'...'))") from None
+    if not literal:
+        raise ArgumentError(f"{name} is empty, which is there before anything is printed; wait for at least one byte")
+    return literal
+
+
+def compiled(pattern: bytes | re.Pattern[bytes]) -> re.Pattern[bytes]:
+    """Literal bytes as an expression that matches just them; a compiled expression as it is."""
+    return pattern if isinstance(pattern, re.Pattern) else re.compile(re.escape(pattern))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ._progress import Progress, ProgressLike, hearer_of
@@ -70,6 +71,15 @@ class Difference:
         return "\n".join(_report(self))
 
 
+def _boards(a: Recording, b: Recording) -> str:
+    """How two boards differ: by their names, or else by the first line of their descriptions."""
+    if a.board.name != b.board.name:
+        return f"{a.board.name} and {b.board.name}"
+    lines = zip_longest(a.board.to_toml().splitlines(), b.board.to_toml().splitlines(), fillvalue="nothing")
+    line, other = next(both for both in lines if both[0] != both[1])
+    return f"both called {a.board.name}, with {shown(line)} in the one and {shown(other)} in the other"
+
+
 def diff(a: Recording, b: Recording, *, progress: ProgressLike = None) -> Difference | None:
     """The first difference between two recordings of one board: None when they are of the same run.
 
@@ -95,9 +105,7 @@ def diff(a: Recording, b: Recording, *, progress: ProgressLike = None) -> Differ
                 f"two recordings are compared, and {name}={shown(recording)} is none: open its file with rreplay.open"
             )
     if a.board != b.board:
-        raise ArgumentError(
-            f"the recordings are of different boards, {a.board.name} and {b.board.name}: there is nothing to compare"
-        )
+        raise ArgumentError(f"the recordings are of different boards, {_boards(a, b)}: there is nothing to compare")
     event_a, event_b = _first_events(a, b)
     timeline_a, timeline_b = a.timeline(), b.timeline()
     last = min(timeline_a.end_icount, timeline_b.end_icount)

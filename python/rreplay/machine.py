@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, ov
 
 from . import _core
 from ._arguments import (
+    BytesLike,
     PathLike,
     address_range,
     choice,
@@ -26,7 +27,7 @@ from ._arguments import path as path_of
 from ._copying import Part
 from ._progress import Hearer, ProgressLike, hearer_of
 from ._sources import BoardSource, RomSource, resolve_board, resolve_images
-from .console import PATTERN_WINDOW, Console, compile_pattern
+from .console import Console, compiled, pattern_of
 from .devices import Devices
 from .errors import ArgumentError, NotThere
 from .memory import Memory
@@ -270,7 +271,7 @@ class Machine(Part):
         cycles: int | None = None,
         seconds: float | None = None,
         pc: int | None = None,
-        output: bytes | re.Pattern[bytes] | None = None,
+        output: BytesLike | re.Pattern[bytes] | None = None,
         scheduler: Scheduler | None = None,
         sleep: bool = False,
         wait_for_input: bool = False,
@@ -294,10 +295,10 @@ class Machine(Part):
                 to the next thing that happens.
             wait_for_input: A processor that waits for input goes on waiting for what other threads may send; otherwise
                 the run ends there, "halted".
-            idle_seconds: Virtual seconds that the processor may wait without executing an instruction before the run ends,
-                "idle": a processor that waits while only timers tick would keep a run for ever. `math.inf` sets no limit.
-                None sets 60, but none where `cycles` or `seconds` say how long the run may last, with `wait_for_input`,
-                and in a replay.
+            idle_seconds: Virtual seconds that the processor may wait without executing an instruction before the run
+                ends, "idle": a processor that waits while only timers tick would keep a run for ever. `math.inf` sets
+                no limit. None sets 60, but none where `cycles` or `seconds` say how long the run may last, with
+                `wait_for_input`, and in a replay.
             progress: Called with what is done and what there is in all, of the instructions or else of the cycles that
                 the run may take; in a replay, of the recording's rest. True for a bar on standard error.
 
@@ -310,7 +311,7 @@ class Machine(Part):
             KeyboardInterrupt: Ctrl-C; the machine can go on from where it is.
             Exception: Whatever a hook raised.
         """
-        test = None if output is None else _output_test(output)
+        test = None if output is None else _output_test(pattern_of("output", output))
         instructions = whole_or_none("instructions", instructions)
         cycles = whole_or_none("cycles", cycles)
         seconds = None if seconds is None else real("seconds", seconds)
@@ -500,13 +501,11 @@ def scheduler_of(value: object) -> Scheduler | None:
 
 
 def _output_test(pattern: bytes | re.Pattern[bytes]) -> bytes | Callable[[bytes], bool]:
-    compiled = compile_pattern(pattern)
     if isinstance(pattern, bytes):
-        if len(pattern) > PATTERN_WINDOW:
-            raise ArgumentError(f"{len(pattern)} bytes are too many to wait for: at most {PATTERN_WINDOW}")
         return pattern
+    expression = compiled(pattern)
 
     def seen(tail: bytes) -> bool:
-        return compiled.search(tail) is not None
+        return expression.search(tail) is not None
 
     return seen

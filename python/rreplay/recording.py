@@ -291,20 +291,21 @@ class Recording(Handle):
     ) -> Verification:
         """Replays all of it and compares it with all that the file holds.
 
-        That is every event, every digest, every snapshot as a whole, and what each snapshot says that the run had touched.
-        A segment goes from one snapshot to the next; it must end in the very state that the next one begins with.
+        That is every event, every digest, every snapshot as a whole, and what each snapshot says that the run had
+        touched. A segment goes from one snapshot to the next; it must end in the very state that the next one begins
+        with.
 
         Args:
-            jobs: How many parts to replay at a time, at most; as many as there are processors unless given. What comes out
-                does not depend on it. A recording without snapshots is replayed in one go.
+            jobs: How many parts to replay at a time, at most; as many as there are processors unless given. What comes
+                out does not depend on it. A recording without snapshots is replayed in one go.
             progress: Called now and then with the instructions checked so far and the instructions in all; True for a
                 bar on standard error.
             scheduler: "threads" or "inline", as in `Machine.run`.
             rom: As for `replay`.
 
         Raises:
-            Divergence: The replay does not do what the recording says, or comes to another state than a snapshot or digest
-                says; the error says where and how.
+            Divergence: The replay does not do what the recording says, or comes to another state than a snapshot or
+                digest says; the error says where and how.
             DamagedLog: A snapshot in the file is none of this recording's machine.
             KeyboardInterrupt: Ctrl-C.
         """

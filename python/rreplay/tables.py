@@ -142,6 +142,15 @@ class Profile(Handle):
     def __repr__(self) -> str:
         return f"<Profile: {sum(self.executions)} instructions at {len(self.coverage)} addresses>"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Profile):
+            return NotImplemented
+        ours, theirs = ((p._executions, p._cycles, p._memory, p._symbols) for p in (self, other))
+        return ours == theirs
+
+    def __hash__(self) -> int:
+        return hash((self._executions.tobytes(), self._cycles.tobytes()))
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _profile, (self.executions.tobytes(), self.cycles.tobytes(), self._memory, self._symbols)
 

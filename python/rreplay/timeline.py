@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from . import _core
+from ._arguments import BYTES_MAX, BytesLike, address_range, choice, function, instance, made_elsewhere, whole
 from ._arguments import address as address_of
-from ._arguments import address_range, choice, function, instance, made_elsewhere, whole
 from ._arguments import path as path_of
 from ._copying import Part
 from ._files import read_ordinary
 from ._places import Places, Where, event_kind
 from ._progress import Hearer, Progress, ProgressLike, hearer_of, of_long_calls
 from ._shown import shown, shown_path
-from .console import compile_pattern
+from .console import compiled, pattern_of
 from .errors import ArgumentError
 from .memory import Memory
 from .moments import Moment, Past, PastDevices
@@ -173,8 +173,8 @@ class Timeline(Part):
         """Whether `recording.verify()` has found the whole recording to be right, in this process.
 
         Before that a timeline trusts what the file's snapshots hold and say of the run: a file that somebody has forged
-        can make it answer wrongly, or find nothing. Where a question replays a part of the run, that part is compared with
-        the file all the same, and a difference raises `Divergence` or `DamagedLog`.
+        can make it answer wrongly, or find nothing. Where a question replays a part of the run, that part is compared
+        with the file all the same, and a difference raises `Divergence` or `DamagedLog`.
         """
         return self._core.verified
 
@@ -439,9 +439,9 @@ class Timeline(Part):
         """The last place at which an event of this recording has not passed."""
         return self._core.place_before_event((event.icount, event.cycles), event.ordinal, None)
 
-    def run_to_output(self, text: bytes | re.Pattern[bytes], *, progress: ProgressLike = None) -> bool:
+    def run_to_output(self, text: BytesLike | re.Pattern[bytes], *, progress: ProgressLike = None) -> bool:
         """Goes to where the console prints the end of the first `text` behind here; False, and nowhere, without one."""
-        pattern = compile_pattern(text)
+        pattern = compiled(pattern_of("text", text, most=BYTES_MAX))
         here, printed = self._core.place, len(self.console_output)
         way = Progress(self._hearer(progress, "running"), self.end_icount - here[0])
         found = False
@@ -456,14 +456,16 @@ class Timeline(Part):
         way.finish()
         return found
 
-    def reverse_run_to_output(self, text: bytes | re.Pattern[bytes], *, progress: ProgressLike = None) -> bool:
+    def reverse_run_to_output(self, text: BytesLike | re.Pattern[bytes], *, progress: ProgressLike = None) -> bool:
         """Goes back to where the console printed the end of the last `text` before here; False without one."""
-        pattern = compile_pattern(text)
+        pattern = compiled(pattern_of("text", text, most=BYTES_MAX))
+        hearer = self._hearer(progress, "running back")
         ends = [match.end() for match in pattern.finditer(self.console_output) if match[0]]
         place = self._before_output(ends[-1]) if ends else None
         if place is None:
+            Progress(hearer, 1).finish()
             return False
-        self._core.go_to(place, self._hearer(progress, "running back"))
+        self._core.go_to(place, hearer)
         return True
 
     def _before_output(self, length: int) -> tuple[int, int] | None:

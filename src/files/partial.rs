@@ -169,10 +169,24 @@ fn parent_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Whether a path ends as only that of a directory does. Its last name would be taken for a file's.
+fn names_a_directory(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    let ends = |byte: u8| std::path::is_separator(byte.into());
+    match text {
+        [.., before, b'.'] => ends(*before),
+        [.., last] => ends(*last),
+        [] => false,
+    }
+}
+
 /// The place that a path leads to, absolute: links are followed, also those to where nothing is yet.
 fn resolve(path: &Path) -> Result<PathBuf, FileError> {
     const LINKS_MAX: u32 = 40;
     let failed = FileError::io("create");
+    if names_a_directory(path) {
+        return Err(FileError::NoParent(path.to_owned()));
+    }
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?.to_owned();

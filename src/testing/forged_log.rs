@@ -284,7 +284,7 @@ impl File {
             let total = &mut self.kinds[usize::from(event.kind().number())];
             *total = (total.0, total.1 + 1, total.2 + bytes as u64);
         }
-        self.put(2, &encoder.raw().to_vec(), chunk.len() as u64, first);
+        self.put(2, encoder.raw(), chunk.len() as u64, first);
         chunk.clear();
     }
 

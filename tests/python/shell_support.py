@@ -19,10 +19,11 @@ WAIT_SECONDS = 60.0
 IN_SESSION = """
 import fcntl, os, sys, termios
 os.setsid()
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+if sys.argv.pop(1) == "controlled":
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-m", "rreplay", *sys.argv[1:]])
 """
-"""Becomes the command, with standard input as the terminal that controls it."""
+"""Becomes the command, with standard input as the terminal that controls it, or as one that sends no signals."""
 
 
 def shell(
@@ -71,12 +72,12 @@ def read_until(descriptor: int, wanted: bytes) -> bytes:
 
 
 class Terminal:
-    """The command on a pseudo-terminal that controls it; what a person types is written to `control`."""
+    """The command on a pseudo-terminal, which controls it; what a person types is written to `control`."""
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, *arguments: object, controls: bool = True) -> None:
         self.control, self.terminal = os.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", IN_SESSION, *map(str, arguments)],
+            [sys.executable, "-c", IN_SESSION, "controlled" if controls else "alone", *map(str, arguments)],
             stdin=self.terminal,
             stdout=self.terminal,
             stderr=self.terminal,
@@ -114,9 +115,9 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(*arguments: object) -> Iterator[Terminal]:
+def terminal(*arguments: object, controls: bool = True) -> Iterator[Terminal]:
     """The command on a terminal, which is gone afterwards."""
-    one = Terminal(*arguments)
+    one = Terminal(*arguments, controls=controls)
     try:
         yield one
     finally:

@@ -70,4 +70,12 @@ def test_diff_of_different_boards_is_bad_input(
     with machine.record(tmp_path / "lab.rreplay") as other:
         machine.run(instructions=100)
     assert main(["diff", str(recording.path), str(other.path)]) == 2
-    assert "different boards" in capsys.readouterr().err
+    assert "different boards, breadboard and lab" in capsys.readouterr().err
+    faster = rr.Machine({"preset": "breadboard", "cpu": {"kind": "w65c02", "clock_hz": 2_000_000}})
+    with faster.record(tmp_path / "faster.rreplay") as other:
+        faster.run(instructions=100)
+    assert main(["diff", str(recording.path), str(other.path)]) == 2
+    assert (
+        "both called breadboard, with 'clock_hz = 1000000' in the one and 'clock_hz = 2000000' in the other"
+        in capsys.readouterr().err
+    )

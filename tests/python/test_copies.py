@@ -128,6 +128,9 @@ def test_a_recording_is_pickled_as_its_file(recording: rr.Recording, tmp_path: P
 def test_a_profile_is_pickled(recording: rr.Recording) -> None:
     profile = recording.timeline(symbols={"main": 0xF000}).profile()
     other = pickle.loads(pickle.dumps(profile))
+    assert other == profile
+    assert hash(other) == hash(profile)
+    assert other != recording.timeline(symbols={"main": 0xF001}).profile()
     assert other.coverage == profile.coverage
     assert other.routines == profile.routines
     assert copy.deepcopy(profile).coverage == profile.coverage

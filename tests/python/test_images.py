@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
+from shell_support import sim65_program
 
 CODE = bytes.fromhex("A9128D0002")
 """LDA #$12, STA $0200: at $0400."""
@@ -54,6 +55,14 @@ def test_text_is_no_image_unless_its_place_or_its_name_says_so(tmp_path: Path) -
         assert bytes(machine.memory[0x2000 : 0x2000 + len(text)]) == text
     with pytest.raises(rr.RomError, match=r"firmware\.txt is text"):
         rr.Machine("breadboard", rom={"rom": path})
+    for name, other in {
+        "firmware.rom": text,
+        "short": b"hello\n",
+        "latin": "Grüße aus Köln\n".encode("latin-1"),
+    }.items():
+        (tmp_path / name).write_bytes(other)
+        with pytest.raises(rr.RomError, match=f"{name} is text and no image"):
+            rr.Machine("py65mon", rom=tmp_path / name)
     machine = rr.Machine("py65mon", rom=named)
     assert bytes(machine.memory[0x10000 - len(text) : 0x10000]) == text
 
@@ -63,3 +72,21 @@ def test_an_object_file_is_named_as_such(tmp_path: Path) -> None:
     path.write_bytes(b"\x55\x7a\x6e\x61\x11\x00" + bytes(90))
     with pytest.raises(rr.RomError, match=r"hello\.o is an object file of ca65 that is not linked yet: link it"):
         rr.Machine("py65mon", rom=path)
+
+
+def test_a_rom_is_read_as_what_it_is_made_of(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.rom"
+    path.write_bytes(IMAGES["counted.s19"].encode())
+    assert bytes(rr.Machine("py65mon", rom=path).memory[0x0400:0x0405]) == CODE
+    path.write_bytes(CODE + b"\x00\x04\xfb\xff\x00\x00")
+    assert bytes(rr.Machine("py65mon", rom=path).memory[0xFFF5:0xFFFA]) == CODE
+
+
+def test_a_program_of_sim65_needs_a_board_that_serves_it(tmp_path: Path) -> None:
+    path = sim65_program(tmp_path / "hello", bytes.fromhex("A907 4CF9FF"))
+    for rom in (path, {0x8000: path}, {"rom": path}):
+        with pytest.raises(rr.RomError, match='hello is a program for cc65\'s sim65, and board "breadboard" does not'):
+            rr.Machine("breadboard", rom=rom)  # type: ignore[arg-type]
+    machine = rr.Machine("sim65", rom=path)
+    machine.run()
+    assert machine.exit_code == 7

@@ -349,3 +349,15 @@ def test_an_image_through_a_pipe(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.read() == b">"
         assert process.wait(WAIT_SECONDS) == 0
+
+
+def test_a_name_that_only_a_directory_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["record", "breadboard", *SHORT, "-o", "runs/"]) == 2
+    machine = rr.Machine("breadboard")
+    for path in ("runs/", "runs/."):
+        with pytest.raises(rr.LogError, match="there is no directory runs"):
+            machine.record(path)
+        with pytest.raises(rr.HostError, match="there is no directory runs"):
+            rr.Image(1, 1, bytes(4)).to_png(path)
+    assert list(tmp_path.iterdir()) == []

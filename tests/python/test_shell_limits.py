@@ -15,6 +15,9 @@ LOOPS = bytes.fromhex("4C0002")
 ECHO = bytes.fromhex("AD04F0 F0FB 8D01F0 80F6")
 """LDA F004; BEQ -5; STA F001; BRA -10."""
 
+ECHOES_AND_WORKS = bytes.fromhex("AD04F0 F0FB 8D01F0 C90D D0F4 A200 A000 AD04F0 E8 D0FA C8 C008 D0F5 4C0002")
+"""Prints each key, and reads and drops others for a while when a line has ended."""
+
 DELAY = "E8 D0FD C8 D0FA 3A D0F7"
 """INX; BNE -3; INY; BNE -6; DEC A; BNE -9: some third of a second for each in A, at 1 MHz, when X and Y are 0."""
 
@@ -265,6 +268,26 @@ def test_lines_end_as_they_may() -> None:
     assert shell("run", typed=b"ver\r\nuptime\r\n").stdout.count(b"> ") == expected
     assert shell("run", typed=b"ver\ruptime\r").stdout.count(b"> ") == expected
     assert shell("run", typed=b"ver\nupti").stdout.endswith(b"> upti")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_a_line_waits_for_the_answer_to_the_one_before_however_it_ends(tmp_path: Path, end: bytes) -> None:
+    """As many a BASIC does, the guest throws away what is typed while it works: it looks for Ctrl-C."""
+    words = image(tmp_path / "works", ECHOES_AND_WORKS)
+    lines = [b"one", b"two", b"", b"three"]
+    result = shell("run", *words, typed=end.join([*lines, b"rest"]))
+    assert result.stdout == b"\r".join([*lines, b"rest"])
+
+
+def test_both_halves_of_an_end_of_line_may_come_apart(tmp_path: Path) -> None:
+    with piped("run", *image(tmp_path / "works", ECHOES_AND_WORKS)) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for typed, echoed in ((b"one\r", b"one\r"), (b"\ntwo\r", b"two\r"), (b"\n\n.\r", b"\r.\r")):
+            process.stdin.write(typed)
+            process.stdin.flush()
+            assert read_until(process.stdout.fileno(), echoed) == echoed
+        process.stdin.close()
+        assert process.wait() == 0
 
 
 def test_a_line_of_any_length_is_typed(tmp_path: Path) -> None:

@@ -162,6 +162,30 @@ def test_a_terminal_that_is_closed_on_a_c_program(tmp_path: Path) -> None:
     assert_whole(path)
 
 
+@pytest.mark.parametrize("what", ["board", "program", "no console", "before the first output"])
+def test_a_terminal_that_is_closed_and_sends_no_signal(tmp_path: Path, what: str) -> None:
+    """It is no controlling terminal, as under many a supervisor: that it has gone is all there is to see."""
+    path = tmp_path / "run.rreplay"
+    plain = tmp_path / "plain.toml"
+    plain.write_text(
+        'name = "plain"\ncpu = { kind = "w65c02", clock_hz = 1000000 }\n'
+        'region = [{ name = "ram", kind = "ram", start = 0, end = 0xFFFF }]\n'
+    )
+    of_each: dict[str, list[object]] = {
+        "board": ["breadboard"],
+        "before the first output": ["breadboard"],
+        "program": [sim65_program(tmp_path / "loop", SILENT)],
+        "no console": [plain, *image(tmp_path / "silent", SILENT)[1:]],
+    }
+    with terminal("record", *of_each[what], "-o", path, controls=False) as at:
+        while what != "before the first output" and not path.exists():
+            assert at.process.poll() is None
+        at.hang_up()
+        assert at.wait() == 128 + signal.SIGHUP
+    if what != "before the first output" or path.exists():
+        assert_whole(path)
+
+
 def test_ctrl_c_ends_a_c_program(tmp_path: Path) -> None:
     """Its terminal is not raw: the key is the terminal's own."""
     path = tmp_path / "run.rreplay"

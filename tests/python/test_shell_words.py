@@ -94,6 +94,10 @@ def test_arguments_without_end_are_quoted_by_their_beginnings(capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["run", "sim65"], "name the program instead, as in rreplay run hello"),
+        (["run", "sim65", "hello"], "name the program instead, as in rreplay run hello"),
+        (["run", "breadboard", "--rom", "hello"], 'board "breadboard" does not serve its calls'),
+        (["record", "run.rreplay", "-o", "new.rreplay"], "run.rreplay is a recording: `rreplay replay run.rreplay`"),
         (["run", "sbc6850"], "give an image, as in --rom firmware.bin"),
         (["run", "sbc6850", "--rom", "absent.bin"], "check the path given with --rom"),
         (["run", "firmware.bin"], "use --rom to load it, as in rreplay run breadboard --rom firmware.bin"),
@@ -157,6 +161,13 @@ def test_what_is_said_at_the_shell(
     assert shown.err.startswith("rreplay: ")
     assert shown.out == ""
     assert not PYTHON_WORDS.search(shown.err)
+
+
+def test_a_board_with_nothing_on_it_runs_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "py65mon", "--seconds", "0.01"]) == 0
+    assert "nothing is loaded on the board py65mon" in capsys.readouterr().err
+    assert main(["run", "breadboard", "--seconds", "0.01"]) == 0
+    assert "nothing is loaded" not in capsys.readouterr().err
 
 
 def test_a_board_of_any_name_is_one(tmp_path: Path) -> None:

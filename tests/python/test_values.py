@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import array
+import ctypes
 import mmap
 import os
 import re
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +114,8 @@ def test_what_memory_does_not_hold_is_refused_and_nothing_is_written(machine: rr
     machine.memory[0x20:0x28] = b"\xaa" * 8
     wrong: list[Any] = [
         256, -1, 2**70, 1.0, "a", None, {1, 2}, {1: 2}, [256] * 8, [1.5] * 8, np.arange(8), np.array([7]), np.int16(-1),
-        array.array("H", [1] * 8), memoryview(b"12345678" * 2)[::2], b"short", b"far too long",
+        array.array("H", [1] * 8), memoryview(b"12345678" * 2)[::2], b"short", b"far too long", True, np.bool_(True),
+        ctypes.c_ubyte(5), np.datetime64("2026-01-01"), np.float64(1),
     ]  # fmt: skip
     for value in wrong:
         with pytest.raises(rr.ArgumentError):
@@ -144,7 +148,14 @@ def test_a_byte_is_also_a_buffer_of_one(machine: rr.Machine) -> None:
 # ---- bytes ----
 
 
-@pytest.mark.parametrize("wrong", [60, "abc", [1, 2], [256], None, np.arange(3), memoryview(b"abcdef")[::2], 2**40])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        60, "abc", [1, 2], [256], None, np.arange(3), memoryview(b"abcdef")[::2], 2**40,
+        # Numbers that have a buffer: how they are stored is not what is meant.
+        np.uint8(60), np.int8(60), np.bool_(True), np.array(60, np.uint8), ctypes.c_ubyte(60), np.datetime64("2026-01"),
+    ],
+)  # fmt: skip
 def test_what_is_no_bytes_is_named(wrong: Any) -> None:
     lab = rr.Machine("lab")
     calls: dict[str, Callable[[], object]] = {
@@ -316,10 +327,38 @@ def test_what_is_neither_true_nor_false(machine: rr.Machine, tmp_path: Path, wro
     assert machine.run(instructions=1, sleep=np.bool_(False)).icount == 1  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "pattern", [b"monitor", bytearray(b"monitor"), np.frombuffer(b"monitor", np.uint8), re.compile(b"m[a-z]+r")]
+)
+def test_what_the_console_is_to_print(tmp_path: Path, pattern: Any) -> None:
+    machine = rr.Machine("breadboard")
+    with machine.record(tmp_path / "r") as recording:
+        assert machine.run(output=pattern, seconds=10).reason == "output"
+        assert machine.console.expect(pattern)[0] == b"monitor"
+    timeline = recording.timeline()
+    assert timeline.run_to_output(pattern)
+    timeline.seek(timeline.end_icount)
+    assert timeline.reverse_run_to_output(pattern)
+
+
+@pytest.mark.parametrize("wrong", [60, "abc", [1], b"", np.uint8(60), re.compile("abc"), object()])
+def test_what_no_console_prints(machine: rr.Machine, timeline: rr.Timeline, wrong: Any) -> None:
+    calls: dict[str, Callable[[], object]] = {
+        "pattern": lambda: machine.console.expect(wrong),
+        "output": lambda: machine.run(output=wrong),
+        "text": lambda: timeline.run_to_output(wrong),
+    }
+    for name, call in calls.items():
+        with pytest.raises(rr.ArgumentError, match=f"^{name}"):
+            call()
+    assert machine.icount == 0
+
+
 def test_seconds_are_any_number(machine: rr.Machine) -> None:
-    for seconds in (1, 0.5, np.float32(0.5), np.int64(1)):
+    for seconds in (1, 0.5, np.float32(0.5), np.int64(1), np.array(0.5), Decimal("0.5"), Fraction(1, 2)):
         assert machine.run(seconds=seconds, instructions=3).reason == "budget"  # type: ignore[arg-type]
     wrongs: list[Any] = ["1", None, [], float("nan"), float("inf"), -1.0, True, 1j, 10**400]
+    wrongs += [np.bool_(True), np.str_("1"), np.timedelta64(1), np.complex128(1), np.array(True)]
     for wrong in wrongs:
         with pytest.raises(rr.ArgumentError, match="seconds is a number"):
             machine.console.expect(b"x", seconds=wrong)

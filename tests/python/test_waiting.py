@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import rreplay as rr
 
-WAITER = {0x200: b"\xea\xcb\xea\xea", 0xFFFC: b"\x00\x02"}
+WAITER: Mapping[str | int, bytes] = {0x200: b"\xea\xcb\xea\xea", 0xFFFC: b"\x00\x02"}
 """NOP, WAI, NOP, NOP."""
 
 

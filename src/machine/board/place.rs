@@ -51,7 +51,11 @@ impl Board {
             let header = rom::sim65_header(&image.name, &image.bytes)?;
             self.cpu.kind = header.cpu;
             self.cpu.reset_vector = Some(header.reset);
-            for device in self.devices.iter_mut().filter(|device| device.kind == "sim65") {
+            let mut serving = self.devices.iter_mut().filter(|device| device.kind == "sim65").peekable();
+            if serving.peek().is_none() {
+                return Err(RomError::NotServed { name: image.name.clone(), board: self.name.clone() });
+            }
+            for device in serving {
                 device.options.insert("sp_address".into(), toml::Value::Integer(header.sp_address.into()));
             }
         }

@@ -85,6 +85,11 @@ pub enum RomError {
         "{name} has no target and board \"{board}\" no memory at the reset vector $FFFC: name a region or a load address"
     )]
     NoMainRegion { name: String, board: String },
+    /// A program of cc65's simulator on a board that serves none.
+    #[error(
+        "{name} is a program for cc65's sim65, and board \"{board}\" does not serve its calls: it runs on board \"sim65\", at the shell by its name alone"
+    )]
+    NotServed { name: String, board: String },
     /// A raw image that is larger than its region.
     #[error(
         "{name} has {size} bytes and region \"{region}\" (${start:04X}-${end:04X}) {room}: use the image of another board, or another board"

@@ -5,8 +5,11 @@ use super::{Format, trim};
 /// What UTF-8 text may begin with: editors on Windows write it.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Bytes that say nothing about being text or not: that short a file may be a few instructions.
-const TEXT_MIN: usize = 8;
+/// Bytes that say nothing about being text or not: that short a file may be an instruction or two.
+const TEXT_MIN: usize = 4;
+
+/// Of so many characters of a text one at the most is none of ASCII's, where its encoding is not known.
+const ASCII_SHARE: usize = 4;
 
 /// Files that a linker or something else must be given first, by how they begin.
 const UNLINKED: [(&[u8], &str); 5] = [
@@ -40,9 +43,16 @@ pub(super) fn record_format(bytes: &[u8]) -> Option<Format> {
 /// Empty lines that are looked past, and no more: it may be a ROM full of them.
 const LINES_MAX: usize = 64;
 
-/// Whether it is text: UTF-8, or UTF-16 that says so, without a character that text does not have.
+/// Whether it is text: UTF-8, UTF-16 that says so, or letters of any of the old encodings of one byte each; without a
+/// character that text does not have.
 pub(super) fn is_text(bytes: &[u8]) -> bool {
-    let is_plain = |text: &str| text.chars().all(|one| !one.is_control() || "\t\n\r\x0C\x1A".contains(one));
+    let is_space = |one: char| "\t\n\r\x0C\x1A".contains(one);
+    let is_plain = |text: &str| text.chars().all(|one| !one.is_control() || is_space(one));
+    let is_of_old_letters = || {
+        let others = bytes.iter().filter(|byte| !byte.is_ascii()).count();
+        others * ASCII_SHARE <= bytes.len()
+            && bytes.iter().all(|&byte| !byte.is_ascii_control() || is_space(byte.into()))
+    };
     let wide = |of: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).skip(1).map(|pair| of([pair[0], pair[1]])).collect();
         bytes.len().is_multiple_of(2) && String::from_utf16(&units).is_ok_and(|text| is_plain(&text))
@@ -51,7 +61,7 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
         && match bytes {
             [0xFF, 0xFE, ..] => wide(u16::from_le_bytes),
             [0xFE, 0xFF, ..] => wide(u16::from_be_bytes),
-            _ => std::str::from_utf8(bytes).is_ok_and(is_plain),
+            _ => std::str::from_utf8(bytes).map_or_else(|_| is_of_old_letters(), is_plain),
         }
 }
 

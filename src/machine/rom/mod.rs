@@ -85,12 +85,13 @@ pub enum Placement {
 }
 
 impl Format {
-    /// The format that a file name's extension stands for, if it is a known one.
+    /// The format that a file name's extension stands for, if it is a known one. A `.rom` says what a file is for, and not
+    /// what it is made of.
     pub fn from_name(name: &str) -> Option<Self> {
         let file = name.rsplit(['/', '\\']).next()?;
         let (_, extension) = file.rsplit_once('.')?;
         Some(match extension.to_ascii_lowercase().as_str() {
-            "bin" | "rom" | "raw" => Self::Bin,
+            "bin" | "raw" => Self::Bin,
             "hex" | "ihx" | "ihex" => Self::IntelHex,
             "s19" | "s28" | "s37" | "srec" | "srecord" | "mot" => Self::SRecord,
             "ptp" | "pap" => Self::PaperTape,

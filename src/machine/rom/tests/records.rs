@@ -122,9 +122,11 @@ fn a_byte_order_mark_and_blank_tape_are_skipped() {
 
 #[test]
 fn text_in_no_known_format_is_no_image() {
-    let texts: [&[u8]; 5] = [
+    let texts: [&[u8]; 7] = [
         b"; a listing\n0200  A9 12     LDA #$12\n",
         b"404: Not Found",
+        b"hello\n",
+        b"Gr\xFC\xDFe aus K\xF6ln\r\n", // in Latin-1
         "\u{FEFF}Grüße\r\n".as_bytes(),
         b"\xFF\xFEh\0e\0l\0l\0o\0",
         b"\xFE\xFF\0h\0e\0l\0l\0o",
@@ -138,9 +140,13 @@ fn text_in_no_known_format_is_no_image() {
         assert!(load("x.bin", text, Format::Bin, Placement::At(0x0200)).is_ok());
     }
     // Programs that happen to be made of letters, and bytes that are no text.
-    for bytes in
-        [&b"X`"[..], b"HELP\0 ME, I AM", b"\xA9\x12\x8D\x00\x02", b"\xFF\xFE\x00\xD8\x00\x00\x01\x00"]
-    {
+    for bytes in [
+        &b"X`"[..],
+        b"HELP\0 ME, I AM",
+        b"\xA9A\xC9Z\xD0\xFC`",
+        b"\xA9\x12\x8D\x00\x02",
+        b"\xFF\xFE\x00\xD8\x00\x00\x01\x00",
+    ] {
         assert_eq!(Format::detect(None, bytes), Format::Bin, "{bytes:02X?}");
     }
 }
