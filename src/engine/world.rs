@@ -410,7 +410,7 @@ impl<G: Guest> World<G> {
             if self.replay.events_passed() != events_before && self.has_more_here()? {
                 return Ok(Next::Continue);
             }
-            if self.ends_on_instruction && self.take_interrupt()? {
+            if self.take_interrupt()? {
                 return Ok(Next::Continue);
             }
             return Ok(Next::Done(Ok(StopReason::Budget)));
@@ -576,16 +576,15 @@ impl<G: Guest> World<G> {
         Ok(Next::Continue)
     }
 
-    /// After its last instruction a run takes the wake or the interrupt sequence that stands before the next one; returns
-    /// whether there was one. Not where the cycles end as well: a run of so many cycles takes neither, and to run in pieces is
-    /// to come to the same.
+    /// Where a run ends it takes a wake that takes no time, so that it comes to the same in pieces and whole; and after its
+    /// last instruction the interrupt sequence that stands before the next one, if the cycles reach. Returns whether there was
+    /// one.
     fn take_interrupt(&mut self) -> Result<bool, ReplayError> {
         let here = self.guest.position();
-        if here.icount < self.limits.icount || here.cycles >= self.limits.cycles {
-            return Ok(false);
-        }
+        let may_take_time =
+            self.ends_on_instruction && here.icount >= self.limits.icount && here.cycles < self.limits.cycles;
         let (guest, mut outside) = self.split();
-        let comes = guest.wakes_here(&mut outside) || guest.is_interrupted(&mut outside);
+        let comes = guest.wakes_here(&mut outside) || may_take_time && guest.is_interrupted(&mut outside);
         if !comes || !self.logs_interrupt()? {
             return Ok(false);
         }
