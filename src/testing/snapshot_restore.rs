@@ -258,7 +258,7 @@ fn survives_tampering(case: &SnapshotCase, blank: &Session, snapshot: &Snapshot)
     machine.session.finish().map_err(|error| error.to_string())?;
     let recording = Recording::from_bytes(disk.contents(), false).map_err(|error| error.to_string())?;
     let Manners { whole, .. } = case.scenario.manners();
-    let manners = if case.pieces % 2 == 0 {
+    let manners = if case.pieces.is_multiple_of(2) {
         Manners { whole, slice: None }
     } else {
         Manners { whole: None, slice: Some(100) }
