@@ -9,10 +9,11 @@ use crate::machine::board::{Board, ImageInput};
 use crate::nondet::CharId;
 use crate::persist::Digest;
 use crate::replay::OWN_SUBSYSTEMS;
-use crate::session::{CHAOS, Session};
+use crate::session::{CHAOS, Session, Start};
 use crate::snapshot::{self, Snapshot};
-use crate::sync::{Lazy, Shared};
+use crate::sync::{Lazy, Mutex, Shared, lock};
 use crate::units::{EventOrdinal, Position};
+use std::fmt;
 use std::path::Path;
 
 mod segments;
@@ -33,6 +34,17 @@ pub struct Recording {
     origin: Shared<Origin>,
     /// Set once all of it was found to be right.
     verified: Shared<Lazy<()>>,
+    /// Where replays without images of their own start, once one was asked for.
+    start: Shared<Ready>,
+}
+
+#[derive(Default)]
+struct Ready(Mutex<Option<Start>>);
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").finish_non_exhaustive()
+    }
 }
 
 /// What a recording was made on.
@@ -116,7 +128,13 @@ impl Recording {
             Some(name) => Origin::Machine(name),
             None => Origin::Board(Box::new(Board::from_toml(described)?)),
         };
-        Ok(Self { reader: Shared::new(reader), origin: Shared::new(origin), verified: Shared::default() })
+        let origin = Shared::new(origin);
+        Ok(Self {
+            reader: Shared::new(reader),
+            origin,
+            verified: Shared::default(),
+            start: Shared::default(),
+        })
     }
 
     /// The file's reader, shared by all that reads it.
@@ -333,8 +351,16 @@ impl Recording {
     /// # Errors
     /// [`Error::Mismatch`] names both sides when they are not.
     pub fn replay_with(&self, images: &[ImageInput]) -> Result<Session, Error> {
-        self.board()?;
-        Session::play(self.reader.clone(), images)
+        let board = self.board()?;
+        if !images.is_empty() {
+            return Session::play(self.reader.clone(), images);
+        }
+        let mut ready = lock(&self.start.0);
+        let start = match ready.take() {
+            Some(start) => start,
+            None => Start::of(board.clone(), &self.reader, images)?,
+        };
+        Session::play_from(ready.insert(start), self.reader.clone(), images)
     }
 
     /// Where the snapshots in the recording were taken; a snapshot's number is its place.

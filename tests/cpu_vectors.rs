@@ -3,15 +3,13 @@
 //! The vectors are not in the repository. They are looked for in `$RREPLAY_VECTORS`, then in `../shared/vectors`; where
 //! there are none the tests say so and pass.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+mod vectors_support;
 
-use flate2::read::GzDecoder;
 use rreplay::bus::{Bus, Exception, Interrupt};
 use rreplay::cpu::{Cpu, Variant};
 use rreplay::units::Position;
 use serde_json::Value;
+use vectors_support::{number, open};
 
 /// 64 KiB of RAM that logs each cycle.
 struct Analyser {
@@ -49,23 +47,6 @@ impl Bus for Analyser {
     fn exception(&mut self, exception: Exception, _: Position) {
         self.exceptions.push(exception);
     }
-}
-
-fn open(name: &str) -> Option<impl Iterator<Item = Value>> {
-    let folder = std::env::var_os("RREPLAY_VECTORS")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"));
-    let path = folder.join(name);
-    let Ok(file) = File::open(&path) else {
-        println!("skipped: no vectors at {}", path.display());
-        return None;
-    };
-    let lines = BufReader::new(GzDecoder::new(file)).lines();
-    Some(lines.map(|line| serde_json::from_str(&line.expect("readable vectors")).expect("vectors are JSON")))
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().expect("a number")
 }
 
 /// How far a vector's bus cycles are to be believed.

@@ -10,32 +10,13 @@
 //! none the test says so and passes. `interrupt_lines.rs` has cases of its own for each rule.
 
 mod lines_support;
+mod vectors_support;
 
-use flate2::read::GzDecoder;
 use lines_support::{Bus, Pulsed};
 use rreplay::session::RunRequest;
 use rreplay::testing::CpuChoice;
 use serde_json::Value;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-
-fn open(name: &str) -> Option<impl Iterator<Item = Value>> {
-    let folder = std::env::var_os("RREPLAY_VECTORS")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"));
-    let path = folder.join(name);
-    let Ok(file) = File::open(&path) else {
-        println!("skipped: no vectors at {}", path.display());
-        return None;
-    };
-    let lines = BufReader::new(GzDecoder::new(file)).lines();
-    Some(lines.map(|line| serde_json::from_str(&line.expect("readable vectors")).expect("vectors are JSON")))
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().expect("a number")
-}
+use vectors_support::{number, open};
 
 fn rows(value: &Value) -> impl Iterator<Item = &Vec<Value>> {
     value.as_array().expect("rows").iter().map(|row| row.as_array().expect("a row"))

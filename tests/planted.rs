@@ -57,6 +57,7 @@ const CAUGHT_BY: &[(Bug, &str)] = &[
     (Bug::TouchedNotCompared, "forgeries"),
     (Bug::SnapshotNotCompared, "forgeries"),
     (Bug::TouchForgotten, "time travel"),
+    (Bug::JamPassedOver, "time travel"),
 ];
 
 fn main() {
@@ -134,7 +135,7 @@ fn scenarios() -> Result<(), String> {
 fn time_travel() -> Result<(), String> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    for _ in 0..100 {
+    for _ in 0..200 {
         let case =
             proptest::arbitrary::any::<TravelCase>().new_tree(&mut runner).map_err(|e| e.to_string())?;
         check_travel(&case.current())?;

@@ -16,9 +16,9 @@ use rreplay::testing::{
 };
 use std::collections::BTreeMap;
 
-/// 300 scenarios, or as many as PROPTEST_CASES says.
+/// 900 scenarios, or as many as PROPTEST_CASES says.
 fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(900);
     ProptestConfig { cases, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() }
 }
 

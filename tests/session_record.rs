@@ -231,7 +231,7 @@ fn a_fault_is_recorded_around_and_replayed() {
     assert_eq!(refused(run(&replaying, instructions(100))), fault);
     assert_eq!(reason(&replaying, RunRequest::default()), "end");
     assert_eq!(replaying.digests(), session.digests());
-    // Without limits a replay goes to the recording's end, past what stopped the recorded machine on the way.
+    // Without limits it goes on as its recording did.
     let replaying = recording.replay().unwrap();
     assert_eq!(reason(&replaying, RunRequest::default()), "end");
     assert_eq!(replaying.digests(), session.digests());

@@ -51,6 +51,30 @@ fn recorded(session: &Session, body: impl FnOnce(&Session)) -> Recording {
     Recording::from_bytes(disk.contents(), false).unwrap()
 }
 
+/// SEI, the transmitter asks for its interrupt, WAI: the line is held already, and masked.
+#[test]
+fn limits_that_are_reached_together_end_a_run_as_cycles_do() {
+    let program = [0x78, 0xA9, 0x05, 0x8D, 0x02, 0xA0, 0xCB, 0xEA];
+    let ran = |requests: Vec<RunRequest>| {
+        let session = machine(&program);
+        for request in requests {
+            run(&session, request).unwrap();
+        }
+        (session.position(), session.digests())
+    };
+    let start = machine(&program).position().cycles;
+    let (end, awake) = ran(vec![instructions(4)]);
+    let cycles = Some(end.cycles - start);
+    let whole = ran(vec![RunRequest { cycles, ..RunRequest::default() }]);
+    let both = ran(vec![RunRequest { cycles, ..instructions(4) }]);
+    assert_eq!(whole, both);
+    assert!(whole.0 == end && whole.1 != awake, "the run of cycles ends in the wait");
+    assert_eq!(
+        ran(vec![RunRequest { cycles, ..RunRequest::default() }, instructions(1)]),
+        ran(vec![instructions(5)])
+    );
+}
+
 #[test]
 fn a_wait_without_an_instruction_ends_the_run_after_a_while() {
     let idle = |request: RunRequest| {

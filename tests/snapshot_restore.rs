@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use rreplay::testing::{SnapshotCase, check_snapshot_restore};
 
-/// 150 cases, or as many as PROPTEST_CASES says.
+/// 900 cases, or as many as PROPTEST_CASES says.
 fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(900);
     ProptestConfig { cases, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() }
 }
 

@@ -135,6 +135,11 @@ pub fn disassemble(variant: Variant, pc: u16, read: impl Fn(u16) -> u8) -> Instr
     Instruction { address: pc, bytes, mnemonic, operand, mode, target }
 }
 
+/// Whether an opcode stops the processor until its reset, and never retires.
+pub fn jams(variant: Variant, opcode: u8) -> bool {
+    variant == Variant::Nmos6502 && NMOS[usize::from(opcode)] == JAM
+}
+
 /// Mnemonic and addressing mode of an opcode.
 pub fn decode(variant: Variant, opcode: u8) -> (String, Mode) {
     let bit = opcode >> 4 & 7;
@@ -171,6 +176,9 @@ fn named(entry: &str) -> (String, Mode) {
     };
     (mnemonic.to_owned(), mode)
 }
+
+/// What stops the processor until its reset.
+pub const JAM: &str = "JAM";
 
 /// The NMOS opcodes, eight a row; the byte behind BRK is shown as its operand.
 #[rustfmt::skip]

@@ -43,13 +43,12 @@ impl<T> Counter<T> {
         self.value.take().expect("the replay lock serves one ticket at a time")
     }
 
-    /// A forked child has the tickets of its parent's threads, and none of the threads.
-    fn forget_other_process(&mut self) {
-        if self.value.is_some() && !self.process.is_this() {
-            self.now_serving = self.next_ticket;
-            self.abandoned.clear();
-            self.process = Process::this();
-        }
+    /// A forked child has the tickets of its parent's threads, and none of the threads: whoever holds the lock is the one
+    /// that forked, and nobody waits.
+    fn adopt(&mut self) {
+        self.next_ticket = self.now_serving + u64::from(self.value.is_none());
+        self.abandoned.clear();
+        self.process = Process::this();
     }
 
     fn pass_over_abandoned(&mut self) {
@@ -167,7 +166,6 @@ impl<T> ReplayLock<T> {
     /// As [`take`](ReplayLock::take), but `None` at once when anybody holds the lock or waits for it.
     pub fn try_take(&self, role: &'static str) -> Option<Box<T>> {
         let mut counter = lock(&self.counter);
-        counter.forget_other_process();
         let is_free = counter.holder.is_none() && counter.now_serving == counter.next_ticket;
         is_free.then(|| {
             counter.next_ticket += 1;
@@ -187,7 +185,6 @@ impl<T> ReplayLock<T> {
 
     fn draw_ticket(&self, role: &'static str) -> (MutexGuard<'_, Counter<T>>, u64) {
         let mut counter = lock(&self.counter);
-        counter.forget_other_process();
         if let Some((holder, held_as)) = &counter.holder {
             assert!(
                 *holder != current_thread(),
@@ -213,12 +210,20 @@ impl<T> ReplayLock<T> {
     }
 
     /// Whether the value is in the hands of a thread that this process, a forked child, does not have: it will never be
-    /// put back.
+    /// put back. To be asked in a child before the lock is waited for: it forgets who waited in the parent. The lock itself
+    /// does not ask each time which process it is in, which takes longer than the rest of it.
     pub fn is_lost(&self) -> bool {
         // Somebody may have been about to take it or to give it back: then it is not let go of, ever.
-        let Some(counter) = try_lock_patiently(&self.counter) else { return true };
+        let Some(mut counter) = try_lock_patiently(&self.counter) else { return true };
+        if counter.process.is_this() {
+            return false;
+        }
         let holds = counter.holder.as_ref().is_some_and(|(holder, _)| *holder == current_thread());
-        counter.value.is_none() && !counter.process.is_this() && !holds
+        if counter.value.is_none() && !holds {
+            return true;
+        }
+        counter.adopt();
+        false
     }
 
     /// How many have drawn a ticket and wait: for reports and tests, it may have changed by the time it is read.

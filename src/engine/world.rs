@@ -576,16 +576,16 @@ impl<G: Guest> World<G> {
         Ok(Next::Continue)
     }
 
-    /// Behind its last instruction a run takes the interrupt sequence that stands before the next one, if the cycles reach;
-    /// gives whether there was one.
+    /// After its last instruction a run takes the wake or the interrupt sequence that stands before the next one; returns
+    /// whether there was one. Not where the cycles end as well: a run of so many cycles takes neither, and to run in pieces is
+    /// to come to the same.
     fn take_interrupt(&mut self) -> Result<bool, ReplayError> {
         let here = self.guest.position();
-        if here.icount < self.limits.icount {
+        if here.icount < self.limits.icount || here.cycles >= self.limits.cycles {
             return Ok(false);
         }
-        let may_take_time = here.cycles < self.limits.cycles;
         let (guest, mut outside) = self.split();
-        let comes = guest.wakes_here(&mut outside) || may_take_time && guest.is_interrupted(&mut outside);
+        let comes = guest.wakes_here(&mut outside) || guest.is_interrupted(&mut outside);
         if !comes || !self.logs_interrupt()? {
             return Ok(false);
         }

@@ -102,6 +102,10 @@ impl Setup {
 
 /// The name of the machine in the board text of a recording, when it was not made on a board of ours.
 pub fn machine_name(board_toml: &str) -> Option<String> {
+    // Whoever opens a recording asks this, and a board takes its time to read.
+    if !board_toml.contains(MACHINE_KEY) {
+        return None;
+    }
     let table: toml::Table = board_toml.parse().ok()?;
     table.get(MACHINE_KEY)?.as_str().map(str::to_owned)
 }

@@ -139,14 +139,16 @@ pub fn checksum(seed: &[u8], bytes: &[u8]) -> u32 {
 
 /// Writes frames, with one compressor for all.
 pub struct FrameEncoder {
-    compress: Compress,
+    level: u32,
+    /// Made when it is first of use: that costs more than a small recording's events.
+    compress: Option<Compress>,
     scratch: Vec<u8>,
 }
 
 impl FrameEncoder {
     /// `level` is 0 (store) to 9 (smallest).
     pub fn new(level: u32) -> Self {
-        Self { compress: Compress::new(Compression::new(level.min(9)), false), scratch: Vec::new() }
+        Self { level: level.min(9), compress: None, scratch: Vec::new() }
     }
 
     /// Appends a whole frame to `out`, compressed where that is smaller. `header.stored`, `raw` and `deflate` are set
@@ -166,11 +168,16 @@ impl FrameEncoder {
 
     /// Compresses into `scratch`; `false` when that does not make it smaller.
     fn deflate(&mut self, raw: &[u8]) -> bool {
+        if self.level == 0 {
+            return false;
+        }
         self.scratch.resize(raw.len().saturating_sub(1), 0);
-        self.compress.reset();
-        match self.compress.compress(raw, &mut self.scratch, FlushCompress::Finish) {
+        let level = Compression::new(self.level);
+        let compress = self.compress.get_or_insert_with(|| Compress::new(level, false));
+        compress.reset();
+        match compress.compress(raw, &mut self.scratch, FlushCompress::Finish) {
             Ok(Status::StreamEnd) => {
-                self.scratch.truncate(self.compress.total_out() as usize);
+                self.scratch.truncate(compress.total_out() as usize);
                 // More than the format's bound cannot happen, and must not be written if it did.
                 raw.len() as u64 <= self.scratch.len() as u64 * MAX_INFLATION
             }

@@ -94,6 +94,11 @@ impl Hooks {
         id
     }
 
+    /// Hooks on execution pass over the instruction that begins at a position, as if they had reported it.
+    pub fn pass_execution(&mut self, at: Position) {
+        self.past_execute = Some(at);
+    }
+
     /// Removes a hook; gives whether it was there.
     pub fn remove(&mut self, id: HookId) -> bool {
         let before = self.hooks.len();
@@ -101,11 +106,13 @@ impl Hooks {
         self.hooks.len() != before
     }
 
-    /// Sets the address at which the run that begins at `from` stops; it does not stop where it begins.
-    pub fn set_breakpoint(&mut self, breakpoint: Option<u16>, from: Position) {
-        self.breakpoint = breakpoint;
+    /// Sets the address at which the run that begins at `from` stops; it does not stop where it begins. Returns whether
+    /// other pages are watched now.
+    pub fn set_breakpoint(&mut self, breakpoint: Option<u16>, from: Position) -> bool {
+        let before = std::mem::replace(&mut self.breakpoint, breakpoint);
         self.past_breakpoint = Some(from);
         self.breakpoint_reached = false;
+        before != breakpoint
     }
 
     /// From now on these taps note what they look at; the ones before are given back.
@@ -181,7 +188,7 @@ impl Hooks {
         self.taps.iter_mut().for_each(|tap| tap.registers_set(set));
     }
 
-    /// Whether an instruction may matter to somebody.
+    /// Whether an instruction may matter to somebody: else no page is watched either.
     #[inline]
     pub(super) fn notices_execution(&self) -> bool {
         self.any() || self.breakpoint.is_some() || self.profile.is_some() || self.frame_end.is_some()

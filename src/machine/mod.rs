@@ -24,11 +24,12 @@ pub use state::{Captured, Noted, Notes, SectionError};
 pub use tap::{Author, RegistersSet, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
+use crate::cpu::disassemble::jams;
 use crate::cpu::{Cpu, Exit, Halt, Variant};
 use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
-use crate::memory::Memory;
+use crate::memory::{Memory, PAGE_SIZE, PageKind, open_bus, page_of};
 use crate::nondet::{CharId, ClockKind, NetId, Nondet};
 use crate::persist::{Digest, Sections};
 use crate::units::Position;
@@ -79,6 +80,8 @@ pub struct Machine {
     clock_hz: u64,
     unmapped: Unmapped,
     hooks: Hooks,
+    /// Whether the memory has been told of pages that somebody watches.
+    is_watched: bool,
     fault: Option<Fault>,
     trace: Option<Vec<BusCycle>>,
     /// What the next changes refer to.
@@ -109,6 +112,7 @@ impl Machine {
             clock_hz,
             unmapped,
             hooks: Hooks::default(),
+            is_watched: false,
             fault: None,
             trace: None,
             since: Since::default(),
@@ -140,8 +144,26 @@ impl Machine {
     pub fn peek(&self, address: u16) -> u8 {
         match self.slots.at(address, false) {
             Some((slot, offset)) => self.slots[slot].device.peek(offset, self.cpu.cycles),
-            None => self.memory.read_beneath(address).unwrap_or_else(|| crate::memory::open_bus(address)),
+            None => self.memory.read_beneath(address).unwrap_or_else(|| open_bus(address)),
         }
+    }
+
+    /// `length` bytes from `start` on, each as [`peek`](Machine::peek) returns it; wraps at FFFF.
+    pub fn peek_range(&self, start: u16, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let at = start.wrapping_add(bytes.len() as u16);
+            let page = page_of(at);
+            let count = (PAGE_SIZE - usize::from(at) % PAGE_SIZE).min(length - bytes.len());
+            if self.slots.has_page(page) {
+                bytes.extend((0..count as u16).map(|offset| self.peek(at + offset)));
+            } else if self.memory.kind(page) == PageKind::Unmapped {
+                bytes.resize(bytes.len() + count, open_bus(at));
+            } else {
+                bytes.extend_from_slice(&self.memory.bytes()[usize::from(at)..][..count]);
+            }
+        }
+        bytes
     }
 
     /// Puts bytes into RAM or ROM, beneath any device.
@@ -186,8 +208,21 @@ impl Machine {
         matches!(self.cpu.halt(), Halt::Stopped | Halt::Jammed)
     }
 
+    /// Whether the instruction at the program counter may stop the CPU without ever retiring. What a device is read for
+    /// may be another thing each time, so there it may.
+    pub fn may_jam(&self) -> bool {
+        let pc = self.cpu.pc;
+        self.cpu.variant() == Variant::Nmos6502
+            && (self.device_at(pc, false).is_some() || jams(Variant::Nmos6502, self.peek(pc)))
+    }
+
     /// Tells the memory which pages are watched; to be called when hooks have changed.
     pub fn apply_hooks(&mut self) {
+        let watches = self.hooks.notices_execution();
+        if !watches && !self.is_watched {
+            return;
+        }
+        self.is_watched = watches;
         for page in 0..=u8::MAX {
             self.memory.set_watch(page, self.hooks.watches_page(page));
         }

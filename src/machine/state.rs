@@ -295,24 +295,27 @@ impl Machine {
         if expected != found {
             return Err(SectionError::Parts { expected, found });
         }
-        let mut restored = self.clone();
-        let mut rest = sections.iter();
-        let mut next = |part: &mut dyn Persist| match rest.next() {
-            Some((section, bytes)) => restore_part(part, section, Some(bytes)),
-            None => Ok(()),
+        // The memory, which is most of a machine, is not copied for the case that something does not fit.
+        let (mut cpu, mut slots, mut lines) =
+            (self.cpu.clone(), self.slots.clone(), LinesAndPower::default());
+        let part = |place: usize, part: &mut dyn Persist| {
+            let (section, bytes) = &sections[place];
+            restore_part(part, section, Some(bytes))
         };
-        next(&mut restored.cpu)?;
-        check_counts(&restored.cpu)?;
-        let mut lines = LinesAndPower::default();
-        next(&mut lines)?;
-        next(&mut *restored.memory)?;
-        for slot in restored.slots.devices_mut() {
-            next(&mut *slot.device)?;
+        part(0, &mut cpu)?;
+        check_counts(&cpu)?;
+        part(1, &mut lines)?;
+        let (section, memory) = &sections[MEMORY_PLACE];
+        let content = |source| SectionError::Content { section: section.clone(), source };
+        self.memory.check_saved(memory).map_err(content)?;
+        for (place, slot) in (FIRST_DEVICE..).zip(slots.devices_mut()) {
+            part(place, &mut *slot.device)?;
         }
-        restored.since.notes = Notes::Useless;
-        restored.take_lines(&lines);
-        restored.wake_by_line();
-        *self = restored;
+        part(MEMORY_PLACE, &mut *self.memory)?;
+        (self.cpu, self.slots) = (cpu, slots);
+        self.since.notes = Notes::Useless;
+        self.take_lines(&lines);
+        self.wake_by_line();
         Ok(())
     }
 

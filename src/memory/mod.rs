@@ -58,6 +58,7 @@ const INFO_DIRTY: u8 = 1 << 1;
 const INFO_WATCH_READ: u8 = 1 << 2;
 const INFO_WATCH_WRITE: u8 = 1 << 3;
 const INFO_WATCH_EXECUTE: u8 = 1 << 4;
+const INFO_WATCHES: u8 = INFO_WATCH_READ | INFO_WATCH_WRITE | INFO_WATCH_EXECUTE;
 
 /// What lies at a page, beneath any device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,6 +132,8 @@ pub struct Memory {
     bytes: [u8; ADDRESS_SPACE],
     kinds: [PageKind; PAGE_COUNT],
     info: [u8; PAGE_COUNT],
+    /// The pages with `INFO_DIRTY`, so that nobody has to look at all of them.
+    dirty: [u64; PAGE_COUNT / 64],
     frozen: Pages,
     /// Pages that were dirty when they were frozen, since this was last asked for.
     written: PageBits,
@@ -182,6 +185,7 @@ impl Memory {
             flags: [READ_SLOW | WRITE_SLOW | CODE_SLOW; PAGE_COUNT],
             kinds: [PageKind::Unmapped; PAGE_COUNT],
             info: [0; PAGE_COUNT],
+            dirty: [0; PAGE_COUNT / 64],
             frozen: Pages::empty(),
             written: [0; PAGE_COUNT / 8],
             digest: None,
@@ -284,6 +288,7 @@ impl Memory {
             self.bytes[start..start + PAGE_SIZE].fill(0);
             self.frozen.clear(page);
             self.mark(page, INFO_DIRTY, kind == PageKind::Ram);
+            self.set_flags(page);
         }
         self.digest = None;
     }
@@ -296,9 +301,15 @@ impl Memory {
     /// Says what somebody watches at some address of the page. Which address exactly is for the machine to check in its
     /// slow path.
     pub fn set_watch(&mut self, page: u8, watched: Watched) {
-        self.mark(page, INFO_WATCH_READ, watched.reads);
-        self.mark(page, INFO_WATCH_WRITE, watched.writes);
-        self.mark(page, INFO_WATCH_EXECUTE, watched.executes);
+        let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+        let watches = bit(watched.reads, INFO_WATCH_READ)
+            | bit(watched.writes, INFO_WATCH_WRITE)
+            | bit(watched.executes, INFO_WATCH_EXECUTE);
+        let info = &mut self.info[usize::from(page)];
+        if *info & INFO_WATCHES != watches {
+            *info = *info & !INFO_WATCHES | watches;
+            self.set_flags(page);
+        }
     }
 
     /// Puts bytes into RAM or ROM, as a programmer or a loader does.
@@ -308,13 +319,15 @@ impl Memory {
         if end > ADDRESS_SPACE {
             return Err(MemoryError::PastEnd { address, length: bytes.len() });
         }
-        let unmapped = (start..end).find(|&at| self.kinds[at / PAGE_SIZE] == PageKind::Unmapped);
-        if let Some(at) = unmapped {
-            return Err(MemoryError::Unmapped { address: at as u16 });
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let pages = start / PAGE_SIZE..end.div_ceil(PAGE_SIZE);
+        if let Some(page) = pages.clone().find(|&page| self.kinds[page] == PageKind::Unmapped) {
+            return Err(MemoryError::Unmapped { address: (page * PAGE_SIZE).max(start) as u16 });
         }
         self.bytes[start..end].copy_from_slice(bytes);
-        for at in (start..end).step_by(PAGE_SIZE).chain(end.checked_sub(1).filter(|&at| at >= start)) {
-            let page = (at / PAGE_SIZE) as u8;
+        for page in pages.map(|page| page as u8) {
             self.mark(page, INFO_DIRTY, self.kind(page) == PageKind::Ram);
         }
         Ok(())
@@ -352,8 +365,18 @@ impl Memory {
 
     fn mark(&mut self, page: u8, bit: u8, on: bool) {
         let info = &mut self.info[usize::from(page)];
-        *info = if on { *info | bit } else { *info & !bit };
-        let info = *info;
+        let before = std::mem::replace(info, if on { *info | bit } else { *info & !bit });
+        if *info != before {
+            let (word, place) = (usize::from(page / 64), page % 64);
+            let is_dirty = u64::from(*info & INFO_DIRTY != 0);
+            self.dirty[word] = self.dirty[word] & !(1 << place) | is_dirty << place;
+            self.set_flags(page);
+        }
+    }
+
+    /// The access flags, from what lies at a page and what is known of it.
+    fn set_flags(&mut self, page: u8) {
+        let info = self.info[usize::from(page)];
         let kind = self.kinds[usize::from(page)];
         let read_slow = kind == PageKind::Unmapped || info & (INFO_IO | INFO_WATCH_READ) != 0;
         let write_slow =
@@ -380,8 +403,14 @@ impl Memory {
     /// Freezes what was written since the last call and returns all RAM pages. Pages that did not change, or changed
     /// back, are shared with the table returned before.
     pub fn collect_pages(&mut self) -> Pages {
-        for page in 0..=u8::MAX {
-            if self.is_dirty(page) {
+        self.freeze_dirty();
+        self.frozen.clone()
+    }
+
+    fn freeze_dirty(&mut self) {
+        for word in 0..self.dirty.len() {
+            while self.dirty[word] != 0 {
+                let page = (word * 64) as u8 + self.dirty[word].trailing_zeros() as u8;
                 self.written[usize::from(page / 8)] |= 1 << (page % 8);
                 let start = usize::from(page) * PAGE_SIZE;
                 if self.frozen.freeze(page, &self.bytes[start..start + PAGE_SIZE]) {
@@ -390,12 +419,11 @@ impl Memory {
                 self.mark(page, INFO_DIRTY, false);
             }
         }
-        self.frozen.clone()
     }
 
     /// The pages that were written to since the last call, whether or not that has changed them. Freezes dirty pages.
     pub fn take_written(&mut self) -> PageBits {
-        self.collect_pages();
+        self.freeze_dirty();
         std::mem::take(&mut self.written)
     }
 
@@ -429,8 +457,21 @@ impl Memory {
     /// A hash of all RAM and of where it lies: equal memories give equal digests, however they came to be. Freezes dirty
     /// pages, and hashes only those.
     pub fn digest(&mut self) -> Digest {
-        self.collect_pages();
+        self.freeze_dirty();
         *self.digest.get_or_insert_with(|| self.frozen.digest())
+    }
+
+    /// Whether [`restore`](Persist::restore) takes these bytes, all of them.
+    ///
+    /// # Errors
+    /// Those that it would have.
+    pub fn check_saved(&self, bytes: &[u8]) -> Result<(), PersistError> {
+        let mut reader = Reader::new(bytes);
+        if reader.array::<{ PAGE_COUNT / 8 }>("ram_map")? != self.ram_map() {
+            return Err(PersistError::Invalid("ram_map"));
+        }
+        reader.take(self.ram_pages().count() * PAGE_SIZE, "ram")?;
+        reader.finish()
     }
 
     fn ram_pages(&self) -> impl Iterator<Item = u8> + '_ {

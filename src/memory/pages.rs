@@ -26,6 +26,12 @@ impl Page {
         Self { bytes, digest: Lazy::new() }
     }
 
+    /// The page of zeros, of which a machine at power-on has more than of all others.
+    fn empty() -> Arc<Self> {
+        static EMPTY: Lazy<Arc<Page>> = Lazy::new();
+        EMPTY.get_or_init(|| Arc::new(Self::new([0; PAGE_SIZE]))).clone()
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &[u8; PAGE_SIZE] {
         &self.bytes
@@ -144,7 +150,8 @@ impl Pages {
             return false;
         }
         let bytes = bytes.try_into().expect("a page has 256 bytes");
-        Arc::make_mut(&mut self.0)[usize::from(page)] = Some(Arc::new(Page::new(bytes)));
+        let frozen = if bytes == [0; PAGE_SIZE] { Page::empty() } else { Arc::new(Page::new(bytes)) };
+        Arc::make_mut(&mut self.0)[usize::from(page)] = Some(frozen);
         true
     }
 

@@ -76,7 +76,7 @@ pub(crate) fn build_machine(board: &Board, image: &MemoryImage) -> Result<Machin
         .collect();
     number_char_devices(&mut slots);
     number_net_devices(&mut slots);
-    let memory = Box::new(board.memory(image, &[])?);
+    let memory = board.memory(image, &[])?;
     let variant = match board.cpu.kind {
         CpuKind::Mos6502 => Variant::Nmos6502,
         CpuKind::W65c02 => Variant::W65c02,

@@ -19,8 +19,8 @@ pub(crate) mod twin;
 pub use attach::{Host, HostSort, KEYS};
 pub use build::{Images, default_rom};
 pub use owner::Recorded;
-pub(crate) use record::CHAOS;
 pub use record::RecordOptions;
+pub(crate) use record::{CHAOS, Start};
 pub use run::{Extent, HookCallback, HookEvent, IDLE_SECONDS, RunRequest, Running, Stop};
 
 use crate::cpu::{Instruction, disassemble};
@@ -235,8 +235,7 @@ impl Session {
 
     /// `length` bytes from `start` on, without side effects; wraps at FFFF.
     pub fn memory(&self, start: u16, length: usize) -> Vec<u8> {
-        let world = self.world();
-        (0..length).map(|offset| world.guest.peek(start.wrapping_add(offset as u16))).collect()
+        self.world().guest.peek_range(start, length)
     }
 
     /// Writes RAM or ROM, beneath any device.

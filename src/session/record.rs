@@ -13,6 +13,7 @@ use crate::log::{
 };
 use crate::machine::board::{Board, ImageInput, MemoryImage};
 use crate::machine::{Machine, Notes, Slot};
+use crate::persist::Digest;
 use crate::replay::{
     Checkpoint, Found, PlayConfig, RecordConfig, Replay, ReplayError, ReplayMode, Snapshots,
 };
@@ -181,7 +182,8 @@ impl Session {
             chars: self.chars.clone(),
             subsystems: Replay::recorded_subsystems(world.subsystems()),
             start: world.guest.position(),
-            initial_state: initial_state.to_bytes(),
+            // The header is compressed as a whole.
+            initial_state: initial_state.to_bytes_fast(),
             digest_every: options.digest_every.unwrap_or(DIGEST_EVERY),
             snapshot_every: options.snapshot_every,
             scheduler: options.chaos.map_or_else(String::new, |seed| format!("{CHAOS}{seed}")),
@@ -210,36 +212,18 @@ impl Session {
     /// # Errors
     /// A recording that needs other ROM than is given, or whose board this version does not know.
     pub(crate) fn play(reader: Shared<LogReader>, images: &[ImageInput]) -> Result<Session, Error> {
+        let board = Board::from_toml(&reader.header().board_toml)?;
+        let start = Start::of(board, &reader, images)?;
+        Self::play_from(&start, reader, images)
+    }
+
+    /// As [`play`](Session::play), from what was made ready for these images.
+    pub(crate) fn play_from(
+        start: &Start,
+        reader: Shared<LogReader>,
+        images: &[ImageInput],
+    ) -> Result<Session, Error> {
         let header = reader.header();
-        let board = Board::from_toml(&header.board_toml)?;
-        let mut machine = build_machine(&board, &MemoryImage::default())?;
-        load_roms(&board, header, images, &mut machine)?;
-        let identity = identity(&board, &machine);
-        let state = Snapshot::from_bytes(&header.initial_state)?;
-        if state.identity() != identity {
-            return Err(Error::Mismatch(format!(
-                "{}: the initial state belongs to another board or ROM (identity {}) than the file's ({identity})",
-                reader.path().display(),
-                state.identity()
-            )));
-        }
-        let (requests, of_machine): (Vec<_>, Vec<_>) =
-            state.sections().iter().cloned().partition(|(name, _)| name == REQUESTS_SECTION);
-        machine.restore_sections(&of_machine)?;
-        check_header(header, &board, &machine).map_err(|what| {
-            Error::Mismatch(format!("{}: its header contradicts itself: {what}", reader.path().display()))
-        })?;
-        let known = known_subsystems(&machine);
-        if !known.contains(&header.subsystems) || machine.position() != header.start {
-            return Err(Error::Mismatch(format!(
-                "{}: the recorded machine has the parts {:?} at {}, this one {:?} at {}",
-                reader.path().display(),
-                header.subsystems,
-                header.start,
-                known[0],
-                machine.position()
-            )));
-        }
         let config = PlayConfig {
             start: header.start,
             subsystems: header.subsystems.clone(),
@@ -249,10 +233,10 @@ impl Session {
         if reader.format_version() < CHIPS_VERSION {
             replay.is_of_older_engine(reader.format_version());
         }
-        for (_, saved) in &requests {
+        for saved in &start.requests {
             replay.restore_requests(saved)?;
         }
-        let mut session = Self::assemble(Shared::new(board), identity, machine, replay);
+        let mut session = Self::assemble(start.board.clone(), start.identity, start.machine.clone(), replay);
         session.origin = Some(Origin { reader, images: images.to_vec() });
         session.start_playing()?;
         Ok(session)
@@ -294,6 +278,57 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+/// What every replay of a recording starts from.
+pub(crate) struct Start {
+    board: Shared<Board>,
+    identity: Digest,
+    machine: Machine,
+    /// Block requests that were on their way.
+    requests: Vec<Vec<u8>>,
+}
+
+impl Start {
+    /// The machine as a recording on that board found it. `images` stand in for ROM that the file holds only by hash.
+    ///
+    /// # Errors
+    /// A recording that needs other ROM than is given.
+    pub fn of(board: Board, reader: &LogReader, images: &[ImageInput]) -> Result<Self, Error> {
+        let header = reader.header();
+        let mut machine = build_machine(&board, &MemoryImage::default())?;
+        load_roms(&board, header, images, &mut machine)?;
+        let identity = identity(&board, &machine);
+        let state = Snapshot::from_bytes(&header.initial_state)?;
+        if state.identity() != identity {
+            return Err(Error::Mismatch(format!(
+                "{}: the initial state belongs to another board or ROM (identity {}) than the file's ({identity})",
+                reader.path().display(),
+                state.identity()
+            )));
+        }
+        let (requests, of_machine): (Vec<_>, Vec<_>) =
+            state.sections().iter().cloned().partition(|(name, _)| name == REQUESTS_SECTION);
+        machine.restore_sections(&of_machine)?;
+        check_header(header, &board, &machine).map_err(|what| {
+            Error::Mismatch(format!("{}: its header contradicts itself: {what}", reader.path().display()))
+        })?;
+        let known = known_subsystems(&machine);
+        if !known.contains(&header.subsystems) || machine.position() != header.start {
+            return Err(Error::Mismatch(format!(
+                "{}: the recorded machine has the parts {:?} at {}, this one {:?} at {}",
+                reader.path().display(),
+                header.subsystems,
+                header.start,
+                known[0],
+                machine.position()
+            )));
+        }
+        // All replays share the pages, and what is known of them.
+        machine.digest_sections();
+        let requests = requests.into_iter().map(|(_, saved)| saved).collect();
+        Ok(Self { board: Shared::new(board), identity, machine, requests })
     }
 }
 

@@ -216,8 +216,9 @@ impl Session {
         {
             let mut world = self.world();
             let here = world.guest.position();
-            world.guest.hooks_mut().set_breakpoint(request.pc, here);
-            world.guest.apply_hooks();
+            if world.guest.hooks_mut().set_breakpoint(request.pc, here) {
+                world.guest.apply_hooks();
+            }
             world.timing = if request.sleep { Timing::Sleep } else { Timing::Jump };
             world.watch.output = self.console.zip(request.output);
         }
@@ -230,8 +231,9 @@ impl Session {
         let mut world = self.world();
         world.watch.output = None;
         let here = world.guest.position();
-        world.guest.hooks_mut().set_breakpoint(None, here);
-        world.guest.apply_hooks();
+        if world.guest.hooks_mut().set_breakpoint(None, here) {
+            world.guest.apply_hooks();
+        }
         drop(world);
         result
     }

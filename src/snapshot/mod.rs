@@ -11,7 +11,7 @@ pub use changes::Changes;
 pub use composed::{Composed, Composer, TouchedSet, recorded};
 
 use crate::persist::{Digest, Field, PersistError, Reader, Sections};
-use crate::sync::Shared;
+use crate::sync::{Lazy, Shared};
 use crate::units::Position;
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -51,16 +51,21 @@ impl From<PersistError> for SnapshotError {
 
 /// A machine's state at one position. Immutable; a clone is a reference count.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct Snapshot(Shared<Content>);
+
+#[derive(Debug)]
+struct Content {
     identity: Digest,
     position: Position,
-    sections: Shared<Sections>,
-    digest: Digest,
+    sections: Sections,
+    /// Of all of it, once it was asked for.
+    digest: Lazy<Digest>,
 }
 
 impl PartialEq for Snapshot {
     fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest
+        let (one, other) = (&*self.0, &*other.0);
+        (one.identity, one.position) == (other.identity, other.position) && one.sections == other.sections
     }
 }
 
@@ -68,51 +73,62 @@ impl Eq for Snapshot {}
 
 impl std::hash::Hash for Snapshot {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.digest.hash(state);
+        self.digest().hash(state);
     }
 }
 
 impl Snapshot {
     /// A snapshot of the machine with that identity (a hash of board and ROM).
     pub fn new(identity: Digest, position: Position, sections: Sections) -> Self {
-        // Of the body's bytes, but without a copy of all of them.
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&identity.0);
-        hasher.update(&position.icount.to_le_bytes()).update(&position.cycles.to_le_bytes());
-        each_piece(&sections, |piece| {
-            hasher.update(piece);
-        });
-        let digest = Digest::from_hash(hasher.finalize());
-        Self { identity, position, sections: Shared::new(sections), digest }
+        Self(Shared::new(Content { identity, position, sections, digest: Lazy::new() }))
     }
 
     /// The hash of board and ROM it belongs to.
     pub fn identity(&self) -> Digest {
-        self.identity
+        self.0.identity
     }
 
     /// Where the machine was.
     pub fn position(&self) -> Position {
-        self.position
+        self.0.position
     }
 
     /// The hash of everything in it.
     pub fn digest(&self) -> Digest {
-        self.digest
+        let Content { identity, position, sections, digest } = &*self.0;
+        *digest.get_or_init(|| {
+            // Of the body's bytes, but without a copy of all of them.
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&identity.0);
+            hasher.update(&position.icount.to_le_bytes()).update(&position.cycles.to_le_bytes());
+            each_piece(sections, |piece| {
+                hasher.update(piece);
+            });
+            Digest::from_hash(hasher.finalize())
+        })
     }
 
     /// The saved parts.
     pub fn sections(&self) -> &Sections {
-        &self.sections
+        &self.0.sections
     }
 
     /// The container.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.packed(Compression::default())
+    }
+
+    /// The container for whoever compresses it again.
+    pub(crate) fn to_bytes_fast(&self) -> Vec<u8> {
+        self.packed(Compression::fast())
+    }
+
+    fn packed(&self, level: Compression) -> Vec<u8> {
         let mut body = Vec::new();
-        put_sections(&self.sections, &mut body);
-        let mut out = start(VERSION, self.identity, self.position);
+        put_sections(&self.0.sections, &mut body);
+        let mut out = start(VERSION, self.0.identity, self.0.position);
         (body.len() as u32).put(&mut out);
-        let mut encoder = ZlibEncoder::new(out, Compression::default());
+        let mut encoder = ZlibEncoder::new(out, level);
         encoder.write_all(&body).expect("a vector takes all bytes");
         let mut out = encoder.finish().expect("a vector takes all bytes");
         crc32fast::hash(&out).put(&mut out);

@@ -2,9 +2,13 @@
 
 use crate::error::Error;
 use crate::machine::board::{Board, CpuKind, Unmapped};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// A board of a scenario.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary,
+)]
 pub enum BoardChoice {
     /// The preset `breadboard`.
     Breadboard,
@@ -24,7 +28,9 @@ pub enum BoardChoice {
 }
 
 /// The processor of a scenario.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary,
+)]
 pub enum CpuChoice {
     /// The W65C02.
     W65c02,
@@ -58,14 +64,28 @@ pub(super) struct Place {
     pub at: u16,
 }
 
+thread_local! {
+    static BOARDS: RefCell<BTreeMap<(BoardChoice, CpuChoice), Board>> = const { RefCell::new(BTreeMap::new()) };
+}
+
 const WORKSHOP: &str = include_str!("workshop.toml");
 
 impl BoardChoice {
-    /// The board with that processor.
+    /// The board with that processor. Read once a thread: to read one takes longer than many a scenario.
     ///
     /// # Errors
     /// None, unless a preset does not hold.
     pub fn board(self, cpu: CpuChoice) -> Result<Board, Error> {
+        let known = BOARDS.with_borrow(|boards| boards.get(&(self, cpu)).cloned());
+        if let Some(board) = known {
+            return Ok(board);
+        }
+        let board = self.read(cpu)?;
+        BOARDS.with_borrow_mut(|boards| boards.insert((self, cpu), board.clone()));
+        Ok(board)
+    }
+
+    fn read(self, cpu: CpuChoice) -> Result<Board, Error> {
         let mut board = match self {
             BoardChoice::Breadboard => Board::preset("breadboard")?,
             BoardChoice::Sbc6850 => Board::preset("sbc6850")?,

@@ -19,6 +19,9 @@ use crate::units::Position;
 /// Why and where runs ended.
 pub(super) type Stops = Vec<(&'static str, Position)>;
 
+/// How runs end that a reset must come after: the processor does nothing more, or waits for what nobody brings.
+const STOPPED: [&str; 2] = ["jammed", "halted"];
+
 /// A machine with its host.
 #[derive(Clone)]
 pub(super) struct Driven {
@@ -32,9 +35,14 @@ impl Driven {
     /// The machine of a scenario at power-on.
     pub fn new(scenario: &Scenario) -> Result<Self, String> {
         let session = scenario.session().map_err(|error| format!("building: {error}"))?;
+        Ok(Self::on(session, scenario))
+    }
+
+    /// As [`new`](Driven::new), on a machine that was built already.
+    pub fn on(session: Session, scenario: &Scenario) -> Self {
         let host = scenario.test_host();
         session.attach_host(&host);
-        Ok(Self { session: Shared::new(session), host, pieces: None })
+        Self { session: Shared::new(session), host, pieces: None }
     }
 
     /// Does all of it; `begin` is called where the recording begins.
@@ -50,7 +58,11 @@ impl Driven {
         }
         begin()?;
         for operation in then {
-            stops.extend(self.operate(scenario, operation)?);
+            let stop = self.operate(scenario, operation)?;
+            if scenario.resets_stopped && stop.is_some_and(|(reason, _)| STOPPED.contains(&reason)) {
+                self.session.reset().map_err(|error| error.to_string())?;
+            }
+            stops.extend(stop);
         }
         Ok(stops)
     }
@@ -63,33 +75,31 @@ impl Driven {
         let session = &self.session;
         match operation {
             HostOperation::Run { extent, threads } => {
-                let request = request(scenario, session, *extent, scheduler(*threads));
                 return match (extent, self.pieces) {
                     (Extent::Instructions(_) | Extent::Cycles(_), Some(pieces)) => {
-                        self.run_in_pieces(extent.limits(), scheduler(*threads), pieces)
+                        let limits = scenario.limits(*extent, session.position());
+                        self.run_in_pieces(limits, scheduler(*threads), pieces)
                     }
-                    _ => self.run(request, *extent),
+                    _ => self.run(scenario, *extent, scheduler(*threads), false),
                 }
                 .map(Some);
             }
             HostOperation::Act(act) => self.act(act, || {}).map_err(|error| error.to_string())?,
             HostOperation::ActAt { address, acts, extent } => {
                 let hook = self.act_at(scenario.program.address(*address), acts.clone());
-                let stop = self.run(request(scenario, session, *extent, Scheduler::Inline), *extent);
+                let stop = self.run(scenario, *extent, Scheduler::Inline, false);
                 session.remove_hook(hook);
                 return stop.map(Some);
             }
             HostOperation::Race { acts, extent } => {
                 let racing = self.race(acts.clone(), session.open_gate())?;
-                let stop = self.run(request(scenario, session, *extent, Scheduler::Threads), *extent);
+                let stop = self.run(scenario, *extent, Scheduler::Threads, false);
                 racing.join().map_err(|_| "the racing thread panicked".to_owned())??;
                 return stop.map(Some);
             }
             HostOperation::Sleep { cycles, threads } => {
                 let extent = Extent::Cycles(sleep_cycles(*cycles) as u16);
-                let mut request = request(scenario, session, extent, scheduler(*threads));
-                request.sleep = true;
-                return self.run(request, extent).map(Some);
+                return self.run(scenario, extent, scheduler(*threads), true).map(Some);
             }
             HostOperation::Reset => session.reset().map_err(|error| error.to_string())?,
             HostOperation::Snapshot if session.mode() == ReplayMode::Record => {
@@ -236,12 +246,19 @@ impl Driven {
         }
     }
 
-    fn run(&self, request: RunRequest, extent: Extent) -> Result<(&'static str, Position), String> {
+    fn run(
+        &self,
+        scenario: &Scenario,
+        extent: Extent,
+        scheduler: Scheduler,
+        sleep: bool,
+    ) -> Result<(&'static str, Position), String> {
         let start = self.session.position();
+        let limits = scenario.limits(extent, start);
+        let request = RunRequest { sleep, ..request(scenario, &self.session, extent, limits, scheduler) };
         let result = self.session.run(request, &mut || false);
         if let Ok(stop) = &result {
-            let (instructions, cycles) = extent.limits();
-            check_stop(stop, start, instructions, cycles, &self.session)?;
+            check_stop(stop, start, limits, &self.session)?;
         }
         reason(&self.session, result)
     }
@@ -263,8 +280,13 @@ fn reason(session: &Session, result: Result<Stop, Error>) -> Result<(&'static st
     }
 }
 
-fn request(scenario: &Scenario, session: &Session, extent: Extent, scheduler: Scheduler) -> RunRequest {
-    let (instructions, cycles) = extent.limits();
+fn request(
+    scenario: &Scenario,
+    session: &Session,
+    extent: Extent,
+    (instructions, cycles): (u64, u64),
+    scheduler: Scheduler,
+) -> RunRequest {
     let mut request = RunRequest {
         instructions: (instructions != u64::MAX).then_some(instructions),
         cycles: Some(cycles),
@@ -286,8 +308,7 @@ fn request(scenario: &Scenario, session: &Session, extent: Extent, scheduler: Sc
 fn check_stop(
     stop: &Stop,
     start: Position,
-    instructions: u64,
-    cycles: u64,
+    (instructions, cycles): (u64, u64),
     session: &Session,
 ) -> Result<(), String> {
     let icount_end = start.icount.saturating_add(instructions);

@@ -128,7 +128,9 @@ impl ForgedLog {
         seal: &Seal,
         before: &mut Before,
     ) -> Result<Vec<u8>, String> {
-        let state = self.states.get(number).ok_or("an event of a snapshot that is not there")?;
+        // An event that names a snapshot after the last one carries the last one's state.
+        let state =
+            self.states.get(number).or(self.states.last()).ok_or("an event of a snapshot, and no state")?;
         let mut replay = with_seal(&state.replay, ordinal, seal)?;
         for (_, at, bits) in self.replay_flips.iter().filter(|(of, _, _)| *of == number) {
             let at = at % replay.len();
@@ -282,7 +284,7 @@ impl File {
             let total = &mut self.kinds[usize::from(event.kind().number())];
             *total = (total.0, total.1 + 1, total.2 + bytes as u64);
         }
-        self.put(2, &encoder.raw().to_vec(), chunk.len() as u64, first);
+        self.put(2, encoder.raw(), chunk.len() as u64, first);
         chunk.clear();
     }
 

@@ -49,7 +49,8 @@ pub use forger::{ForgeryCase, ForgeryReport, check_forgeries, forge};
 pub use host::{AbsentHost, Temper, TestHost};
 pub use lies::{HeaderLie, Lie, SetLie, StateLie};
 pub use oracle::{
-    Failure, Report, check_record_replay, check_record_replay_in_chaos, check_replays, record_scenario,
+    Failure, Manners, Report, check_record_replay, check_record_replay_in_chaos, check_replays,
+    check_replays_in_all_manners, record_scenario,
 };
 pub use perturb::{Line, Perturbation, Register, changeable_fields};
 pub use program::{Body, Handler, Instruction, Program, Setup};
@@ -57,5 +58,5 @@ pub use replay_api::{ReplayApiCase, ReplayOperation, check_replay_api, replay_ap
 pub use scenario::{Extent, HostAct, HostOperation, Scenario, UserInput};
 pub use sink::SmallDisk;
 pub use snapshot_restore::{SnapshotCase, Tampering, check_snapshot_restore, snapshot_restore};
-pub use travel::{Move, Pick, Point, TravelCase, check_travel, time_travel};
+pub use travel::{Move, Pick, Point, TravelCase, Travelled, check_travel, time_travel};
 pub use wrong_log::{EventChange, other_payload};

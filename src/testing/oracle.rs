@@ -6,7 +6,7 @@ use super::scenario::Scenario;
 use super::sink::SmallDisk;
 use crate::engine::Scheduler;
 use crate::error::Error;
-use crate::log::{Event, EventKind, LogWriter, Options};
+use crate::log::{Event, EventKind, LogWriter};
 use crate::persist::{Digest, Value};
 use crate::recording::Recording;
 use crate::session::{RecordOptions, RunRequest, Session};
@@ -66,6 +66,15 @@ const SLICES_BETWEEN_LOOKS: u64 = 128;
 /// chooses.
 const SNAPSHOTS_TRIED_MAX: usize = 6;
 
+/// How a recording is replayed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Manners {
+    /// Whether in one run, and whether that has two threads.
+    pub whole: Option<Scheduler>,
+    /// Whether in runs of so many instructions, from 1 on.
+    pub slice: Option<u64>,
+}
+
 /// How a replay is run.
 #[derive(Clone, Copy, Debug)]
 enum Manner {
@@ -114,12 +123,13 @@ impl State {
         let digests = self.digests.iter().zip(&other.digests);
         let parts: Vec<&str> = digests.filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
         let sections = self.snapshot.sections().iter().zip(other.snapshot.sections());
-        let sections: Vec<_> = sections.filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
+        let sections: Vec<String> =
+            sections.filter(|(a, b)| a != b).map(|(a, b)| differing_bytes(&a.0, &a.1, &b.1)).collect();
         let fields = self.fields.iter().zip(&other.fields).filter(|(a, b)| a != b);
         let fields: Vec<String> =
             fields.map(|(a, b)| format!("{}: {} instead of {}", a.0, b.1, a.1)).collect();
         Err(format!(
-            "{whose} ended at {} instead of {}, with other digests in {parts:?}, other state in {sections:?} ({}); \
+            "{whose} ended at {} instead of {}, with other digests in {parts:?}, other state in {sections:?}, devices: [{}]; \
              printed {:?} instead of {:?}",
             other.position,
             self.position,
@@ -128,6 +138,15 @@ impl State {
             self.output.escape_ascii().to_string(),
         ))
     }
+}
+
+/// Where two saved parts differ, up to a few bytes.
+fn differing_bytes(name: &str, expected: &[u8], found: &[u8]) -> String {
+    const SHOWN_MAX: usize = 8;
+    let pairs = expected.iter().zip(found).enumerate().filter(|(_, (a, b))| a != b);
+    let bytes: Vec<String> =
+        pairs.take(SHOWN_MAX).map(|(at, (a, b))| format!("{at}: {b:02X} instead of {a:02X}")).collect();
+    format!("{name} ({} and {} bytes; {})", found.len(), expected.len(), bytes.join(", "))
 }
 
 /// Records the scenario and replays it under both schedulers, and once more in slices with everything looked at between
@@ -156,16 +175,17 @@ fn check_with(scenario: &Scenario, chaos: Option<u64>) -> Result<Report, Box<Fai
 }
 
 fn check(scenario: &Scenario, disk: &SmallDisk, chaos: Option<u64>) -> Result<Report, String> {
-    let (session, stops) = record(scenario, disk, chaos)?;
+    let blank = scenario.session().map_err(|error| format!("building: {error}"))?;
+    let (session, stops) = record(Driven::on(blank.copy(), scenario), scenario, disk, chaos)?;
     let bytes = disk.contents();
     let log_bytes = bytes.len() as u64;
     let recording = Recording::from_bytes(bytes, false).map_err(|error| format!("reopening: {error}"))?;
-    let replays = check_replays(&recording, &session, scenario.replay_slice())?;
+    let replays = check_replays(&recording, &session, scenario.manners())?;
     let recorded = State::of(&session);
     // In chaos the same input comes at other moments, and the program may do something else.
     if scenario.is_repeatable() && chaos.is_none() {
         for pieces in [None, Some(scenario.replay_slice())] {
-            let driven = Driven { pieces, ..Driven::new(scenario)? };
+            let driven = Driven { pieces, ..Driven::on(blank.copy(), scenario) };
             let whose = format!("the unrecorded run in pieces of {pieces:?}");
             // What is due is done where a recording begins.
             let begin = || driven.run_cycles(0).map(|_| ());
@@ -188,14 +208,12 @@ fn check(scenario: &Scenario, disk: &SmallDisk, chaos: Option<u64>) -> Result<Re
     })
 }
 
-/// Replays a finished recording in all manners and from its snapshots, and compares each with the machine that was
+/// Replays a finished recording in these manners, and from its snapshots, and compares each with the machine that was
 /// recorded, as it is at the recording's end. Gives the number of replays.
-///
-/// `slice` is the number of instructions of the slices of one replay, from 1 on.
 ///
 /// # Errors
 /// What did not agree.
-pub fn check_replays(recording: &Recording, recorded: &Session, slice: u64) -> Result<u32, String> {
+pub fn check_replays(recording: &Recording, recorded: &Session, manners: Manners) -> Result<u32, String> {
     let recorded = State::of(recorded);
     if recording.end() != recorded.position {
         let end = recording.end();
@@ -208,9 +226,11 @@ pub fn check_replays(recording: &Recording, recorded: &Session, slice: u64) -> R
     }
     // What was printed before the recording began is not in it.
     let recorded = State { output: log.output.clone(), ..recorded };
-    let manners =
-        [Manner::Whole(Scheduler::Inline), Manner::Whole(Scheduler::Threads), Manner::Sliced(slice)];
-    for manner in manners {
+    let Manners { whole, slice } = manners;
+    let manners: Vec<Manner> =
+        whole.map(Manner::Whole).into_iter().chain(slice.map(Manner::Sliced)).collect();
+    let seed = slice.unwrap_or_default();
+    for &manner in &manners {
         let replayed = recording
             .replay()
             .map_err(|error| error.to_string())
@@ -218,10 +238,10 @@ pub fn check_replays(recording: &Recording, recorded: &Session, slice: u64) -> R
             .map_err(|what| format!("replay {manner:?}: {what}"))?;
         recorded.compare(&replayed, &format!("the replay {manner:?}"))?;
     }
-    let tried = log.snapshots_tried(slice);
+    let tried = log.snapshots_tried(seed);
     for &number in &tried {
         let (position, printed) = log.snapshots[number];
-        let manner = manners[(number + slice as usize) % manners.len()];
+        let manner = manners[(number + seed as usize) % manners.len()];
         let recorded = State { output: log.output[printed..].to_vec(), ..recorded.clone() };
         let whose = format!("the replay {manner:?} from snapshot {number}");
         let replayed = replay_from(recording, number, position, log.events, manner)
@@ -229,6 +249,22 @@ pub fn check_replays(recording: &Recording, recorded: &Session, slice: u64) -> R
         recorded.compare(&replayed, &whose)?;
     }
     Ok((manners.len() + tried.len()) as u32)
+}
+
+/// As [`check_replays`], under both schedulers, and in runs of so many instructions.
+///
+/// # Errors
+/// What did not agree.
+pub fn check_replays_in_all_manners(
+    recording: &Recording,
+    recorded: &Session,
+    slice: u64,
+) -> Result<u32, String> {
+    let schedulers = [Scheduler::Inline, Scheduler::Threads];
+    let manners = schedulers.map(|scheduler| Manners { whole: Some(scheduler), slice: Some(slice) });
+    manners.into_iter().try_fold(0, |replays, manners| {
+        check_replays(recording, recorded, manners).map(|more| replays + more)
+    })
 }
 
 /// What a recording says of itself.
@@ -290,15 +326,15 @@ impl Contents {
 /// # Errors
 /// What went wrong; the disk then has what was recorded until there.
 pub fn record_scenario(scenario: &Scenario, disk: &SmallDisk) -> Result<(), String> {
-    record(scenario, disk, None).map(|_| ())
+    record(Driven::new(scenario)?, scenario, disk, None).map(|_| ())
 }
 
 fn record(
+    driven: Driven,
     scenario: &Scenario,
     disk: &SmallDisk,
     chaos: Option<u64>,
 ) -> Result<(crate::sync::Shared<Session>, Stops), String> {
-    let driven = Driven::new(scenario)?;
     let options = RecordOptions {
         digest_every: Some(scenario.digest_every()),
         snapshot_every: scenario.snapshot_every(),
@@ -309,7 +345,9 @@ fn record(
         let sink = Box::new(disk.clone());
         driven
             .session
-            .record_with(options, |header| LogWriter::with_sink(sink, "<memory>", header, Options::default()))
+            .record_with(options, |header| {
+                LogWriter::with_sink(sink, "<memory>", header, scenario.log_options())
+            })
             .map_err(|error| format!("starting to record: {error}"))
     };
     let stops = driven.drive(scenario, begin).map_err(|what| format!("recording: {what}"))?;

@@ -145,6 +145,12 @@ pub enum Instruction {
     ProbeWait(u8),
     /// Takes what the probe has learned into zero page.
     ProbeRead(u8),
+    /// Waits for the VIA's timer 1, so many cycles.
+    #[proptest(weight = 4)]
+    Nap(u16),
+    /// One in two: stops until a reset.
+    #[proptest(weight = 2)]
+    Stop(u8),
 }
 
 impl Program {
@@ -299,6 +305,14 @@ impl Instruction {
                 code.absolute(0xAD, via_at(places) + u16::from(register));
                 code.bytes(&[0x85, 0x20 | which & 0x0F]);
             }
+            Instruction::Nap(count) => {
+                Instruction::EnableInterrupts(0xC0).assemble(code, places, targets);
+                Instruction::StartTimer(false, count).assemble(code, places, targets);
+                Instruction::Wait.assemble(code, places, targets);
+            }
+            // STP, which an NMOS chip takes for DCP $0202,Y with JAM behind it.
+            Instruction::Stop(choice) if choice % 2 == 0 => code.bytes(&[0xDB, 0x02, 0x02, 0x02]),
+            Instruction::Stop(_) => code.bytes(&[0xEA]),
             Instruction::Cli => code.bytes(&[0x58]),
             Instruction::Flag(which) => {
                 code.bytes(&[one_of(&[0x78, 0x08, 0x28, 0xF8, 0xD8, 0xB8, 0x38, 0x18], which)]);

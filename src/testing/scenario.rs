@@ -2,11 +2,15 @@
 
 use super::boards::{BoardChoice, CpuChoice};
 use super::host::{Temper, TestHost};
+use super::oracle::Manners;
 use super::program::Program;
+use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::events::InputEvent;
+use crate::log::Options;
 use crate::nondet::ShutdownCause;
 use crate::session::Session;
+use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -20,7 +24,9 @@ const TYPED_MAX: usize = 6;
 /// The longest run of a scenario.
 const INSTRUCTIONS_MAX: u16 = 3000;
 /// The longest run in which an idle machine sleeps in real time.
-const SLEEP_CYCLES_MAX: u16 = 3000;
+const SLEEP_CYCLES_MAX: u16 = 300;
+/// Cycles of all runs of a scenario, for each instruction of its patience.
+const CYCLES_PER_PATIENCE: u64 = 8;
 /// What an instruction takes at most, with an interrupt sequence and then some.
 pub(super) const CYCLES_PER_INSTRUCTION_MAX: u64 = 20;
 
@@ -38,6 +44,11 @@ const HOST_CAUSES: [ShutdownCause; 7] = [
 /// Everything that a recording depends on, except the moments of threads.
 #[derive(Clone, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
 pub struct Scenario {
+    /// Instructions of all runs together, and an eighth of their cycles. A fuzzer's scenario has as much as its input is
+    /// long: what an input costs is in proportion to what it says.
+    #[arbitrary(with = |u: &mut Unstructured<'_>| Ok(patience(u.len())))]
+    #[proptest(value = "u16::MAX")]
+    pub patience: u16,
     /// The board.
     pub board: BoardChoice,
     /// Its processor.
@@ -61,6 +72,9 @@ pub struct Scenario {
     pub temper: Temper,
     /// What its answers come from.
     pub seed: u16,
+    /// Whether the host presses the reset button when a run has ended because the processor was stopped or jammed.
+    #[proptest(strategy = "proptest::bool::weighted(0.8)")]
+    pub resets_stopped: bool,
 }
 
 /// How far to run.
@@ -111,7 +125,7 @@ pub enum HostOperation {
         /// How far.
         extent: Extent,
     },
-    /// Runs so many cycles, modulo 3000; an idle machine sleeps in real time.
+    /// Runs so many cycles, modulo 300; an idle machine sleeps in real time.
     Sleep {
         /// How far.
         cycles: u16,
@@ -215,6 +229,11 @@ pub(super) fn many<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>, max: usize) -
     (0..count).map(|_| u.arbitrary()).collect()
 }
 
+/// The patience with a scenario that so many bytes describe.
+fn patience(bytes: usize) -> u16 {
+    u16::try_from(64 + bytes * 4).unwrap_or(u16::MAX)
+}
+
 /// The shutdown or reset that a number stands for.
 pub(super) fn host_cause(number: u8) -> ShutdownCause {
     HOST_CAUSES[usize::from(number) % HOST_CAUSES.len()]
@@ -258,9 +277,47 @@ impl Scenario {
         self.snapshot_every.map(|every| 1024 - u64::from(every % 961))
     }
 
+    /// The same with a part of its patience, for an oracle that takes longer than a replay.
+    pub(super) fn with_patience_over(self, times: u16, most: u16) -> Self {
+        Self { patience: (self.patience / times).min(most), ..self }
+    }
+
+    /// Cycles of a run that somebody else makes with its machine.
+    pub(super) fn cycles_beside(&self) -> u64 {
+        u64::from(self.patience) * 2
+    }
+
+    /// How its recording is written: one in eight is compressed, which costs more than to make it.
+    pub(super) fn log_options(&self) -> Options {
+        if self.compresses() { Options::default() } else { Options { level: 0, ..Options::default() } }
+    }
+
+    /// Whether what it makes is compressed.
+    pub(super) fn compresses(&self) -> bool {
+        self.seed % 8 == 7
+    }
+
+    /// Whether anybody asks for snapshots in its recording.
+    pub(super) fn takes_snapshots(&self) -> bool {
+        let acts = |acts: &[HostAct]| acts.contains(&HostAct::Snapshot);
+        self.snapshot_every.is_some()
+            || self.all_operations().any(|operation| match operation {
+                HostOperation::Snapshot => true,
+                HostOperation::Act(act) => *act == HostAct::Snapshot,
+                HostOperation::ActAt { acts: all, .. } | HostOperation::Race { acts: all, .. } => acts(all),
+                _ => false,
+            })
+    }
+
     /// Instructions of the slices of one replay.
     pub(super) fn replay_slice(&self) -> u64 {
         128 - u64::from(self.replay_slice % 128)
+    }
+
+    /// How its recording is replayed: one in eight on two threads, which cost more than what they run.
+    pub(super) fn manners(&self) -> Manners {
+        let whole = if self.seed % 8 == 1 { Scheduler::Threads } else { Scheduler::Inline };
+        Manners { whole: Some(whole), slice: Some(self.replay_slice()) }
     }
 
     fn sleeps(&self) -> bool {
@@ -274,9 +331,22 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Instructions and cycles at most of a run that begins at a position.
+    pub(super) fn limits(&self, extent: Extent, here: Position) -> (u64, u64) {
+        let patience = u64::from(self.patience);
+        let (instructions, cycles) = extent.limits();
+        let instructions = match instructions {
+            u64::MAX => u64::MAX,
+            instructions => instructions.min(patience.saturating_sub(here.icount)),
+        };
+        (instructions, cycles.min((patience * CYCLES_PER_PATIENCE).saturating_sub(here.cycles)))
+    }
+}
+
 impl Extent {
     /// Instructions and cycles at most.
-    pub(super) fn limits(self) -> (u64, u64) {
+    fn limits(self) -> (u64, u64) {
         let of_instructions = |count: u16| (u64::from(count), u64::from(count) * CYCLES_PER_INSTRUCTION_MAX);
         match self {
             Extent::Instructions(count) => of_instructions(count % INSTRUCTIONS_MAX),

@@ -5,11 +5,12 @@ use super::course::Course;
 use super::oracle::record_scenario;
 use super::scenario::Scenario;
 use super::sink::SmallDisk;
-use super::travel_notes::{Call, Notes, text};
+use super::travel_notes::{Call, Notes, PLACES_MAX, run, text};
 use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::log::{LogWriter, Options};
 use crate::machine::HookKind;
+use crate::persist::Digest;
 use crate::recording::Recording;
 use crate::session::{HookEvent, RunRequest, Session};
 use crate::sync::Shared;
@@ -17,10 +18,13 @@ use crate::timeline::{Access, AccessQuery, MARKS_BUDGET, Timeline, TimelineStop,
 use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest_derive::Arbitrary as Strategy;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell, RefCell};
 
 /// Bytes in which the snapshots of most scenarios find room, and hardly any states beside them.
 const POOR_BUDGET: usize = 150_000;
+
+/// One in so many recordings is verified too, in one piece and in many at a time: that is as much as all the moves.
+const VERIFIED_OF: u16 = 4;
 
 /// Places from which the last write to an address is asked for.
 const FROM_PLACES: usize = 24;
@@ -39,7 +43,8 @@ pub struct TravelCase {
     pub moves: Vec<Move>,
 }
 
-/// A move or a question. Places and addresses are drawn from those that the run has, now and then from all.
+/// A move or a question. Places and addresses are drawn from those that the run has, one in four places at its corners, now
+/// and then an address from all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, Strategy)]
 #[allow(missing_docs)]
 pub enum Move {
@@ -124,6 +129,49 @@ pub enum Pick {
     Any(u16),
 }
 
+/// What journeys have met: a net that meets nothing catches nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Travelled {
+    /// Recordings that were travelled in.
+    pub recordings: u64,
+    /// Recordings too long to be noted whole: nothing was asked of them.
+    pub too_long: u64,
+    /// Moves and questions.
+    pub moves: u64,
+    /// Recordings with an instruction that begins behind a wait.
+    pub with_waits: u64,
+    /// Recordings with an instruction that begins behind the reset of a processor that had jammed.
+    pub with_jams: u64,
+    /// Moves and questions in those.
+    pub moves_with_jams: u64,
+}
+
+impl std::ops::AddAssign for Travelled {
+    fn add_assign(&mut self, more: Self) {
+        self.recordings += more.recordings;
+        self.too_long += more.too_long;
+        self.moves += more.moves;
+        self.with_waits += more.with_waits;
+        self.with_jams += more.with_jams;
+        self.moves_with_jams += more.moves_with_jams;
+    }
+}
+
+impl Travelled {
+    fn through(notes: &Notes, moves: usize) -> Self {
+        let moves = moves as u64;
+        let (waits, jams) = notes.begun_behind();
+        Self {
+            recordings: 1,
+            moves,
+            with_waits: u64::from(!waits.is_empty()),
+            with_jams: u64::from(!jams.is_empty()),
+            moves_with_jams: if jams.is_empty() { 0 } else { moves },
+            ..Self::default()
+        }
+    }
+}
+
 fn address_of(notes: &Notes, pick: Pick) -> u16 {
     match pick {
         Pick::Any(address) => address,
@@ -184,20 +232,21 @@ fn is_stopped_at(place: Position, every: u8) -> bool {
 pub fn time_travel(bytes: &[u8]) -> Result<(), String> {
     let case = TravelCase::arbitrary_take_rest(Unstructured::new(bytes))
         .map_err(|error| format!("these bytes are no case: {error}"))?;
-    check_travel(&case)
+    check_travel(&case).map(|_| ())
 }
 
 /// Checks every answer of a timeline; see [`TravelCase`].
 ///
 /// # Errors
 /// What does not hold, with the case.
-pub fn check_travel(case: &TravelCase) -> Result<(), String> {
+pub fn check_travel(case: &TravelCase) -> Result<Travelled, String> {
     check(case).map_err(|what| format!("{what}\n{case:#?}"))
 }
 
-fn check(case: &TravelCase) -> Result<(), String> {
+fn check(case: &TravelCase) -> Result<Travelled, String> {
     let disk = SmallDisk::default();
-    let mut scenario = case.scenario.clone();
+    // The naive replay stops at each instruction, and goes no further than so many.
+    let mut scenario = case.scenario.clone().with_patience_over(10, PLACES_MAX as u16 - 100);
     if case.is_hasty {
         // As dense as a scenario's can be.
         scenario.snapshot_every = Some(960);
@@ -206,7 +255,10 @@ fn check(case: &TravelCase) -> Result<(), String> {
     let recording = Shared::new(Recording::from_bytes(disk.contents(), true).map_err(text)?);
     let notes = Notes::take(&recording)?;
     if notes.is_short() {
-        return Ok(());
+        return Ok(Travelled { too_long: 1, ..Travelled::default() });
+    }
+    if scenario.seed % VERIFIED_OF == 1 {
+        is_verified(&recording)?;
     }
     check_moves(recording, notes, case.is_poor, case.is_hasty, &case.moves)
 }
@@ -218,21 +270,37 @@ pub(super) fn check_moves(
     is_poor: bool,
     is_hasty: bool,
     moves: &[Move],
-) -> Result<(), String> {
+) -> Result<Travelled, String> {
+    let budget = if is_poor { POOR_BUDGET } else { MARKS_BUDGET };
+    let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
+    let timeline = if is_hasty { timeline.with_stretches(4, 64) } else { timeline };
+    let (course, looks, number) = Default::default();
+    let travel = Travel { timeline, notes, recording, course, looks, number };
+    travel.is_at(travel.notes.places[0].at, "at first")?;
+    for (number, step) in moves.iter().enumerate() {
+        travel.number.set(number);
+        travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
+    }
+    travel.has_looked_right()?;
+    Ok(Travelled::through(&travel.notes, moves.len()))
+}
+
+fn is_verified(recording: &Shared<Recording>) -> Result<(), String> {
     let one = recording.verify(Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
     let beside = recording.verify_with_jobs(3, Scheduler::Inline, &[], &mut |_| true).map_err(text)?;
     if (beside.ok, beside.icount, beside.events) != (one.ok, one.icount, one.events) {
         return Err(format!("verified in {} segments {beside:?}, in one {one:?}", beside.segments));
     }
-    let budget = if is_poor { POOR_BUDGET } else { MARKS_BUDGET };
-    let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
-    let timeline = if is_hasty { timeline.with_stretches(4, 64) } else { timeline };
-    let travel = Travel { timeline, notes, recording, course: OnceCell::new() };
-    travel.is_at(travel.notes.places[0].at, "at first")?;
-    for (number, step) in moves.iter().enumerate() {
-        travel.make(*step).map_err(|what| format!("move {number}, {step:?}: {what}"))?;
-    }
     Ok(())
+}
+
+/// What the timeline showed at a place.
+struct Look {
+    at: Position,
+    digests: Vec<(String, Digest)>,
+    when: String,
+    /// The number of the move that led there.
+    number: usize,
 }
 
 struct Travel {
@@ -241,12 +309,16 @@ struct Travel {
     recording: Shared<Recording>,
     /// The run as origins are compared with it, once one is asked for.
     course: OnceCell<Course>,
+    /// What was shown, to be compared when all moves are made: a replay then comes by all these places on one way.
+    looks: RefCell<Vec<Look>>,
+    /// The number of the move that is made.
+    number: Cell<usize>,
 }
 
 impl Travel {
     fn make(&self, step: Move) -> Result<(), String> {
-        let (first, last) = (self.notes.first(), self.notes.last());
-        let icount = |place: u16| first + u64::from(place) % (last - first + 1);
+        let last = self.notes.last();
+        let icount = |place: u16| self.icount(place);
         let here = self.timeline.place();
         match step {
             Move::Seek { place } => {
@@ -264,7 +336,7 @@ impl Travel {
                 let count = u64::from(count);
                 // Behind a wait, the first step goes before it.
                 let behind_wait = u64::from(here > self.place(here.icount));
-                let goal = (here.icount + behind_wait).saturating_sub(count).max(first);
+                let goal = (here.icount + behind_wait).saturating_sub(count).max(self.notes.first());
                 self.is_at(if count == 0 { here } else { self.place(goal) }, "after steps back")
             }
             Move::Run { point } => {
@@ -281,7 +353,7 @@ impl Travel {
             }
             Move::StepOver => {
                 self.timeline.step_over(&mut || false).map_err(text)?;
-                self.notes.over(here).map_or(Ok(()), |wanted| self.is_at(wanted, "after a step over"))
+                self.is_at(self.notes.over(here), "after a step over")
             }
             Move::StepOut => {
                 self.timeline.step_out(&mut || false).map_err(text)?;
@@ -309,6 +381,21 @@ impl Travel {
         }
     }
 
+    /// A number of instructions, one in four of them beside a corner of the run.
+    fn icount(&self, place: u16) -> u64 {
+        let (first, last) = (self.notes.first(), self.notes.last());
+        let (number, beside) = (usize::from(place / 8), u64::from(place) % 3);
+        let corners: &[u64] = match place % 8 {
+            3 => &self.notes.begun_again,
+            7 => &self.notes.snapshots,
+            _ => &[],
+        };
+        match corners.get(number % corners.len().max(1)) {
+            Some(corner) => (corner + beside).saturating_sub(1).clamp(first, last),
+            None => first + u64::from(place) % (last - first + 1),
+        }
+    }
+
     fn place(&self, icount: u64) -> Position {
         self.notes.place(icount)
     }
@@ -322,16 +409,42 @@ impl Travel {
             return Ok(());
         };
         let look = |session: &Session, _| (session.position(), session.registers().pc, session.digests());
-        let found = self.timeline.look(wanted, &mut || false, look).map_err(text)?;
-        let parts: Vec<&str> =
-            found.2.iter().zip(&seen.digests).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
-        if (found.0, found.1) == (wanted, seen.pc) && parts.is_empty() {
-            return Ok(());
+        let (position, pc, digests) = self.timeline.look(wanted, &mut || false, look).map_err(text)?;
+        if (position, pc) != (wanted, seen.pc) {
+            return Err(format!(
+                "{when} the machine is at {position} (pc {pc:04X}), and not at {wanted} ({:04X})",
+                seen.pc
+            ));
         }
-        Err(format!(
-            "{when} the machine is at {} (pc {:04X}), and not at {wanted} ({:04X}), other in {parts:?}",
-            found.0, found.1, seen.pc
-        ))
+        self.looks.borrow_mut().push(Look {
+            at: wanted,
+            digests,
+            when: when.to_owned(),
+            number: self.number.get(),
+        });
+        Ok(())
+    }
+
+    /// At each place that was looked at, the machine was what a replay is that comes there from the start.
+    fn has_looked_right(&self) -> Result<(), String> {
+        let mut looks = self.looks.take();
+        looks.sort_by_key(|look| look.at);
+        let session = self.recording.replay().map_err(text)?;
+        let running = session.start_running().map_err(text)?;
+        for look in looks {
+            run(&session, &running, look.at.icount - session.position().icount)?;
+            let digests = session.digests();
+            let pairs = look.digests.iter().zip(&digests).filter(|(a, b)| a != b);
+            let parts: Vec<&str> = pairs.map(|(a, _)| a.0.as_str()).collect();
+            if session.position() != look.at || !parts.is_empty() {
+                let Look { at, when, number, .. } = look;
+                let there = session.position();
+                return Err(format!(
+                    "move {number}: {when} the machine at {at} is other in {parts:?} than a replay at {there}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn is_at_call(&self, wanted: Call, when: &str) -> Result<(), String> {
@@ -348,8 +461,7 @@ impl Travel {
         self.timeline.reverse_step_over(&mut || false).map_err(text)?;
         let opcode = self.notes.begun_at(before).map(|begun| begun.opcode);
         match opcode {
-            Some(None) => Ok(()),
-            Some(Some(0x40 | 0x60)) if before < here => {
+            Some(0x40 | 0x60) if before < here => {
                 self.is_at_call(self.notes.call_site(before), "after a return was stepped over backwards")
             }
             _ => self.is_at(before, "after a step over backwards"),
@@ -365,7 +477,9 @@ impl Travel {
         let found = self.timeline.place();
         let looked =
             self.timeline.look(found, &mut || false, |session, _| session.position()).map_err(text)?;
-        let begun = self.notes.begun.iter().find(|begun| begun.at.icount == icount);
+        // The last one that begins there retires; before the end none does, and the CPU may wait or have jammed.
+        let begun = self.notes.begun.iter().rfind(|begun| begun.at.icount == icount);
+        let begun = begun.filter(|_| icount < self.notes.last());
         let behind = begun.map_or(self.notes.end, |begun| begun.at);
         if looked != found
             || found.icount != icount
@@ -381,7 +495,7 @@ impl Travel {
 
     fn behind_wait(&self, icount: u64) -> Result<(), String> {
         let place = self.timeline.instruction_place(icount, &mut || false).map_err(text)?;
-        let begun = self.notes.begun.iter().find(|begun| begun.at.icount == icount);
+        let begun = self.notes.begun.iter().rfind(|begun| begun.at.icount == icount);
         let wanted = begun.map_or(self.place(icount), |begun| begun.at);
         if place != wanted {
             return Err(format!("the instruction behind {icount} begins at {place}, and not at {wanted}"));

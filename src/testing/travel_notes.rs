@@ -2,9 +2,8 @@
 
 use crate::error::Error;
 use crate::machine::HookKind;
-use crate::persist::Digest;
 use crate::recording::Recording;
-use crate::session::{HookEvent, RunRequest, Session};
+use crate::session::{HookEvent, RunRequest, Running, Session};
 use crate::sync::{Mutex, Shared, lock};
 use crate::units::Position;
 use std::collections::BTreeMap;
@@ -26,8 +25,6 @@ pub struct Seen {
     pub at: Position,
     pub pc: u16,
     pub sp: u8,
-    /// The hash of each part of the machine.
-    pub digests: Vec<(String, Digest)>,
     /// Bytes that the console had printed.
     pub printed: usize,
 }
@@ -38,8 +35,7 @@ pub struct Begun {
     pub at: Position,
     pub pc: u16,
     pub sp: u8,
-    /// `None` for one that has overwritten itself.
-    pub opcode: Option<u8>,
+    pub opcode: u8,
 }
 
 /// The notes of one replay.
@@ -53,6 +49,11 @@ pub struct Notes {
     pub output: Vec<u8>,
     /// The half of all addresses used that was used the least.
     pub rare: Vec<u16>,
+    /// Numbers of instructions at which one begins behind a wait or a jam: behind jams, where there are any, for they are
+    /// few.
+    pub begun_again: Vec<u64>,
+    /// Those at which a snapshot was taken.
+    pub snapshots: Vec<u64>,
 }
 
 /// What a call is to a debugger, or a place that the notes cannot tell.
@@ -69,15 +70,7 @@ impl Notes {
     /// Goes through a recording. The notes of a long one end early.
     pub fn take(recording: &Recording) -> Result<Notes, String> {
         let session = recording.replay().map_err(text)?;
-        let hits = Shared::new(Mutex::new(Vec::new()));
-        for kind in [HookKind::Execute, HookKind::Read, HookKind::Write] {
-            let hits = hits.clone();
-            let note = move |event| {
-                lock(&hits).push(event);
-                true
-            };
-            session.add_hook(kind, 0, u16::MAX, Box::new(note));
-        }
+        let watch = Watched::begin(&session);
         let mut notes = Notes {
             places: Vec::new(),
             begun: Vec::new(),
@@ -86,29 +79,29 @@ impl Notes {
             changes: Vec::new(),
             output: Vec::new(),
             rare: Vec::new(),
+            begun_again: Vec::new(),
+            snapshots: Vec::new(),
         };
         let mut held = Held::new(&session, recording)?;
-        let mut ended = run(&session, 0)?;
+        let running = session.start_running().map_err(text)?;
+        let mut ended = run(&session, &running, 0)?;
         let mut next = session.position().icount;
+        let mut stood = Stood::now(&session);
         loop {
-            let new = std::mem::take(&mut *lock(&hits));
-            notes.add_hits(new, &mut held, &session);
+            let here = Stood::now(&session);
+            notes.add_hits(watch.take(), [stood, here], &mut held, &session);
             // A wait that lasts to the end is no further place.
-            if session.position().icount == next {
-                let registers = session.registers();
-                notes.places.push(Seen {
-                    at: session.position(),
-                    pc: registers.pc,
-                    sp: registers.sp,
-                    digests: session.digests(),
-                    printed: session.output().len(),
-                });
+            if here.at.icount == next {
+                let Stood { at, pc, sp, .. } = here;
+                notes.places.push(Seen { at, pc, sp, printed: session.output_length() });
                 next += 1;
             }
             if ended || notes.is_short() {
                 break;
             }
-            ended = run(&session, 1)?;
+            stood = here;
+            watch.stand_at(here.at);
+            ended = run(&session, &running, next - here.at.icount)?;
         }
         let found = session.position();
         if !notes.is_short() && found != notes.end {
@@ -116,6 +109,11 @@ impl Notes {
         }
         notes.output = session.output();
         notes.rare = rare_addresses(&notes.hits);
+        if !notes.is_short() {
+            let (waits, jams) = notes.begun_behind();
+            notes.begun_again = if jams.is_empty() { waits } else { jams };
+            notes.snapshots = recording.snapshots().iter().map(|snapshot| snapshot.icount).collect();
+        }
         Ok(notes)
     }
 
@@ -124,29 +122,31 @@ impl Notes {
         self.places.len() > PLACES_MAX
     }
 
-    /// Takes in what one step has done.
-    fn add_hits(&mut self, new: Vec<HookEvent>, held: &mut Held, session: &Session) {
-        let mut pushed = 0;
+    /// Takes in what was done from where the replay stood to where it stands.
+    fn add_hits(&mut self, new: Vec<HookEvent>, stood: [Stood; 2], held: &mut Held, session: &Session) {
         for hit in &new {
-            let is_write = hit.kind == HookKind::Write;
-            pushed += u8::from(is_write && hit.address >> 8 == 1);
-            self.changes.push(is_write && held.is_changed_by(hit));
+            self.changes.push(hit.kind == HookKind::Write && held.is_changed_by(hit));
             if hit.kind == HookKind::Execute {
-                let is_lost =
-                    new.iter().any(|other| other.kind == HookKind::Write && other.address == hit.address);
-                let opcode = (!is_lost).then(|| session.memory(hit.address, 1)[0]);
-                // Where the CPU has waited before it, an interrupt sequence may have come between.
-                let before = self.places.last().map_or(0xFF, |seen| seen.sp);
-                let sp = if self.places.last().is_some_and(|seen| seen.at == hit.position) {
-                    before
-                } else {
-                    before.wrapping_sub(pushed)
-                };
+                // It has begun where the replay stood, or begins where it stands.
+                let Stood { sp, opcode, .. } = stood[usize::from(hit.position != stood[0].at)];
                 self.begun.push(Begun { at: hit.position, pc: hit.address, sp, opcode });
             }
         }
         held.look_again(&new, session);
         self.hits.extend(new);
+    }
+
+    /// Numbers of instructions at which one begins behind a wait, and at which one begins behind another that never retired.
+    pub fn begun_behind(&self) -> (Vec<u64>, Vec<u64>) {
+        let again = self.begun.windows(2).filter(|two| two[0].at.icount == two[1].at.icount);
+        let jams: Vec<u64> = again.map(|two| two[1].at.icount).collect();
+        let behind = self
+            .begun
+            .iter()
+            .map(|begun| begun.at)
+            .filter(|begun| begun.icount >= self.first() && *begun > self.place(begun.icount));
+        let waits = behind.map(|begun| begun.icount).filter(|icount| !jams.contains(icount)).collect();
+        (waits, jams)
     }
 
     /// The place at which so many instructions have retired.
@@ -211,10 +211,9 @@ impl Notes {
             };
             match opcode {
                 _ if place >= from => {}
-                None => return Call::Unknown,
-                Some(JSR | BRK) => return Call::At(place),
-                Some(PHA | PHP | PHX | PHY) => below = hit.address,
-                Some(_) => {}
+                JSR | BRK => return Call::At(place),
+                PHA | PHP | PHX | PHY => below = hit.address,
+                _ => {}
             }
         }
         Call::At(self.places[0].at)
@@ -232,24 +231,23 @@ impl Notes {
             || pushed.windows(2).any(|pair| pair[0].position.cycles == pair[1].position.cycles)
     }
 
-    /// Behind the instruction at a place, or behind the wait there, and behind the subroutine that it calls. `None` where
-    /// the notes cannot tell.
-    pub fn over(&self, from: Position) -> Option<Position> {
-        let begun = self.begun.iter().find(|begun| begun.at >= from && begun.at.icount == from.icount);
-        let Some(begun) = begun else { return Some(self.end) };
+    /// Behind the instruction that retires next at a place, and behind the subroutine that it calls.
+    pub fn over(&self, from: Position) -> Position {
+        let begun = self.begun.iter().rfind(|begun| begun.at >= from && begun.at.icount == from.icount);
+        let Some(begun) = begun else { return self.end };
         let next = from.icount + 1;
-        if !matches!(begun.opcode?, JSR | BRK) {
-            return Some(if next > self.last() { self.end } else { self.place(next) });
+        if !matches!(begun.opcode, JSR | BRK) {
+            return if next > self.last() { self.end } else { self.place(next) };
         }
         let raised = |seen: &&Seen| seen.at.icount >= next && seen.sp >= begun.sp;
-        Some(self.places.iter().find(raised).map_or(self.end, |seen| seen.at))
+        self.places.iter().find(raised).map_or(self.end, |seen| seen.at)
     }
 
     /// Behind the return from the subroutine or handler of a place.
     pub fn out(&self, from: Position) -> Option<Position> {
         let sp = self.sp(from)?;
         for begun in self.begun.iter().filter(|begun| begun.at >= from && begun.sp >= sp) {
-            if matches!(begun.opcode?, RTS | RTI) {
+            if matches!(begun.opcode, RTS | RTI) {
                 let next = begun.at.icount + 1;
                 return Some(if next > self.last() { self.end } else { self.place(next) });
             }
@@ -274,10 +272,60 @@ impl Notes {
     }
 }
 
+/// A place where the replay stands.
+#[derive(Clone, Copy)]
+struct Stood {
+    at: Position,
+    pc: u16,
+    sp: u8,
+    opcode: u8,
+}
+
+impl Stood {
+    fn now(session: &Session) -> Self {
+        let world = session.world();
+        let cpu = world.guest.cpu();
+        Self { at: cpu.position(), pc: cpu.pc, sp: cpu.sp, opcode: world.guest.peek(cpu.pc) }
+    }
+}
+
+/// The hooks of the naive replay. Of instructions they note each, and stop before those that begin behind where it stands.
+struct Watched {
+    hits: Shared<Mutex<Vec<HookEvent>>>,
+    stands_at: Shared<Mutex<Position>>,
+}
+
+impl Watched {
+    fn begin(session: &Session) -> Self {
+        let watched = Self {
+            hits: Shared::new(Mutex::new(Vec::new())),
+            stands_at: Shared::new(Mutex::new(session.position())),
+        };
+        for kind in [HookKind::Execute, HookKind::Read, HookKind::Write] {
+            let (hits, stands_at) = (watched.hits.clone(), watched.stands_at.clone());
+            let note = move |event: HookEvent| {
+                lock(&hits).push(event);
+                kind != HookKind::Execute || event.position == *lock(&stands_at)
+            };
+            session.add_hook(kind, 0, u16::MAX, Box::new(note));
+        }
+        watched
+    }
+
+    fn stand_at(&self, place: Position) {
+        *lock(&self.stands_at) = place;
+    }
+
+    fn take(&self) -> Vec<HookEvent> {
+        std::mem::take(&mut lock(&self.hits))
+    }
+}
+
 fn rare_addresses(hits: &[HookEvent]) -> Vec<u16> {
-    let mut counts = BTreeMap::new();
-    hits.iter().for_each(|hit| *counts.entry(hit.address).or_insert(0) += 1);
-    let mut order: Vec<(u32, u16)> = counts.into_iter().map(|(address, count)| (count, address)).collect();
+    let mut addresses: Vec<u16> = hits.iter().map(|hit| hit.address).collect();
+    addresses.sort_unstable();
+    let same = addresses.chunk_by(|one, other| one == other);
+    let mut order: Vec<(usize, u16)> = same.map(|same| (same.len(), same[0])).collect();
     order.sort_unstable();
     order.truncate(order.len().div_ceil(2));
     order.into_iter().map(|(_, address)| address).collect()
@@ -319,18 +367,19 @@ impl Held {
     }
 }
 
-/// Runs so many instructions, whatever stops the run in between; gives whether the recording has ended.
-pub fn run(session: &Session, instructions: u64) -> Result<bool, String> {
+/// Runs so many instructions, or to a hook that stops there; returns whether the recording has ended.
+pub fn run(session: &Session, running: &Running<'_>, instructions: u64) -> Result<bool, String> {
     let goal = session.position().icount + instructions;
+    let mut left = instructions;
     loop {
-        let left = goal - session.position().icount;
         let request = RunRequest { instructions: Some(left), ..RunRequest::default() };
-        match session.run(request, &mut || false) {
+        match running.run(request, &mut || false) {
             Err(Error::Fault(_)) => {}
             Err(error) => return Err(error.to_string()),
             Ok(stop) if stop.reason == "end" => return Ok(true),
-            Ok(stop) if stop.reason == "budget" => return Ok(false),
+            Ok(stop) if matches!(stop.reason, "budget" | "breakpoint") => return Ok(false),
             Ok(_) => {}
         }
+        left = goal - session.position().icount;
     }
 }

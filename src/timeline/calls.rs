@@ -47,7 +47,8 @@ impl Navigator {
     /// A divergence, a file that cannot be read, a user who wants to stop.
     pub fn step_over(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
         self.go_to(from, patience)?;
-        if self.waits() && !self.go_to_instruction(patience)? {
+        self.go_to_last(patience, |_| true)?;
+        if self.waits() {
             return self.run_to_end(from, patience);
         }
         let call = self.frame();

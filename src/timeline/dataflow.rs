@@ -3,7 +3,7 @@
 
 use super::graph::NodeKind;
 use crate::cpu::Variant;
-use crate::cpu::disassemble::{Mode, decode};
+use crate::cpu::disassemble::{JAM, Mode, decode};
 
 /// A register that holds a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -119,7 +119,7 @@ impl Flow {
             name,
             "PHA" | "PHP" | "PHX" | "PHY" | "PLA" | "PLP" | "PLX" | "PLY" | "JSR" | "RTS" | "RTI" | "BRK"
         );
-        Self { mode, written, made, stored, moves_stack, jams: name == "JAM" }
+        Self { mode, written, made, stored, moves_stack, jams: name == JAM }
     }
 
     /// What a register's new value is made of; `None` when the instruction leaves the register alone.

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{Header, LogError, LogReader, LogWriter};
 use crate::machine::{FrameEnd, HookKind, Machine, Notes, Profile, Tap, TapSpec};
+use crate::planted::{Bug, is_planted};
 use crate::session::Session;
 use crate::session::snapshot_check::{SnapshotSource, snapshot_check};
 use crate::snapshot::Composed;
@@ -125,6 +126,12 @@ impl Navigator {
     pub fn waits(&self) -> bool {
         let world = self.session.world();
         world.guest.waits() || world.guest.is_stopped()
+    }
+
+    /// Whether several instructions may begin where it stands before one retires: one that ends a wait, or one behind the
+    /// reset of a processor that this one has jammed.
+    fn may_begin_again(&self) -> bool {
+        self.waits() || !is_planted(Bug::JamPassedOver) && self.session.world().guest.may_jam()
     }
 
     /// The recording's snapshots.
@@ -293,49 +300,70 @@ impl Navigator {
         Ok(if arrival < from { arrival } else { before })
     }
 
-    /// Where the instruction behind so many is about to begin; where the CPU waits, when none does.
+    /// Where the instruction that retires behind so many is about to begin: behind each wait there, and behind the reset of a
+    /// processor that jams there. Where the CPU waits, or jams, when none does.
     ///
     /// # Errors
     /// As for [`seek`](Navigator::seek).
     pub fn instruction_place(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        let arrival = self.seek(icount, patience)?;
-        if self.waits() && self.go_to_instruction(patience)? { Ok(self.position()) } else { Ok(arrival) }
+        self.seek(icount, patience)?;
+        self.go_to_last(patience, |_| true)
     }
 
-    /// Where the instruction begins that ends the wait at a place; `None` where none waits, or does not end.
+    /// Where, behind a place, another instruction begins before one retires: behind the wait there, or behind the reset of a
+    /// processor that jams there. `None` where there is no such place.
     ///
     /// # Errors
     /// As for [`seek`](Navigator::seek).
-    pub fn behind_wait(
+    pub fn begun_behind(
         &mut self,
         place: Position,
         patience: &mut Patience<'_>,
     ) -> Result<Option<Position>, Error> {
         self.go_to(place, patience)?;
-        Ok((self.waits() && self.go_to_instruction(patience)?).then(|| self.position()))
+        Ok((self.may_begin_again() && self.go_to_instruction(patience)?).then(|| self.position()))
     }
 
-    /// Goes on to where the next instruction is about to begin: behind the wait, and the interrupt that ends it.
-    /// Gives whether there is one.
+    /// Goes on to the last place, of where it stands and those where further instructions begin before one retires, up to
+    /// which something holds; that it holds where it stands is taken for granted.
     ///
     /// # Errors
     /// As for [`seek`](Navigator::seek).
-    pub fn go_to_instruction(&mut self, patience: &mut Patience<'_>) -> Result<bool, Error> {
+    pub fn go_to_last(
+        &mut self,
+        patience: &mut Patience<'_>,
+        holds: impl Fn(&Self) -> bool,
+    ) -> Result<Position, Error> {
+        let mut place = self.position();
+        while self.may_begin_again() && self.go_to_instruction(patience)? && holds(self) {
+            place = self.position();
+        }
+        self.go_to(place, patience)?;
+        Ok(place)
+    }
+
+    /// Goes on to where the next instruction is about to begin, behind a wait, the interrupt or reset that ends it, and an
+    /// instruction that jams. Returns whether there is one before an instruction has retired.
+    fn go_to_instruction(&mut self, patience: &mut Patience<'_>) -> Result<bool, Error> {
         if self.ended {
             return Ok(false);
         }
-        let icount = self.position().icount;
+        let here = self.position();
+        let waits = self.waits();
         {
             let mut world = self.session.world();
             *world.guest.hooks_mut() = Default::default();
             world.guest.hooks_mut().add(HookKind::Execute, 0, u16::MAX);
+            if !waits {
+                world.guest.hooks_mut().pass_execution(here);
+            }
             world.guest.apply_hooks();
         }
         let outcome = self.run_until(Limits::NONE, true, patience);
         let found = !self.session.world().guest.take_hits().is_empty();
         self.unwatch();
         outcome?;
-        Ok(found && self.position().icount == icount)
+        Ok(found && self.position().icount == here.icount)
     }
 
     /// Goes on to where a frame ends, or to the recording's end.

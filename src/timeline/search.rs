@@ -56,21 +56,14 @@ impl Navigator {
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop.
     pub fn place_before(&mut self, at: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        let mut arrival = self.seek(at.icount, patience)?;
+        let arrival = self.seek(at.icount, patience)?;
         if at.cycles <= arrival.cycles {
             // On the way into an interrupt handler, or by a device, when that many instructions had just retired.
             let before = at.icount.saturating_sub(1).max(self.start().icount);
-            arrival = self.seek(before, patience)?;
+            self.seek(before, patience)?;
         }
-        if !self.waits() {
-            return Ok(arrival);
-        }
-        // The CPU waits: the access was made meanwhile, or by the instruction behind the wait.
-        if self.go_to_instruction(patience)? && self.position().cycles < at.cycles {
-            return Ok(self.position());
-        }
-        self.go_to(arrival, patience)?;
-        Ok(arrival)
+        // Where the CPU waits, or jams, it was made meanwhile, or by the instruction behind that.
+        self.go_to_last(patience, |there| there.position().cycles < at.cycles)
     }
 
     /// The last place at which an event of the log has not passed; the first place, when it has passed there.
@@ -87,7 +80,6 @@ impl Navigator {
         if self.events_passed() > ordinal {
             arrival = self.seek(at.icount.saturating_sub(1).max(self.start().icount), patience)?;
         }
-        let waits = self.waits();
         if self.end().icount == arrival.icount {
             // A wait, or a jam, may last to the end, which is a place too.
             let end = self.run_to_end(arrival, patience)?;
@@ -96,11 +88,7 @@ impl Navigator {
             }
             self.go_to(arrival, patience)?;
         }
-        if waits && self.go_to_instruction(patience)? && self.events_passed() <= ordinal {
-            return Ok(self.position());
-        }
-        self.go_to(arrival, patience)?;
-        Ok(arrival)
+        self.go_to_last(patience, |there| there.events_passed() <= ordinal)
     }
 
     /// What taps look at, for the recording's snapshots to say where it may be.

@@ -173,7 +173,7 @@ impl Timeline {
     }
 
     /// Where the instruction that retires as number `icount` is about to begin: behind the wait, where the CPU waits before
-    /// it. The place of the wait where there is no such instruction.
+    /// it, and behind the reset, where it has jammed. The last of these places where there is no such instruction.
     ///
     /// # Errors
     /// As for [`place_at`](Timeline::place_at).
@@ -460,11 +460,9 @@ impl Timeline {
             if predicate(place)? {
                 return Ok(Some(place));
             }
-            let behind_wait = self.search.navigator(patience)?.behind_wait(place, patience)?;
-            if let Some(behind) = behind_wait
-                && predicate(behind)?
-            {
-                return Ok(Some(behind));
+            if let Some(behind) = self.search.navigator(patience)?.begun_behind(place, patience)? {
+                place = behind;
+                continue;
             }
             if place == self.end {
                 return Ok(None);

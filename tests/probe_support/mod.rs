@@ -9,7 +9,7 @@ use rreplay::machine::rom::Format;
 use rreplay::persist::Value;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session, Stop};
-use rreplay::testing::{BoardChoice, CpuChoice, SmallDisk, Temper, TestHost, check_replays};
+use rreplay::testing::{BoardChoice, CpuChoice, SmallDisk, Temper, TestHost, check_replays_in_all_manners};
 
 /// The first register of the probe.
 pub const PROBE: u16 = 0xC020;
@@ -218,7 +218,7 @@ impl Made {
 
     /// Replays it under both schedulers, in slices, and from each of its snapshots.
     pub fn check(self) -> Self {
-        check_replays(&self.recording, &self.session, 7).unwrap_or_else(|what| {
+        check_replays_in_all_manners(&self.recording, &self.session, 7).unwrap_or_else(|what| {
             let events: Vec<String> = self.events().iter().map(ToString::to_string).collect();
             panic!("{what}\n{}", events.join("\n"))
         });

@@ -234,7 +234,9 @@ def calls(number: int, cpu: str) -> Build:
 # ---- places that are easily forgotten ----
 
 
-def small(program: str, what: Callable[[rr.Machine, rr.LiveRecording], object], *, skip: int = 0) -> Build:
+def small(
+    program: str, what: Callable[[rr.Machine, rr.LiveRecording], object], *, skip: int = 0, cpu: str = "w65c02"
+) -> Build:
     """A program at 2000 with a timer's handler at 7F00, recorded every few instructions."""
 
     def build(path: Path) -> None:
@@ -243,7 +245,7 @@ def small(program: str, what: Callable[[rr.Machine, rr.LiveRecording], object], 
             0x7F00: bytes.fromhex("E610 AD04C0 40"),
             0xFFFA: vectors(0x7F00, 0x2000, 0x7F00),
         }
-        machine = rr.Machine(rr.Board.from_toml(BOARD.format(cpu="w65c02")), rom=images)
+        machine = rr.Machine(rr.Board.from_toml(BOARD.format(cpu=cpu)), rom=images)
         machine.run(instructions=skip)
         with machine.record(path, snapshot_every=7, digest_every=5) as live:
             what(machine, live)
@@ -285,6 +287,10 @@ SMALL: dict[str, Build] = {
     "reset in a wait": small(WAITING, reset_within),
     "stops": small("A210 CA D0FD DB", go(cycles=500)),
     "stops, and is reset": small("A210 CA D0FD DB", reset_within),
+    "jams": small("A210 CA D0FD 02", go(cycles=500), cpu="6502"),
+    "jams, and is reset": small("A210 CA D0FD 02", reset_within, cpu="6502"),
+    "jams at once, and is reset": small("02", reset_within, cpu="6502"),
+    "starts jammed, and is reset": small("EA 32", reset_within, skip=1, cpu="6502"),
     "around the stack": small(timer(0x60) + "58 201420", go(instructions=900)),
     "pushes where it returns to": small("A920 48 A909 48 60 EAEAEA E610 4C0020", go(instructions=300)),
     "changes itself": small("EE0120 A900 8D0002 EE0420 4C0020", go(instructions=300)),

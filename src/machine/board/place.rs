@@ -6,7 +6,7 @@
 
 use super::error::list;
 use super::{Board, RESET_VECTOR, Region, RegionKind, Window};
-use crate::machine::rom::{self, Format, Placement, RomError, Segment};
+use crate::machine::rom::{self, Filled, Format, Placement, RomError, Segment};
 use crate::memory::{ADDRESS_SPACE, Memory, MemoryError, PageKind, page_of};
 use crate::persist::{Digest, Field, PersistError, Reader};
 
@@ -60,7 +60,7 @@ impl Board {
 
     /// Reads the images and says what they put where.
     pub fn place(&self, images: &[ImageInput]) -> Result<MemoryImage, RomError> {
-        let mut plan = Plan { bytes: vec![None; ADDRESS_SPACE] };
+        let mut plan = Plan::default();
         let mut start = None;
         for (index, input) in images.iter().enumerate() {
             let image = self.load(input)?;
@@ -72,7 +72,7 @@ impl Board {
         }
         if let Some(vector) = self.cpu.reset_vector {
             for (address, byte) in (RESET_VECTOR..).zip(vector.to_le_bytes()) {
-                plan.bytes[usize::from(address)] = Some((images.len(), byte));
+                plan.bytes.set(address, byte);
             }
         }
         self.check_vector(images, &plan)?;
@@ -92,8 +92,8 @@ impl Board {
 
     /// The memory of this board at power-on, with `windows` marked as I/O. Fails only for an image that was placed on
     /// another board.
-    pub fn memory(&self, image: &MemoryImage, windows: &[Window]) -> Result<Memory, MemoryError> {
-        let mut memory = Memory::new();
+    pub fn memory(&self, image: &MemoryImage, windows: &[Window]) -> Result<Box<Memory>, MemoryError> {
+        let mut memory = Box::new(Memory::new());
         for region in &self.regions {
             let kind = match region.kind {
                 RegionKind::Ram => PageKind::Ram,
@@ -180,8 +180,8 @@ impl Board {
     /// A ROM without a reset vector cannot start; RAM without one can be filled by hand.
     fn check_vector(&self, images: &[ImageInput], plan: &Plan) -> Result<(), RomError> {
         let region = self.region_at(RESET_VECTOR).filter(|region| region.kind == RegionKind::Rom);
-        let at = usize::from(RESET_VECTOR);
-        let Some(region) = region.filter(|_| plan.bytes[at..at + 2].contains(&None)) else { return Ok(()) };
+        let has_vector = plan.bytes.has(RESET_VECTOR) && plan.bytes.has(RESET_VECTOR + 1);
+        let Some(region) = region.filter(|_| !has_vector) else { return Ok(()) };
         let (board, region) = (self.name.clone(), region.name.clone());
         if images.is_empty() {
             return Err(RomError::NoImage { board, region });
@@ -208,24 +208,27 @@ fn outside_region(name: &str, address: u16, region: &Region) -> RomError {
     RomError::OutsideRegion { name: name.into(), address, region: region.name.clone(), start, end }
 }
 
-/// For each address the byte and the number of the image that it comes from.
+/// The bytes of all images, and which image each segment comes from.
+#[derive(Default)]
 struct Plan {
-    bytes: Vec<Option<(usize, u8)>>,
+    bytes: Filled,
+    segments: Vec<(usize, u16, u16)>,
 }
 
 impl Plan {
     fn add(&mut self, images: &[ImageInput], index: usize, segment: &Segment) -> Result<(), RomError> {
-        for (address, &byte) in (usize::from(segment.address)..).zip(&segment.bytes) {
-            if let Some((other, _)) = self.bytes[address].replace((index, byte)) {
-                let (first, second) = (images[other].name.clone(), images[index].name.clone());
-                return Err(RomError::ImagesOverlap { first, second, address: address as u16 });
-            }
+        if let Err(address) = self.bytes.fill(usize::from(segment.address), &segment.bytes) {
+            let other = self.segments.iter().find(|(_, first, last)| (*first..=*last).contains(&address));
+            let other = other.map_or(index, |(other, ..)| *other);
+            let (first, second) = (images[other].name.clone(), images[index].name.clone());
+            return Err(RomError::ImagesOverlap { first, second, address });
         }
+        self.segments.push((index, segment.address, segment.last()));
         Ok(())
     }
 
     fn finish(self) -> Vec<Segment> {
-        rom::segments_of(self.bytes.into_iter().map(|byte| byte.map(|(_, byte)| byte)))
+        self.bytes.segments()
     }
 }
 

@@ -1,16 +1,74 @@
 //! Gathering the bytes of records into segments.
 
 use super::{ADDRESS_SPACE, RomError, Segment, Spot};
+use std::collections::BTreeMap;
+
+/// Bytes at some addresses.
+#[derive(Default)]
+pub(in crate::machine) struct Filled {
+    /// Runs that do not overlap, by their first address.
+    runs: BTreeMap<usize, Vec<u8>>,
+}
+
+impl Filled {
+    /// Puts bytes at an address, with room for them behind it.
+    ///
+    /// # Errors
+    /// The first address that has one already; nothing is changed then.
+    pub fn fill(&mut self, start: usize, bytes: &[u8]) -> Result<(), u16> {
+        if self.has(start as u16) {
+            return Err(start as u16);
+        }
+        if let Some((taken, _)) = self.runs.range(start..start + bytes.len()).next() {
+            return Err(*taken as u16);
+        }
+        match self.runs.range_mut(..start).next_back() {
+            // Records mostly come in order.
+            Some((first, run)) if first + run.len() == start => run.extend_from_slice(bytes),
+            _ => drop(self.runs.insert(start, bytes.to_vec())),
+        }
+        Ok(())
+    }
+
+    /// Puts a byte at an address, whatever is there.
+    pub fn set(&mut self, address: u16, byte: u8) {
+        let at = usize::from(address);
+        match self.runs.range_mut(..=at).next_back() {
+            Some((first, run)) if at - first < run.len() => run[at - first] = byte,
+            _ => drop(self.runs.insert(at, vec![byte])),
+        }
+    }
+
+    /// Whether there is a byte at an address.
+    pub fn has(&self, address: u16) -> bool {
+        let at = usize::from(address);
+        self.runs.range(..=at).next_back().is_some_and(|(first, run)| at - first < run.len())
+    }
+
+    /// The bytes in order of address, in segments that do not touch.
+    pub fn segments(self) -> Vec<Segment> {
+        let mut segments: Vec<Segment> = Vec::new();
+        for (first, bytes) in self.runs {
+            match segments.last_mut() {
+                Some(last) if usize::from(last.address) + last.bytes.len() == first => {
+                    last.bytes.extend(bytes);
+                }
+                _ => segments.push(Segment { address: first as u16, bytes }),
+            }
+        }
+        segments
+    }
+}
 
 /// Bytes by address; refuses what leaves the address space or comes twice.
 pub(super) struct Collector<'a> {
     name: &'a str,
-    bytes: Vec<Option<u8>>,
+    bytes: Filled,
 }
 
 impl<'a> Collector<'a> {
     pub(super) fn new(name: &'a str) -> Self {
-        Self { name, bytes: vec![None; ADDRESS_SPACE] }
+        Self { name, bytes: Filled::default() }
     }
 
     /// Adds the bytes of one record.
@@ -23,33 +81,12 @@ impl<'a> Collector<'a> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let start = address as usize;
-        for (offset, (place, &byte)) in self.bytes[start..].iter_mut().zip(bytes).enumerate() {
-            if place.replace(byte).is_some() {
-                let address = (start + offset) as u16;
-                return Err(RomError::Overlap { name: self.name.into(), spot, address });
-            }
-        }
-        Ok(())
+        let overlap = |address| RomError::Overlap { name: self.name.into(), spot, address };
+        self.bytes.fill(address as usize, bytes).map_err(overlap)
     }
 
     /// The runs of bytes, in order of address.
     pub(super) fn finish(self) -> Vec<Segment> {
-        segments_of(self.bytes)
+        self.bytes.segments()
     }
-}
-
-/// The runs of bytes in an address space that begins at 0.
-pub(in crate::machine) fn segments_of(bytes: impl IntoIterator<Item = Option<u8>>) -> Vec<Segment> {
-    let mut segments: Vec<Segment> = Vec::new();
-    let mut open = false;
-    for (address, byte) in bytes.into_iter().enumerate() {
-        match (byte, segments.last_mut()) {
-            (Some(byte), Some(segment)) if open => segment.bytes.push(byte),
-            (Some(byte), _) => segments.push(Segment { address: address as u16, bytes: vec![byte] }),
-            (None, _) => {}
-        }
-        open = byte.is_some();
-    }
-    segments
 }

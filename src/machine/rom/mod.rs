@@ -15,7 +15,7 @@ mod srecord;
 pub use error::{O65Problem, RomError, Spot};
 pub use sim65::{Sim65Header, header as sim65_header};
 
-pub(in crate::machine) use collect::segments_of;
+pub(in crate::machine) use collect::Filled;
 
 use collect::Collector;
 
