@@ -244,3 +244,52 @@ impl Session {
         )))
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::sync::{Arc, JoinHandle, spawn, yield_now};
+
+    /// Another thread that wants the machine, once it waits or has its answer.
+    fn claiming(claims: &Arc<Claims>, is_brief: bool) -> JoinHandle<bool> {
+        let tickets = lock(&claims.state).next_ticket;
+        let theirs = claims.clone();
+        let claiming = spawn("claiming", move || theirs.claim(is_brief)).unwrap();
+        while lock(&claims.state).next_ticket == tickets {
+            yield_now();
+        }
+        claiming
+    }
+
+    #[test]
+    fn what_is_done_in_a_moment_is_waited_for_and_a_run_is_not() {
+        let claims = Arc::new(Claims::default());
+        assert!(claims.claim(true));
+        let waiting = claiming(&claims, false);
+        claims.give_up();
+        assert!(waiting.join().unwrap(), "it has waited, and runs");
+        assert!(!claims.claim(true) && !claims.claim(false), "the other's run is refused at once");
+        claims.give_up();
+        assert!(claims.claim(false) && !claims.claim(true), "one's own is refused as well");
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_order_and_told_of_a_run() {
+        let claims = Arc::new(Claims::default());
+        assert!(claims.claim(true));
+        let first = claiming(&claims, false);
+        let second = claiming(&claims, true);
+        claims.give_up();
+        assert!(first.join().unwrap());
+        assert!(!second.join().unwrap(), "the first one runs");
+    }
+
+    #[test]
+    fn a_moment_that_lasts_is_a_run() {
+        let claims = Arc::new(Claims::default());
+        assert!(claims.claim(true));
+        let waiting = claiming(&claims, true);
+        claims.is_no_longer_brief();
+        assert!(!waiting.join().unwrap());
+    }
+}
