@@ -110,7 +110,7 @@ fn main() {
     last_writes(&timeline, instructions, &mut random);
     running_back(&recording, &timeline, instructions);
     verifying(&recording);
-    let (marks, bytes) = timeline.kept();
+    let (marks, bytes) = timeline.kept(never).expect("nobody stops it");
     println!("\n{marks} states in memory, at most {:.1} MiB", bytes as f64 / f64::from(1 << 20));
     drop(timeline);
     filling(directory.path(), instructions / 5);

@@ -251,20 +251,26 @@ impl Recording {
         start: Option<u64>,
         stop: Option<u64>,
     ) -> Result<impl Iterator<Item = Result<StampedEvent, Error>> + Send + use<>, Error> {
+        self.events_unless(kind, start, stop, || false)
+    }
+
+    /// As [`events`](Recording::events), for a user who may lose patience: of one kind there may be none in hundreds of
+    /// millions. `is_stopped` is asked now and then; when it says so that is an error in the place of the next event.
+    ///
+    /// # Errors
+    /// As for [`events`](Recording::events).
+    pub fn events_unless<S: FnMut() -> bool>(
+        &self,
+        kind: Option<EventKind>,
+        start: Option<u64>,
+        stop: Option<u64>,
+        is_stopped: S,
+    ) -> Result<impl Iterator<Item = Result<StampedEvent, Error>> + use<S>, Error> {
         let mut cursor = EventCursor::new(self.reader.clone());
         if let Some(start) = start {
             cursor.seek_icount(start)?;
         }
-        let before_stop = move |icount| stop.is_none_or(|stop| icount < stop);
-        let within = move |event: &Result<StampedEvent, _>| {
-            event.as_ref().map_or(true, |event: &StampedEvent| before_stop(event.position.icount))
-        };
-        let wanted = move |event: &Result<StampedEvent, _>| {
-            event
-                .as_ref()
-                .map_or(true, |event: &StampedEvent| kind.is_none_or(|kind| event.event.kind() == kind))
-        };
-        Ok(cursor.take_while(within).filter(wanted).map(|event| event.map_err(Error::from)))
+        Ok(Events { cursor, kind, stop, is_stopped, unasked: 0 })
     }
 
     /// The number of the console among the character devices. That of a machine that is not ours is its first one.
@@ -284,12 +290,20 @@ impl Recording {
     /// # Errors
     /// When the file cannot be read, or when it is more than [`OUTPUT_BYTES_MAX`].
     pub fn output(&self) -> Result<Vec<u8>, Error> {
+        self.output_unless(|| false)
+    }
+
+    /// As [`output`](Recording::output), for a user who may lose patience.
+    ///
+    /// # Errors
+    /// As for [`output`](Recording::output), and when `is_stopped`, which is asked now and then, says so.
+    pub fn output_unless(&self, is_stopped: impl FnMut() -> bool) -> Result<Vec<u8>, Error> {
         let Some(console) = self.console() else { return Ok(Vec::new()) };
         // Events are not shorter than the bytes that they carry, so nothing is copied while it grows.
         let written = self.reader.totals().of(EventKind::CharWrite).bytes;
         let room = usize::try_from(written).map_or(OUTPUT_BYTES_MAX, |written| written.min(OUTPUT_BYTES_MAX));
         let mut output: Vec<u8> = Vec::with_capacity(room);
-        for event in self.events(Some(EventKind::CharWrite), None, None)? {
+        for event in self.events_unless(Some(EventKind::CharWrite), None, None, is_stopped)? {
             if let Event::CharWrite { device, bytes, .. } = event?.event
                 && usize::from(device.0) == console
             {
@@ -393,5 +407,46 @@ impl Recording {
             digests: digests.map_or(0, |(_, total)| total.events),
             wall_seconds: clock.nanoseconds() as f64 / 1e9,
         })
+    }
+}
+
+/// Some of the events of a recording, in order.
+struct Events<S> {
+    cursor: EventCursor<Shared<LogReader>>,
+    kind: Option<EventKind>,
+    stop: Option<u64>,
+    is_stopped: S,
+    /// Events since the user was asked.
+    unasked: u32,
+}
+
+/// Some milliseconds of decoding.
+const EVENTS_BETWEEN_QUESTIONS: u32 = 1 << 16;
+
+impl<S: FnMut() -> bool> Iterator for Events<S> {
+    type Item = Result<StampedEvent, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            self.unasked += 1;
+            if self.unasked >= EVENTS_BETWEEN_QUESTIONS {
+                self.unasked = 0;
+                if (self.is_stopped)() {
+                    return Some(Err(Error::State("reading the events was stopped".into())));
+                }
+            }
+            match self.cursor.next()? {
+                Err(error) => return Some(Err(error.into())),
+                Ok(event) if self.stop.is_some_and(|stop| event.position.icount >= stop) => {
+                    // Nothing behind it belongs to the part either.
+                    self.stop = Some(0);
+                    return None;
+                }
+                Ok(event) if self.kind.is_none_or(|kind| event.event.kind() == kind) => {
+                    return Some(Ok(event));
+                }
+                Ok(_) => {}
+            }
+        }
     }
 }

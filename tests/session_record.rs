@@ -253,3 +253,27 @@ fn rom_that_was_written_before_recording_is_what_is_recorded() {
     session.write_memory(0xFF00, &[0xEA]).unwrap();
     session.restore(&before).unwrap();
 }
+
+#[test]
+fn whoever_reads_on_and_on_is_asked_whether_to_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.rreplay");
+    let session = machine(&COUNTER);
+    session.record(&path, RecordOptions { digest_every: Some(1), ..RecordOptions::default() }).unwrap();
+    run(&session, instructions(300_000)).unwrap();
+    session.finish().unwrap();
+    let recording = Recording::open(&path, false).unwrap();
+    let mut asked = 0;
+    let stop_at_the_second = || {
+        asked += 1;
+        asked == 2
+    };
+    // There is not one of this kind: all of the file is passed over for the first.
+    let mut events = recording.events_unless(Some(EventKind::Net), None, None, stop_at_the_second).unwrap();
+    assert_eq!(refused(events.next().unwrap()).0, "StateError");
+    assert!(events.next().is_none(), "it goes on from there");
+    drop(events);
+    assert!(asked >= 4, "asked {asked} times in 300,000 events");
+    assert_eq!(refused(recording.output_unless(|| true)).0, "StateError");
+    assert_eq!(recording.output_unless(|| false).unwrap(), recording.output().unwrap());
+}

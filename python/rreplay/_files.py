@@ -33,13 +33,17 @@ def read_ordinary(path: Path, most: int) -> bytes:
     refused, and not even opened, for that would wake whoever waits at the other end.
 
     Raises:
-        OSError: It cannot be opened, or is no ordinary file; `strerror` says what it is.
+        OSError: It cannot be opened, or is no ordinary file, whatever the system calls it (`/proc/kmsg`); `strerror`
+            says what it is.
     """
     _require_ordinary(path, path.stat())
     descriptor = os.open(path, _FLAGS)
     with os.fdopen(descriptor, "rb") as file:
         _require_ordinary(path, os.fstat(descriptor))
-        return file.read(most + 1)
+        content: bytes | None = file.read(most + 1)
+    if content is None:
+        raise OSError(errno.EAGAIN, "it has nothing to read yet, as no ordinary file", os.fspath(path))
+    return content
 
 
 def _require_ordinary(path: Path, about: os.stat_result) -> None:

@@ -376,7 +376,13 @@ class LiveRecording(Recording):
         return self._opened
 
     def __repr__(self) -> str:
-        return super().__repr__() if self._finished else f"<LiveRecording {self.path}: in progress>"
+        if not self._finished:
+            return f"<LiveRecording {self.path}: in progress>"
+        try:
+            return super().__repr__()
+        except LogError:
+            # A device has kept nothing, and what could not be ended may not be whole: who asks is told why.
+            return f"<LiveRecording {self.path}: finished, and cannot be read>"
 
     def __copy__(self) -> LiveRecording:
         self._require_finished("copied")

@@ -58,6 +58,17 @@ impl<T> Counter<T> {
     }
 }
 
+/// Why somebody who may give up was not given the lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotTaken {
+    /// A thread holds it that this process, a forked child, does not have.
+    Lost,
+    /// The calling thread holds it already.
+    HeldHere,
+    /// The wait was given up.
+    GivenUp,
+}
+
 /// A fair (first come, first served) mutual exclusion lock around a value.
 pub struct ReplayLock<T> {
     counter: Mutex<Counter<T>>,
@@ -124,6 +135,32 @@ impl<T> ReplayLock<T> {
             }
         }
         Some(counter.hand_over(role))
+    }
+
+    /// As [`lock`](ReplayLock::lock), for whoever may be anybody and may give up: `gives_up` is asked now and then while it
+    /// waits.
+    ///
+    /// # Errors
+    /// Why the lock cannot be had.
+    pub fn lock_patiently(
+        &self,
+        role: &'static str,
+        gives_up: &mut dyn FnMut() -> bool,
+    ) -> Result<ReplayGuard<'_, T>, NotTaken> {
+        if self.is_held_here() {
+            return Err(NotTaken::HeldHere);
+        }
+        if self.is_lost() {
+            return Err(NotTaken::Lost);
+        }
+        let value = self.take(role, gives_up).ok_or(NotTaken::GivenUp)?;
+        Ok(ReplayGuard { owner: self, value: Some(value) })
+    }
+
+    fn is_held_here(&self) -> bool {
+        // Who cannot look has not got it: the mutex is held for a few instructions, by others.
+        let counter = try_lock_patiently(&self.counter);
+        counter.is_some_and(|counter| counter.holder.is_some_and(|(holder, _)| holder == current_thread()))
     }
 
     /// As [`take`](ReplayLock::take), but `None` at once when anybody holds the lock or waits for it.
@@ -267,6 +304,21 @@ mod tests {
         }));
         assert!(result.is_err());
         assert_eq!(*lock.lock("main loop"), 7);
+    }
+
+    #[test]
+    fn who_may_give_up_is_told_why_there_is_no_lock() {
+        let lock = ReplayLock::new(1);
+        let mut first = lock.lock_patiently("first", &mut || true).expect("nobody holds it");
+        *first += 1;
+        let again = lock.lock_patiently("again", &mut || false);
+        assert_eq!(again.map(|guard| *guard), Err(NotTaken::HeldHere));
+        std::thread::scope(|scope| {
+            let other = || lock.lock_patiently("other", &mut || true).map(|guard| *guard);
+            assert_eq!(scope.spawn(other).join().expect("no panic"), Err(NotTaken::GivenUp));
+        });
+        drop(first);
+        assert_eq!(lock.lock_patiently("last", &mut || false).map(|guard| *guard), Ok(2));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod world;
 
 pub use crate::guest::{Budget, Guest, GuestExit};
 pub use hosts::{Inlet, NOTHING_ATTACHED, Outlet};
-pub use lock::{ReplayGuard, ReplayLock};
+pub use lock::{NotTaken, ReplayGuard, ReplayLock};
 pub use outside::{OutputMatcher, Outside, Transcripts, Watch};
 pub use schedule::{Engine, RunError, Scheduler};
 pub use snapshots::{PartsCompared, SnapshotCheck};

@@ -10,6 +10,7 @@ use crate::host::{NetHost, PACKET_MAX, RequestHost};
 use crate::nondet::CharRequest;
 use crate::session::HookCallback;
 use crate::sync::{Arc, Mutex, ThreadId, current_thread, lock};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyList};
@@ -37,6 +38,20 @@ impl Callbacks {
     /// What a callback or a signal handler raised during the run.
     pub fn outcome(&self) -> PyResult<()> {
         lock(&self.raised).take().map_or(Ok(()), Err)
+    }
+
+    /// For whoever cannot raise what a signal handler has raised: a Ctrl-C is heard once more, when Python goes on. Whatever
+    /// else it was has at least ended the work.
+    pub fn raise_afterwards(&self) {
+        let raised = lock(&self.raised).take();
+        let again = Python::try_attach(|py| match raised {
+            Some(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
+                py.import("_thread")?.call_method0("interrupt_main").map(|_| ())
+            }
+            _ => Ok(()),
+        });
+        // Where that is not to be had the work has ended all the same.
+        drop(again);
     }
 
     /// Keeps the first error of a run.

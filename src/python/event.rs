@@ -1,5 +1,6 @@
 //! The events of a recording as Python objects.
 
+use super::callbacks::Callbacks;
 use super::errors::OrRaise;
 use super::given;
 use crate::error::Error;
@@ -200,12 +201,14 @@ type Source = Box<dyn Iterator<Item = Result<StampedEvent, Error>> + Send>;
 #[pyclass(frozen, module = "rreplay._core", name = "EventIterator")]
 pub struct PyEventIterator {
     source: Mutex<Source>,
+    /// What has stopped the source is kept here.
+    callbacks: Arc<Callbacks>,
     names: Arc<Names>,
 }
 
 impl PyEventIterator {
-    pub fn new(source: Source, names: Arc<Names>) -> Self {
-        Self { source: Mutex::new(source), names }
+    pub fn new(source: Source, callbacks: Arc<Callbacks>, names: Arc<Names>) -> Self {
+        Self { source: Mutex::new(source), callbacks, names }
     }
 }
 
@@ -216,7 +219,9 @@ impl PyEventIterator {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<PyEvent>> {
-        match py.detach(|| lock(&self.source).next()) {
+        let next = py.detach(|| lock(&self.source).next());
+        self.callbacks.outcome()?;
+        match next {
             Some(event) => Ok(Some(PyEvent::new(event.or_raise(py)?, Arc::clone(&self.names)))),
             None => Ok(None),
         }

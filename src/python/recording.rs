@@ -204,8 +204,10 @@ impl PyRecordingFile {
         stop: Option<u64>,
     ) -> PyResult<PyEventIterator> {
         let kind = event_kind(py, kind)?;
-        let source = py.detach(|| self.recording.events(kind, start, stop)).or_raise(py)?;
-        Ok(PyEventIterator::new(Box::new(source), Arc::clone(&self.names)))
+        let callbacks = Arc::new(Callbacks::default());
+        let asked = Arc::clone(&callbacks);
+        let events = py.detach(|| self.recording.events_unless(kind, start, stop, move || asked.signalled()));
+        Ok(PyEventIterator::new(Box::new(events.or_raise(py)?), callbacks, Arc::clone(&self.names)))
     }
 
     #[pyo3(signature = (kind, start, stop))]
@@ -231,8 +233,10 @@ impl PyRecordingFile {
     }
 
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let output = py.detach(|| self.recording.output()).or_raise(py)?;
-        Ok(PyBytes::new(py, &output))
+        let callbacks = Callbacks::default();
+        let output = py.detach(|| self.recording.output_unless(|| callbacks.signalled()));
+        callbacks.outcome()?;
+        Ok(PyBytes::new(py, &output.or_raise(py)?))
     }
 
     /// The icount of each snapshot.

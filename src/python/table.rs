@@ -1,11 +1,12 @@
 //! Tables of accesses and of events, by column, for whoever speaks Arrow or takes buffers.
 
+use super::callbacks::Callbacks;
 use super::event::{Names, Value, carried};
 use super::values::PyAccess;
 use crate::error::Error;
 use crate::log::{EventKind, StampedEvent};
 use crate::recording::Recording;
-use crate::sync::{Arc, Shared};
+use crate::sync::{Arc, Shared, ThreadId, current_thread};
 use crate::timeline::Access;
 use arrow_array::builder::{Int16Builder, ListBuilder};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
@@ -161,14 +162,37 @@ impl PyEventColumns {
         use super::errors::OrRaise;
         let broken = |error: ArrowError| super::errors::named(py, "EngineError", &error.to_string());
         let schema = event_batch(&[], &self.names).map_err(broken)?.schema();
-        let events = py.detach(|| self.recording.events(self.kind, self.start, self.stop)).or_raise(py)?;
-        let batches = Batches { events, names: Arc::clone(&self.names) };
+        let user = User { callbacks: Callbacks::default(), thread: current_thread() };
+        let user = Arc::new(user);
+        let asked = Arc::clone(&user);
+        let is_stopped = move || asked.has_stopped();
+        let events = py.detach(|| self.recording.events_unless(self.kind, self.start, self.stop, is_stopped));
+        let batches = Batches { events: events.or_raise(py)?, user, names: Arc::clone(&self.names) };
         stream(py, RecordBatchIterator::new(batches, schema))
+    }
+}
+
+/// Who reads a stream. It is some other library's code that does, and which takes all batches before Python goes on.
+struct User {
+    callbacks: Callbacks,
+    /// Where the stream was made. Only there the interpreter is asked: another thread might wait for one that waits for it.
+    thread: ThreadId,
+}
+
+impl User {
+    /// Whether Ctrl-C was pressed. The library is told that reading has failed; Python raises when that has come back.
+    fn has_stopped(&self) -> bool {
+        let stopped = current_thread() == self.thread && self.callbacks.signalled();
+        if stopped {
+            self.callbacks.raise_afterwards();
+        }
+        stopped
     }
 }
 
 struct Batches<Events> {
     events: Events,
+    user: Arc<User>,
     names: Arc<Names>,
 }
 
@@ -176,7 +200,11 @@ impl<Events: Iterator<Item = Result<StampedEvent, Error>>> Iterator for Batches<
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rows: Result<Vec<StampedEvent>, Error> = self.events.by_ref().take(BATCH).collect();
+        let rows: Result<Vec<StampedEvent>, Error> = if self.user.has_stopped() {
+            Err(Error::State("reading the events was stopped".into()))
+        } else {
+            self.events.by_ref().take(BATCH).collect()
+        };
         match rows {
             Ok(rows) if rows.is_empty() => None,
             Ok(rows) => Some(event_batch(&rows, &self.names)),

@@ -77,8 +77,11 @@ impl PyTimeline {
         work: impl FnOnce(&Timeline, &mut dyn Monitor) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         self.callbacks.begin();
-        let mut waiting = Waiting { callbacks: &self.callbacks, hearer, progress: Progress::default() };
+        // What stops this call is this call's own: another thread may be asking the timeline too.
+        let own = Arc::new(Callbacks::default());
+        let mut waiting = Waiting { callbacks: &own, hearer, progress: Progress::default() };
         let result = py.detach(|| work(&self.timeline, &mut waiting));
+        own.outcome()?;
         self.callbacks.outcome()?;
         let result = result.or_raise(py)?;
         if let Some(hearer) = waiting.hearer {
@@ -89,16 +92,26 @@ impl PyTimeline {
         Ok(result)
     }
 
+    /// Does something without conditions and without progress. Conditions do so too, within a run: what that run has to
+    /// say is left alone.
+    fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        question: impl FnOnce(&Timeline, &mut dyn Monitor) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let own = Callbacks::default();
+        let answer = py.detach(|| question(&self.timeline, &mut || own.signalled()));
+        own.outcome()?;
+        answer.or_raise(py)
+    }
+
     fn look<T: Send>(
         &self,
         py: Python<'_>,
         at: Place,
         question: impl FnOnce(&Session) -> T + Send,
     ) -> PyResult<T> {
-        // Conditions ask too, within a run: what that run has to say is left alone.
-        let mut interrupted = || self.callbacks.signalled();
-        let look = || self.timeline.look(position(at), &mut interrupted, |session, _| question(session));
-        py.detach(look).or_raise(py)
+        self.ask(py, |timeline, monitor| timeline.look(position(at), monitor, |session, _| question(session)))
     }
 
     fn stop(
@@ -176,8 +189,8 @@ impl PyTimeline {
     }
 
     /// States kept in memory, and an upper bound of their bytes.
-    fn kept(&self) -> (usize, usize) {
-        self.timeline.kept()
+    fn kept(&self, py: Python<'_>) -> PyResult<(usize, usize)> {
+        self.ask(py, Timeline::kept)
     }
 
     // ---- moving ----
@@ -413,21 +426,17 @@ impl PyTimeline {
 
     /// Events of the log that have passed.
     fn events_passed(&self, py: Python<'_>, at: Place) -> PyResult<u64> {
-        let mut interrupted = || self.callbacks.signalled();
-        let look = || self.timeline.look(position(at), &mut interrupted, |_, events| events);
-        py.detach(look).or_raise(py)
+        self.ask(py, |timeline, monitor| timeline.look(position(at), monitor, |_, events| events))
     }
 
     fn console_output<'py>(&self, py: Python<'py>, at: Place) -> PyResult<Bound<'py, PyBytes>> {
-        let mut interrupted = || self.callbacks.signalled();
-        let output =
-            py.detach(|| self.timeline.console_output(position(at), &mut interrupted)).or_raise(py)?;
+        let output = self.ask(py, |timeline, monitor| timeline.console_output(position(at), monitor))?;
         Ok(PyBytes::new(py, &output))
     }
 
     /// Where the console printed the byte that made it so many, and the event's ordinal.
     fn printed_at(&self, py: Python<'_>, length: usize) -> PyResult<Option<(Place, u64)>> {
-        let found = py.detach(|| self.timeline.printed_at(length)).or_raise(py)?;
+        let found = self.ask(py, |timeline, monitor| timeline.printed_at(length, monitor))?;
         Ok(found.map(|(at, ordinal)| (place(at), ordinal)))
     }
 
@@ -447,9 +456,7 @@ impl PyTimeline {
     }
 
     fn fork(&self, py: Python<'_>, at: Place) -> PyResult<PySession> {
-        let mut interrupted = || self.callbacks.signalled();
-        let fork = py.detach(|| self.timeline.fork(position(at), &mut interrupted)).or_raise(py)?;
-        Ok(PySession::new(fork))
+        self.ask(py, |timeline, monitor| timeline.fork(position(at), monitor)).map(PySession::new)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -39,7 +39,7 @@ use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Kick, Mutex, Shared};
 use crate::units::Position;
 use intervention::Interventions;
-use owner::{Recorder, Runner};
+use owner::{Claims, Recorder};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -76,8 +76,8 @@ pub struct Session {
     chars: Vec<String>,
     nets: Vec<String>,
     console: Option<CharId>,
-    /// Who runs the machine.
-    running: Mutex<Option<Runner>>,
+    /// Who runs the machine, and who waits for it.
+    claims: Claims,
     /// The recording that is made of it, or was made last.
     recorder: Mutex<Recorder>,
     /// The process in which it was made; see [`require_own_process`](Session::require_own_process).
@@ -121,7 +121,7 @@ impl Session {
             chars,
             nets,
             console,
-            running: Mutex::default(),
+            claims: Claims::default(),
             recorder: Mutex::default(),
             process: Process::this(),
             hooks: Mutex::new(BTreeMap::new()),
@@ -307,10 +307,11 @@ impl Session {
     /// Types bytes into the console. They arrive while the machine runs, at the speed of the line.
     ///
     /// # Errors
-    /// When the board has no console, when the machine replays a recording, which has its own input, or when more than
-    /// [`INPUT_PENDING_MAX`] bytes would wait.
+    /// When the board has no console, when the machine replays a recording, which has its own input, when more than
+    /// [`INPUT_PENDING_MAX`] bytes would wait, or in a process that was forked from the one that records.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Error> {
         let console = self.console_id()?;
+        self.require_no_recording_elsewhere()?;
         // Held until the bytes wait with the others: of several who type each counts what the others have typed.
         let world = self.world();
         require_input(&world)?;
@@ -440,6 +441,7 @@ impl Session {
                  subsystem_reset or snapshot_load"
             )));
         }
+        self.require_no_recording_elsewhere()?;
         self.input.shut_down(cause);
         Ok(())
     }
@@ -449,6 +451,7 @@ impl Session {
     /// # Errors
     /// When the machine replays a recording, which has its own input.
     pub fn arrive(&self, event: AsyncEvent) -> Result<(), Error> {
+        self.require_no_recording_elsewhere()?;
         require_input(&self.world())?;
         self.input.push(event);
         Ok(())
@@ -459,7 +462,7 @@ impl Session {
     /// # Errors
     /// While the machine runs, in play (the recording has its own resets), or when the log cannot be written.
     pub fn reset(&self) -> Result<(), Error> {
-        let _running = self.start_running()?;
+        let _running = self.claim_briefly()?;
         {
             let mut world = self.world();
             if world.replay.mode() == ReplayMode::Play {

@@ -91,7 +91,7 @@ impl Session {
 
     /// What is due here is done, so that nothing is left over from before the recording.
     fn ready_to_record(&self, options: RecordOptions) -> Result<Running<'_>, Error> {
-        let running = self.start_running()?;
+        let running = self.claim_briefly()?;
         require_recordable(&self.world())?;
         if options.digest_every == Some(0) || options.snapshot_every == Some(0) {
             return Err(Error::Argument(
@@ -148,7 +148,7 @@ impl Session {
     /// # Errors
     /// A machine that is not recorded or that runs, or a log that cannot be written.
     pub fn request_snapshot(&self) -> Result<(), Error> {
-        let _running = self.start_running()?;
+        let _running = self.claim_briefly()?;
         self.world().replay.request_snapshot()?;
         self.settle()
     }
@@ -197,7 +197,7 @@ impl Session {
     /// When the rest of the log cannot be written, and what is in the file stays usable; when the file was renamed,
     /// replaced or removed meanwhile; in a process that was forked from the one that records.
     pub fn finish(&self) -> Result<(), Error> {
-        let _running = self.start_running()?;
+        let _running = self.claim_briefly()?;
         let mut world = self.world();
         if world.replay.mode() != ReplayMode::Record {
             return Ok(());

@@ -1,7 +1,6 @@
 //! Running: limits, stop conditions, hooks.
 
 use super::Session;
-use super::owner::Runner;
 use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing, World};
 use crate::error::Error;
 use crate::guest::Guest;
@@ -96,7 +95,7 @@ pub struct Running<'a>(&'a Session);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        *lock(&self.0.running) = None;
+        self.0.claims.give_up();
     }
 }
 
@@ -171,17 +170,28 @@ impl Session {
     /// refused must not touch what belongs to the run that goes on.
     ///
     /// # Errors
-    /// While another thread has claimed it, or this one; in a forked child that may not go on with it.
+    /// While another thread runs it, or this one; in a forked child that may not go on with it. What another thread does in
+    /// a moment (a reset, the beginning and the end of a recording) is waited for.
     pub fn start_running(&self) -> Result<Running<'_>, Error> {
+        self.claim(false)
+    }
+
+    /// As [`start_running`](Session::start_running), for what is done in a moment: who comes meanwhile waits for it.
+    ///
+    /// # Errors
+    /// As for [`start_running`](Session::start_running).
+    pub(super) fn claim_briefly(&self) -> Result<Running<'_>, Error> {
+        self.claim(true)
+    }
+
+    fn claim(&self, is_brief: bool) -> Result<Running<'_>, Error> {
         self.require_own_process()?;
-        let mut running = lock(&self.running);
-        if running.is_some() {
-            return Err(Error::State(
-                "the machine is running already: one run at a time, and none from inside a hook".into(),
-            ));
+        if self.claims.claim(is_brief) {
+            return Ok(Running(self));
         }
-        *running = Some(Runner::this());
-        Ok(Running(self))
+        Err(Error::State(
+            "the machine is running already: one run at a time, and none from inside a hook".into(),
+        ))
     }
 
     /// Runs the machine. `interrupted` is asked about every 10 ms, on this thread, whether the user wants to stop.
@@ -442,6 +452,10 @@ impl Session {
     /// callback's own, so that it may look at the machine and add or remove hooks.
     fn call_hooks(&self) -> bool {
         let hits: Vec<Hit> = self.world().guest.take_hits();
+        if !hits.is_empty() {
+            // However short the work is: what the user's functions do takes its time.
+            self.claims.is_no_longer_brief();
+        }
         let mut goes_on = true;
         for hit in hits {
             let callback = lock(&self.hooks).get(&hit.hook).cloned();

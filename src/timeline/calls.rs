@@ -84,8 +84,7 @@ impl Search {
     /// # Errors
     /// As for [`Navigator::step_over`].
     pub fn call_site(&self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        let start = self.navigator().start();
-        let measure = patience.covers(from.icount, start.icount);
+        let measure = patience.covers(from.icount, self.start().icount);
         self.call_site_before(from, &measure, patience)
     }
 
@@ -96,7 +95,7 @@ impl Search {
         patience: &mut Patience<'_>,
     ) -> Result<Position, Error> {
         let (start, sp) = {
-            let mut navigator = self.navigator();
+            let mut navigator = self.navigator(patience)?;
             navigator.go_to(from, patience)?;
             (navigator.start(), navigator.frame().sp)
         };
@@ -106,11 +105,11 @@ impl Search {
         if spec.first > spec.last {
             return Ok(start);
         }
-        let mut accept = |found: &Found| {
+        let mut accept = |found: &Found, patience: &mut Patience<'_>| {
             if found.sighting.address <= below {
                 return Ok(false);
             }
-            match self.pushed_by(found)? {
+            match self.pushed_by(found, patience)? {
                 Push::Call => Ok(true),
                 Push::Data => {
                     below = found.sighting.address;
@@ -128,7 +127,7 @@ impl Search {
     /// # Errors
     /// As for [`Navigator::step_over`].
     pub fn reverse_step_over(&self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        let mut navigator = self.navigator();
+        let mut navigator = self.navigator(patience)?;
         let measure = patience.covers(from.icount, navigator.start().icount);
         let before = navigator.step_back(from, patience)?;
         let is_return = before < from && navigator.is_return(before, patience)?;
@@ -137,10 +136,8 @@ impl Search {
     }
 
     /// What has made a write to the stack.
-    fn pushed_by(&self, found: &Found) -> Result<Push, Error> {
-        let mut navigator = self.navigator();
-        let mut never = || false;
-        let patience = &mut Patience::new(&mut never);
+    fn pushed_by(&self, found: &Found, patience: &mut Patience<'_>) -> Result<Push, Error> {
+        let mut navigator = self.navigator(patience)?;
         match navigator.explain(&found.sighting, patience)?.author {
             Author::Interrupt => Ok(Push::Call),
             Author::Device(_) => Ok(Push::None),

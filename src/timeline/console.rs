@@ -1,5 +1,6 @@
 //! What the console of a recording printed, and where.
 
+use super::patience::Patience;
 use crate::error::Error;
 use crate::log::{Event, EventKind};
 use crate::recording::Recording;
@@ -25,12 +26,12 @@ impl Console {
     /// All that the console of a recording printed.
     ///
     /// # Errors
-    /// A file that cannot be read, or a console that printed more than fits.
-    pub fn read(recording: &Recording) -> Result<Self, Error> {
-        let bytes = recording.output()?;
+    /// A file that cannot be read, a console that printed more than fits, a user who wants to stop.
+    pub fn read(recording: &Recording, patience: &mut Patience<'_>) -> Result<Self, Error> {
+        let bytes = recording.output_unless(|| patience.is_over())?;
         let console = recording.console();
         let (mut ends, mut end) = (Vec::new(), 0);
-        for event in recording.events(Some(EventKind::CharWrite), None, None)? {
+        for event in recording.events_unless(Some(EventKind::CharWrite), None, None, || patience.is_over())? {
             let event = event?;
             if let Event::CharWrite { device, bytes, .. } = &event.event
                 && Some(usize::from(device.0)) == console

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::machine::board::ImageInput;
 use crate::machine::{Tap, TapSpec};
 use crate::recording::Recording;
-use crate::sync::{Arc, JoinHandle, Kick, Mutex, Shared, lock, spawn};
+use crate::sync::{Arc, JoinHandle, Kick, Mutex, Shared, lock, spawn, try_lock};
 use crate::units::Position;
 use std::time::Duration;
 
@@ -48,10 +48,10 @@ impl Helper {
         Self { recording, images, navigator: Arc::default() }
     }
 
-    /// Begins to search a stretch, from its base or a state before that. `None` when there is no thread to be had: then
-    /// one replay does it all.
+    /// Begins to search a stretch, from its base or a state before that. `None` when there is no thread to be had, or when
+    /// the second replay is another question's, or was when this process was forked: then one replay does it all.
     pub fn start(&self, beside: &Navigator, specs: Vec<TapSpec>, stretch: Stretch) -> Option<Running> {
-        let mut made = lock(&self.navigator);
+        let mut made = try_lock(&self.navigator)?;
         if made.is_none() {
             let session = self.recording.replay_with(&self.images).ok()?;
             *made = Some(beside.beside(session, self.recording.reader()));

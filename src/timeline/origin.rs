@@ -109,7 +109,7 @@ pub fn trace(
 ) -> Result<Vec<OriginNode>, Error> {
     let measure;
     let (variant, start, value) = {
-        let mut navigator = run.search.navigator();
+        let mut navigator = run.search.navigator(patience)?;
         measure = patience.covers(place.icount, navigator.start().icount);
         navigator.go_to(place, patience)?;
         let world = navigator.session().world();
@@ -150,17 +150,17 @@ impl Walk<'_> {
         value: u8,
         patience: &mut Patience<'_>,
     ) -> Result<usize, Error> {
-        let Lying::Device(slot) = self.lying(address) else {
+        let Lying::Device(slot) = self.lying(address, patience)? else {
             return self.byte(address, place, value, patience);
         };
         // A register that is written to stands for what was written; what is read there may be something else.
         let is_written =
-            self.run.search.navigator().session().world().guest.device_at(address, true).is_some();
+            self.run.search.navigator(patience)?.session().world().guest.device_at(address, true).is_some();
         let write = if is_written { self.last_write(address, place, By::Processor, patience)? } else { None };
         if let Some(write) = write {
             return self.written(write, patience);
         }
-        let what = format!("${address:04X}, a register of {}", self.device(slot));
+        let what = format!("${address:04X}, a register of {}", self.device(slot, patience)?);
         Ok(self.leaf(NodeKind::Input, place, value, what, Some(address)))
     }
 
@@ -172,7 +172,7 @@ impl Walk<'_> {
         value: u8,
         patience: &mut Patience<'_>,
     ) -> Result<usize, Error> {
-        let found = match self.lying(address) {
+        let found = match self.lying(address, patience)? {
             Lying::Ram { is_written } => {
                 let by = if is_written { By::Anybody } else { By::Device };
                 self.last_write(address, place, by, patience)?
@@ -212,7 +212,7 @@ impl Walk<'_> {
         // The last one is looked for.
         let kept_max = if by == By::Anybody { 1 } else { usize::MAX };
         let spec = TapSpec { kept_max, ..TapSpec::writes_to(address, address) };
-        let mut accept = |found: &Found| Ok(by.counts(found.sighting.author));
+        let mut accept = |found: &Found, _: &mut Patience<'_>| Ok(by.counts(found.sighting.author));
         let found = self.run.search.backward(before, &[spec], patience, &mut accept)?;
         Ok(found.map(|found| found.sighting))
     }
@@ -231,7 +231,7 @@ impl Walk<'_> {
                 self.instruction(node, &step, stored, patience)?
             }
             Err(Author::Device(slot)) => {
-                let what = format!("written by {}", self.device(slot));
+                let what = format!("written by {}", self.device(slot, patience)?);
                 self.leaf(NodeKind::Device, write.at, write.value, what, Some(write.address))
             }
             Err(_) => {
@@ -328,7 +328,7 @@ impl Walk<'_> {
                 self.instruction(node, &step, making, patience)?
             }
             Setting::Device(set) => {
-                let what = format!("{name} set by {}", self.device(set.slot));
+                let what = format!("{name} set by {}", self.device(set.slot, patience)?);
                 self.leaf(NodeKind::Device, at, value, what, None)
             }
             Setting::Interrupt(_) => {
@@ -378,7 +378,7 @@ impl Walk<'_> {
         self.nodes.push(node);
         if !making.registers.is_empty() {
             let registers = {
-                let mut navigator = self.run.search.navigator();
+                let mut navigator = self.run.search.navigator(patience)?;
                 navigator.go_to(step.at, patience)?;
                 navigator.session().registers()
             };
@@ -417,7 +417,7 @@ impl Walk<'_> {
         let Some(read) = read else {
             return Err(Error::Engine(format!("the instruction at {} has not read its operand", step.at)));
         };
-        if let Lying::Device(slot) = self.lying(read.address) {
+        if let Lying::Device(slot) = self.lying(read.address, patience)? {
             let leaf = self.input(&read, step.pc, slot, patience)?;
             self.nodes[user].sources.push(leaf);
         } else {
@@ -433,7 +433,7 @@ impl Walk<'_> {
         slot: usize,
         patience: &mut Patience<'_>,
     ) -> Result<usize, Error> {
-        let device = self.device(slot);
+        let device = self.device(slot, patience)?;
         if self.received.is_none() {
             let stop = self.last.saturating_add(1);
             let mut received = Vec::new();
@@ -465,7 +465,7 @@ impl Walk<'_> {
     }
 
     fn take_notes(&mut self, until: Position, length: u64, patience: &mut Patience<'_>) -> Result<(), Error> {
-        let mut navigator = self.run.search.navigator();
+        let mut navigator = self.run.search.navigator(patience)?;
         self.notes = Some(Notes::take(&mut navigator, &self.flows, until, length, patience)?);
         Ok(())
     }
@@ -494,20 +494,20 @@ impl Walk<'_> {
         node
     }
 
-    fn lying(&self, address: u16) -> Lying {
-        let navigator = self.run.search.navigator();
+    fn lying(&self, address: u16, patience: &mut Patience<'_>) -> Result<Lying, Error> {
+        let navigator = self.run.search.navigator(patience)?;
         let guest = &navigator.session().world().guest;
-        match (guest.device_at(address, false), guest.memory().kind((address >> 8) as u8)) {
+        Ok(match (guest.device_at(address, false), guest.memory().kind((address >> 8) as u8)) {
             (Some(slot), _) => Lying::Device(slot),
             (None, PageKind::Ram) => Lying::Ram { is_written: guest.device_at(address, true).is_none() },
             (None, PageKind::Rom) => Lying::Rom,
             (None, PageKind::Unmapped) => Lying::Nothing,
-        }
+        })
     }
 
-    fn device(&self, slot: usize) -> String {
-        let navigator = self.run.search.navigator();
+    fn device(&self, slot: usize, patience: &mut Patience<'_>) -> Result<String, Error> {
+        let navigator = self.run.search.navigator(patience)?;
         let name = navigator.session().world().guest.devices().nth(slot).map(|slot| slot.name.clone());
-        name.unwrap_or_else(|| "device".to_owned())
+        Ok(name.unwrap_or_else(|| "device".to_owned()))
     }
 }

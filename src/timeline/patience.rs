@@ -104,13 +104,21 @@ impl<'a> Patience<'a> {
         self.unasked += work;
         if self.unasked >= WORK_BETWEEN_QUESTIONS {
             self.unasked = 0;
-            if self.monitor.is_cancelled() {
-                return Err(Error::State(
-                    "the search was stopped; the timeline stands where it stood".into(),
-                ));
+            if self.is_over() {
+                return Err(Self::stopped());
             }
         }
         Ok(())
+    }
+
+    /// Whether the user wants to stop; asked at once.
+    pub fn is_over(&mut self) -> bool {
+        self.monitor.is_cancelled()
+    }
+
+    /// What whoever has stopped an operation is told.
+    pub fn stopped() -> Error {
+        Error::State("the search was stopped; the timeline stands where it stood".into())
     }
 }
 

@@ -136,9 +136,9 @@ impl Search {
     ) -> Result<Option<Access>, Error> {
         // The last sighting of a stretch is the one.
         let spec = TapSpec { kept_max: 1, ..TapSpec::writes_to(address, address) };
-        let found = self.backward(before, &[spec], patience, &mut |_| Ok(true))?;
+        let found = self.backward(before, &[spec], patience, &mut |_, _| Ok(true))?;
         let Some(found) = found else { return Ok(None) };
-        let mut navigator = self.navigator();
+        let mut navigator = self.navigator(patience)?;
         let explained = navigator.explain(&found.sighting, patience)?;
         Ok(Some(navigator.access(&explained)))
     }

@@ -102,7 +102,8 @@ impl Timeline {
         match found {
             Some(found) => Ok(found),
             None => {
-                let end = self.search.navigator().run_to_end(self.place(), &mut Patience::new(monitor))?;
+                let patience = &mut Patience::new(monitor);
+                let end = self.search.navigator(patience)?.run_to_end(self.place(), patience)?;
                 self.stop("end", end, monitor)
             }
         }
@@ -128,7 +129,7 @@ impl Timeline {
         }
         let specs: Vec<TapSpec> = points.iter().map(|(_, point)| point.tap).collect();
         let from = self.place();
-        let mut accept = |found: &Found| match &points[found.tap].1.condition {
+        let mut accept = |found: &Found, patience: &mut Patience<'_>| match &points[found.tap].1.condition {
             // There is no place before what was done on the way to the first one.
             _ if found.sighting.kind != HookKind::Execute
                 && found.sighting.at.cycles <= self.start.cycles =>
@@ -138,7 +139,7 @@ impl Timeline {
             // A run does not stop where it begins.
             _ if (found.place > from) != is_forward || found.place == from => Ok(false),
             None => Ok(true),
-            Some(condition) => condition(found.place, self.access_of(found)?),
+            Some(condition) => condition(found.place, self.access_of(found, patience)?),
         };
         let patience = &mut Patience::new(monitor);
         let found = if is_forward {
@@ -148,17 +149,17 @@ impl Timeline {
         };
         let Some(found) = found else { return Ok(None) };
         let reason = if found.sighting.kind == HookKind::Execute { "breakpoint" } else { "watchpoint" };
-        let access = self.access_of(&found)?;
+        let access = self.access_of(&found, patience)?;
         let stop = self.stop(reason, found.place, monitor)?;
         Ok(Some(TimelineStop { point: Some(points[found.tap].0), access, ..stop }))
     }
 
-    fn access_of(&self, found: &Found) -> Result<Option<Access>, Error> {
+    fn access_of(&self, found: &Found, patience: &mut Patience<'_>) -> Result<Option<Access>, Error> {
         if found.sighting.kind == HookKind::Execute {
             return Ok(None);
         }
-        let mut navigator = self.search.navigator();
-        let sighting = navigator.explain(&found.sighting, &mut Patience::new(&mut || false))?;
+        let mut navigator = self.search.navigator(patience)?;
+        let sighting = navigator.explain(&found.sighting, patience)?;
         Ok(Some(navigator.access(&sighting)))
     }
 }

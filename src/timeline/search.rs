@@ -4,9 +4,9 @@ use super::helper::Helper;
 use super::navigator::{Goal, Navigator, Patience};
 use super::patience::Measure;
 use super::stored::Wanted;
+use crate::engine::{NotTaken, ReplayGuard, ReplayLock};
 use crate::error::Error;
 use crate::machine::{HookKind, Sighting, Tap, TapSpec};
-use crate::sync::{Mutex, MutexGuard, lock};
 use crate::units::Position;
 
 /// How much of the run is replayed at a time, in instructions.
@@ -40,14 +40,15 @@ pub struct Found {
 
 /// What searches a run: a replay, and one beside it.
 pub struct Search {
-    navigator: Mutex<Navigator>,
+    navigator: ReplayLock<Navigator>,
+    start: Position,
     helper: Helper,
     stretches: Stretches,
 }
 
 /// Whether a finding is the one that is looked for. Nobody holds the replay meanwhile, so that it can be asked for what is
 /// to be known; it stands at the finding's place.
-pub type Accept<'a> = &'a mut dyn FnMut(&Found) -> Result<bool, Error>;
+pub type Accept<'a> = &'a mut dyn FnMut(&Found, &mut Patience<'_>) -> Result<bool, Error>;
 
 impl Navigator {
     /// The last place before an access: for one that an instruction made, where that is about to be executed.
@@ -137,7 +138,8 @@ impl Navigator {
 impl Search {
     /// A search of what a navigator goes through.
     pub fn new(navigator: Navigator, helper: Helper) -> Self {
-        Self { navigator: Mutex::new(navigator), helper, stretches: Stretches::default() }
+        let start = navigator.start();
+        Self { navigator: ReplayLock::new(navigator), start, helper, stretches: Stretches::default() }
     }
 
     /// Searches so much at a time.
@@ -151,9 +153,31 @@ impl Search {
         self.stretches
     }
 
-    /// The replay, for whoever has something to do with it.
-    pub fn navigator(&self) -> MutexGuard<'_, Navigator> {
-        lock(&self.navigator)
+    /// The recording's first place.
+    pub fn start(&self) -> Position {
+        self.start
+    }
+
+    /// The replay, for whoever has something to do with it. There is one: while another thread's question takes its time,
+    /// the user who waits here is asked now and then whether to.
+    ///
+    /// # Errors
+    /// A user who wants to stop, a question that comes in the middle of another one of the same thread, and in a forked
+    /// child the replay that another thread of the parent had.
+    pub fn navigator(&self, patience: &mut Patience<'_>) -> Result<ReplayGuard<'_, Navigator>, Error> {
+        self.navigator.lock_patiently("timeline", &mut || patience.is_over()).map_err(|why| match why {
+            NotTaken::GivenUp => Patience::stopped(),
+            NotTaken::HeldHere => Error::State(
+                "the timeline is in the middle of a question, and can answer no other one: what it calls meanwhile \
+                 (progress, a signal handler) uses another timeline, or waits for the answer"
+                    .into(),
+            ),
+            NotTaken::Lost => Error::State(
+                "another thread was asking this timeline something when this process was forked, and is not here to \
+                 end it: take a timeline of this process's own (recording.timeline())"
+                    .into(),
+            ),
+        })
     }
 
     /// The first thing seen behind `from` that is accepted.
@@ -169,14 +193,14 @@ impl Search {
     ) -> Result<Option<Found>, Error> {
         let specs = limited(specs, u64::MAX);
         let (wanted, end) = {
-            let navigator = self.navigator();
+            let navigator = self.navigator(patience)?;
             (navigator.wanted(&specs), navigator.end())
         };
         let _ = patience.covers(from.icount, end.icount);
         let mut length = self.stretches.first;
         let mut here = from;
         loop {
-            let mut nav = self.navigator();
+            let mut nav = self.navigator(patience)?;
             nav.go_to(here, patience)?;
             if nav.has_ended() || here >= nav.end() {
                 return Ok(None);
@@ -197,9 +221,9 @@ impl Search {
             let (reached, ended) = (nav.position(), nav.has_ended());
             drop(nav);
             for (tap, sighting) in in_order(&taps).into_iter().filter(|(_, sighting)| sighting.at > from) {
-                let place = self.navigator().place_of(&sighting, patience)?;
+                let place = self.navigator(patience)?.place_of(&sighting, patience)?;
                 let found = Found { tap, sighting, place };
-                if accept(&found)? {
+                if accept(&found, patience)? {
                     return Ok(Some(found));
                 }
             }
@@ -222,8 +246,7 @@ impl Search {
         patience: &mut Patience<'_>,
         accept: Accept<'_>,
     ) -> Result<Option<Found>, Error> {
-        let start = self.navigator().start();
-        let measure = patience.covers(from.icount, start.icount);
+        let measure = patience.covers(from.icount, self.start.icount);
         self.measured_backward(from, specs, &measure, patience, accept)
     }
 
@@ -240,13 +263,13 @@ impl Search {
         accept: Accept<'_>,
     ) -> Result<Option<Found>, Error> {
         let (wanted, start) = {
-            let navigator = self.navigator();
+            let navigator = self.navigator(patience)?;
             (navigator.wanted(specs), navigator.start())
         };
         let (mut until, mut length) = (from, self.stretches.first);
         loop {
             measure.reach(until.icount, patience);
-            let mut nav = self.navigator();
+            let mut nav = self.navigator(patience)?;
             let Some(late) = nav.stretch_before(&wanted, until, length, until == from) else {
                 return Ok(None);
             };
@@ -294,9 +317,9 @@ impl Search {
         let mut seen = in_order(taps);
         seen.retain(|(_, sighting)| oldest.is_none_or(|oldest| sighting.at >= oldest));
         for (tap, sighting) in seen.into_iter().rev() {
-            let place = self.navigator().place_of(&sighting, patience)?;
+            let place = self.navigator(patience)?.place_of(&sighting, patience)?;
             let found = Found { tap, sighting, place };
-            if accept(&found)? {
+            if accept(&found, patience)? {
                 return Ok(Looked::Found(found));
             }
         }

@@ -29,7 +29,7 @@ pub struct Timeline {
     place: Mutex<Position>,
     pub(super) points: Mutex<Points>,
     recording: Shared<Recording>,
-    console: Mutex<Option<Console>>,
+    console: Mutex<Option<Shared<Console>>>,
 }
 
 impl Timeline {
@@ -85,8 +85,11 @@ impl Timeline {
     }
 
     /// States kept in memory, and an upper bound of their bytes.
-    pub fn kept(&self) -> (usize, usize) {
-        self.search.navigator().marks_size()
+    ///
+    /// # Errors
+    /// As for [`look`](Timeline::look).
+    pub fn kept(&self, monitor: &mut dyn Monitor) -> Result<(usize, usize), Error> {
+        Ok(self.search.navigator(&mut Patience::new(monitor))?.marks_size())
     }
 
     /// Shows the machine as it is at a place, and how many events of the log were taken there.
@@ -99,8 +102,9 @@ impl Timeline {
         monitor: &mut dyn Monitor,
         question: impl FnOnce(&Session, u64) -> T,
     ) -> Result<T, Error> {
-        let mut navigator = self.search.navigator();
-        navigator.go_to(place, &mut Patience::new(monitor))?;
+        let patience = &mut Patience::new(monitor);
+        let mut navigator = self.search.navigator(patience)?;
+        navigator.go_to(place, patience)?;
         Ok(question(navigator.session(), navigator.events_passed()))
     }
 
@@ -127,7 +131,7 @@ impl Timeline {
     ) -> Result<Position, Error> {
         self.require_within(icount)?;
         let patience = &mut Patience::new(monitor);
-        let mut navigator = self.search.navigator();
+        let mut navigator = self.search.navigator(patience)?;
         let arrival = navigator.seek(icount, patience)?;
         match cycles {
             Some(cycles) if cycles > arrival.cycles => {
@@ -162,7 +166,8 @@ impl Timeline {
     /// As for [`look`](Timeline::look).
     pub fn go_to(&self, place: Position, monitor: &mut dyn Monitor) -> Result<(), Error> {
         self.require_within(place.icount)?;
-        self.search.navigator().go_to(place, &mut Patience::new(monitor))?;
+        let patience = &mut Patience::new(monitor);
+        self.search.navigator(patience)?.go_to(place, patience)?;
         self.stand_at(place);
         Ok(())
     }
@@ -174,7 +179,8 @@ impl Timeline {
     /// As for [`place_at`](Timeline::place_at).
     pub fn instruction_place(&self, icount: u64, monitor: &mut dyn Monitor) -> Result<Position, Error> {
         self.require_within(icount)?;
-        self.search.navigator().instruction_place(icount, &mut Patience::new(monitor))
+        let patience = &mut Patience::new(monitor);
+        self.search.navigator(patience)?.instruction_place(icount, patience)
     }
 
     /// The last place before an access.
@@ -183,7 +189,8 @@ impl Timeline {
     /// As for [`look`](Timeline::look).
     pub fn place_before(&self, access: Position, monitor: &mut dyn Monitor) -> Result<Position, Error> {
         self.require_within(access.icount)?;
-        self.search.navigator().place_before(access, &mut Patience::new(monitor))
+        let patience = &mut Patience::new(monitor);
+        self.search.navigator(patience)?.place_before(access, patience)
     }
 
     /// The last place at which an event of the log has not passed, by its position and ordinal.
@@ -197,7 +204,8 @@ impl Timeline {
         monitor: &mut dyn Monitor,
     ) -> Result<Position, Error> {
         self.require_within(at.icount)?;
-        self.search.navigator().place_before_event(at, ordinal, &mut Patience::new(monitor))
+        let patience = &mut Patience::new(monitor);
+        self.search.navigator(patience)?.place_before_event(at, ordinal, patience)
     }
 
     // ---- steps ----
@@ -232,7 +240,7 @@ impl Timeline {
         if count == 0 {
             return self.stop("budget", self.place(), monitor);
         }
-        self.moved(monitor, |search, from, patience| search.navigator().step(from, count, patience))
+        self.moved(monitor, |search, from, patience| search.navigator(patience)?.step(from, count, patience))
     }
 
     /// Goes back by `count` instructions, or to the start. From behind a wait the first step goes before it.
@@ -242,7 +250,7 @@ impl Timeline {
     pub fn reverse_step(&self, count: u64, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         let Some(rest) = count.checked_sub(1) else { return self.stop("budget", self.place(), monitor) };
         self.moved(monitor, |search, from, patience| {
-            let mut navigator = search.navigator();
+            let mut navigator = search.navigator(patience)?;
             let place = navigator.step_back(from, patience)?;
             if rest == 0 { Ok(place) } else { navigator.seek(place.icount.saturating_sub(rest), patience) }
         })
@@ -253,7 +261,7 @@ impl Timeline {
     /// # Errors
     /// As for [`look`](Timeline::look).
     pub fn step_over(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
-        self.moved(monitor, |search, from, patience| search.navigator().step_over(from, patience))
+        self.moved(monitor, |search, from, patience| search.navigator(patience)?.step_over(from, patience))
     }
 
     /// Goes before the last instruction, and before the call of the subroutine that it has ended.
@@ -269,7 +277,7 @@ impl Timeline {
     /// # Errors
     /// As for [`look`](Timeline::look).
     pub fn step_out(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
-        self.moved(monitor, |search, from, patience| search.navigator().step_out(from, patience))
+        self.moved(monitor, |search, from, patience| search.navigator(patience)?.step_out(from, patience))
     }
 
     /// Goes back to where the current subroutine was called, or the interrupt handler was entered.
@@ -288,24 +296,31 @@ impl Timeline {
     /// As for [`look`](Timeline::look), or a console that printed more than fits.
     pub fn console_output(&self, place: Position, monitor: &mut dyn Monitor) -> Result<Vec<u8>, Error> {
         let events = self.look(place, monitor, |_, events| events)?;
-        self.with_console(|console| console.before(events).to_vec())
+        Ok(self.console(monitor)?.before(events).to_vec())
     }
 
     /// Where the console printed the byte that made it so many, and the event's ordinal; `None` when it never printed as
     /// many.
     ///
     /// # Errors
-    /// A file that cannot be read, or a console that printed more than fits.
-    pub fn printed_at(&self, bytes: usize) -> Result<Option<(Position, u64)>, Error> {
-        self.with_console(|console| console.printed_at(bytes))
+    /// A file that cannot be read, a console that printed more than fits, a user who wants to stop.
+    pub fn printed_at(
+        &self,
+        bytes: usize,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Option<(Position, u64)>, Error> {
+        Ok(self.console(monitor)?.printed_at(bytes))
     }
 
-    fn with_console<T>(&self, question: impl FnOnce(&Console) -> T) -> Result<T, Error> {
-        let mut console = lock(&self.console);
-        if console.is_none() {
-            *console = Some(Console::read(&self.recording)?);
+    /// What the console printed; read when it is first asked for. Nobody waits for somebody else to have read it.
+    fn console(&self, monitor: &mut dyn Monitor) -> Result<Shared<Console>, Error> {
+        let known = lock(&self.console).clone();
+        if let Some(console) = known {
+            return Ok(console);
         }
-        console.as_ref().map(question).ok_or_else(|| Error::Engine("the console was not read".into()))
+        let read = Shared::new(Console::read(&self.recording, &mut Patience::new(monitor))?);
+        *lock(&self.console) = Some(read.clone());
+        Ok(read)
     }
 
     /// Writes the part of the run between two numbers of instructions into a file, as a recording of its own.
@@ -341,7 +356,8 @@ impl Timeline {
         monitor: &mut dyn Monitor,
     ) -> Result<(), Error> {
         self.require_part(start, stop)?;
-        self.search.navigator().cut(start, stop, create, &mut Patience::new(monitor))
+        let patience = &mut Patience::new(monitor);
+        self.search.navigator(patience)?.cut(start, stop, create, patience)
     }
 
     fn require_part(&self, start: u64, stop: u64) -> Result<(), Error> {
@@ -402,7 +418,8 @@ impl Timeline {
         monitor: &mut dyn Monitor,
         take: &mut dyn FnMut(Access),
     ) -> Result<(), Error> {
-        self.search.navigator().accesses(query, &mut Patience::new(monitor), take)
+        let patience = &mut Patience::new(monitor);
+        self.search.navigator(patience)?.accesses(query, patience, take)
     }
 
     /// How often each instruction with `start <= icount < stop` was executed, and how long it took.
@@ -421,7 +438,8 @@ impl Timeline {
         if start >= stop {
             return Err(Error::Argument(format!("from icount {start} to {stop} there is nothing to count")));
         }
-        self.search.navigator().profile(start, stop, &mut Patience::new(monitor))
+        let patience = &mut Patience::new(monitor);
+        self.search.navigator(patience)?.profile(start, stop, patience)
     }
 
     /// The first place of the recording at which something holds, and the timeline stands there then.
@@ -442,14 +460,14 @@ impl Timeline {
             if predicate(place)? {
                 return Ok(Some(place));
             }
-            if let Some(behind) = self.search.navigator().begun_behind(place, patience)? {
+            if let Some(behind) = self.search.navigator(patience)?.begun_behind(place, patience)? {
                 place = behind;
                 continue;
             }
             if place == self.end {
                 return Ok(None);
             }
-            let next = self.search.navigator().step(place, 1, patience)?;
+            let next = self.search.navigator(patience)?.step(place, 1, patience)?;
             if next == place {
                 return Ok(None);
             }

@@ -46,6 +46,8 @@ ways = {
     "reset": lambda: machine.reset(),
     "record": lambda: machine.record(path + ".child"),
     "copy": lambda: machine.copy().record(path),
+    "send": lambda: machine.console.send(b"from the child"),
+    "shutdown": lambda: machine.shutdown(),
 }
 if way == "raise":
     try:
@@ -92,6 +94,8 @@ def unforked(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         ("reset", "StateError"),
         ("record", "StateError"),
         ("copy", "LogError"),
+        ("send", "StateError"),
+        ("shutdown", "StateError"),
     ],
 )
 def test_a_forked_child_writes_nothing_into_its_parents_recording(
@@ -302,6 +306,36 @@ def test_a_child_that_is_forked_while_threads_run_the_machine_does_not_wait_for_
     assert recording.verify().ok
     """
     script(program, tmp_path / "run.rreplay")
+
+
+def test_a_child_that_is_forked_in_the_middle_of_another_threads_question_does_not_wait_for_it(tmp_path: Path) -> None:
+    program = """
+    import threading
+    machine = rr.Machine("breadboard")
+    with machine.record(sys.argv[1]) as recording:
+        machine.console.expect(b"> ")
+        machine.run(instructions=600_000)
+    timeline = recording.timeline()
+    asking, goes_on = threading.Event(), threading.Event()
+
+    def hear(done, total):
+        asking.set()
+        goes_on.wait()
+
+    thread = threading.Thread(target=lambda: timeline.profile(progress=hear))
+    thread.start()
+    asking.wait()
+    own = "another thread was asking this timeline something"
+    assert own in child(lambda: timeline.registers)
+    assert own in child(lambda: timeline.last_write(0x1FF))
+    assert own in child(lambda: timeline.at(5).digest())
+    # What is the child's own, answers.
+    assert child(lambda: recording.timeline().seek(1000)) == "nothing"
+    goes_on.set()
+    thread.join()
+    assert timeline.registers
+    """
+    assert len(script(program, tmp_path / "run.rreplay")) == 4
 
 
 def test_a_child_may_read_what_was_finished_before_and_go_on_with_what_is_free(tmp_path: Path) -> None:

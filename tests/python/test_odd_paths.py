@@ -18,6 +18,9 @@ from pathlib import Path
 
 import pytest
 
+import rreplay as rr
+from rreplay import _files
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX")
 
 PATIENCE_SECONDS = 120
@@ -196,6 +199,19 @@ def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         listener.bind("odd.toml")
         listener.listen()
         check(tmp_path, SOCKET, "odd.toml", "socket")
+
+
+def test_what_is_called_an_ordinary_file_and_has_nothing_to_read(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /proc/kmsg is, which is not read here: others want to."""
+    monkeypatch.setattr(_files, "_require_ordinary", lambda _path, _about: None)
+    both = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with pytest.raises(rr.RomError, match="nothing to read"):
+            rr.Machine("breadboard", rom=fifo)
+        with pytest.raises(rr.BoardError, match="nothing to read"):
+            rr.Machine(fifo)
+    finally:
+        os.close(both)
 
 
 def test_a_directory(tmp_path: Path) -> None:

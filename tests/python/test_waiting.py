@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,76 @@ def test_opening_is_interrupted_by_a_signal(long_file: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         rr.open(long_file, progress=interrupt)
+
+
+class Busy:
+    """A timeline that another thread is asking something that takes as long as it is told to."""
+
+    def __init__(self, timeline: rr.Timeline) -> None:
+        self.timeline = timeline
+        self._asking, self._goes_on = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=lambda: timeline.profile(progress=self._hear))
+        self._thread.start()
+        self._asking.wait()
+
+    def _hear(self, _done: int, _total: int) -> None:
+        self._asking.set()
+        self._goes_on.wait()
+
+    def end(self) -> None:
+        self._goes_on.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def busy(long_file: Path) -> Iterator[Busy]:
+    busy = Busy(rr.open(long_file).timeline())
+    yield busy
+    busy.end()
+
+
+QUESTIONS: dict[str, Callable[[rr.Timeline], object]] = {
+    "registers": lambda timeline: timeline.registers,
+    "moment": lambda timeline: timeline.at(1000).digest(),
+    "seek": lambda timeline: timeline.seek(1000),
+    "last_write": lambda timeline: timeline.last_write(0x200),
+    "run": lambda timeline: timeline.run(),
+    "fork": lambda timeline: timeline.moment.fork(),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_who_waits_for_another_threads_question_hears_signals(busy: Busy, question: str) -> None:
+    """Nothing but the signal ends the wait: the other question goes on until this one has ended."""
+    done = threading.Event()
+    is_waiting = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal is_waiting
+        if is_waiting:
+            is_waiting = False
+            raise KeyboardInterrupt
+
+    def keep_sending() -> None:
+        while not done.wait(0.01):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    sending = threading.Thread(target=keep_sending)
+    sending.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            is_waiting = True
+            QUESTIONS[question](busy.timeline)
+    finally:
+        done.set()
+        sending.join()
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_question_in_the_middle_of_one_is_refused(long_file: Path) -> None:
+    timeline = rr.open(long_file).timeline()
+    with pytest.raises(rr.StateError, match="in the middle of a question"):
+        timeline.profile(progress=lambda _done, _total: timeline.registers)
+    assert timeline.registers
