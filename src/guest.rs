@@ -1,7 +1,7 @@
 //! What runs: a machine as the engine sees it.
 
 use crate::events::Delivery;
-use crate::nondet::{ClockKind, Nondet};
+use crate::nondet::{ClockKind, Nondet, Owner};
 use crate::persist::{Digest, Sections};
 use crate::units::Position;
 
@@ -69,6 +69,9 @@ pub trait Guest: Send {
 
     /// Delivers an event from outside, or the answer to a request, at the current instruction boundary.
     fn deliver(&mut self, delivery: &Delivery, outside: &mut dyn Nondet);
+
+    /// A block request that this guest has made is on its way and has this number: told after its state was restored.
+    fn number_request(&mut self, _id: u64, _owner: Owner) {}
 
     /// Whether the CPU waits and no line would wake it, so that only time or an event can.
     fn is_idle(&self) -> bool;

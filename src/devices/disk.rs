@@ -5,6 +5,7 @@
 
 use super::{Context, Device, DirectMemory, flags};
 use crate::nondet::BlockRequest;
+use crate::persist::{Field, PersistError, Reader, Value};
 
 /// The name in board files.
 pub const KIND: &str = "disk";
@@ -91,6 +92,35 @@ const EINVAL: i32 = 22;
 #[serde(deny_unknown_fields)]
 pub struct Config {}
 
+/// The request that is going on.
+///
+/// Its number is the state machine's, which counts the requests of a whole session: two machines in the same state may have
+/// other numbers. It is not saved, so that their states, digests and snapshots are the same, and the controller is told it
+/// again ([`Device::number_request`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Request {
+    #[default]
+    None,
+    /// By its number.
+    Numbered(u64),
+    /// One of a saved state.
+    Saved,
+}
+
+/// As an `Option<u64>` that is always 0 or absent.
+impl Field for Request {
+    fn put(&self, out: &mut Vec<u8>) {
+        (*self != Request::None).then_some(0_u64).put(out);
+    }
+    fn take(reader: &mut Reader<'_>, name: &'static str) -> Result<Self, PersistError> {
+        let request = <Option<u64> as Field>::take(reader, name)?;
+        Ok(if request.is_some() { Request::Saved } else { Request::None })
+    }
+    fn value(&self) -> Value {
+        Value::Bool(*self != Request::None)
+    }
+}
+
 /// The controller.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
@@ -109,8 +139,7 @@ pub struct Disk {
     active_count: u8,
     /// The command has not started.
     waits_for_bus: bool,
-    /// The host's number of the request that is going on.
-    request: Option<u64>,
+    request: Request,
     /// The cycle since which the interrupt line is held.
     irq_since: Option<u64>,
 }
@@ -167,7 +196,7 @@ impl Disk {
 
     /// The command has ended. [`DONE`](status::DONE) stays until it is cleared.
     fn ends(&mut self, error: u8, completed: u8, at: u64) {
-        (self.active, self.waits_for_bus, self.request) = (0, false, None);
+        (self.active, self.waits_for_bus, self.request) = (0, false, Request::None);
         (self.done, self.error, self.completed) = (true, error, completed);
         self.drive_line(at);
     }
@@ -210,7 +239,7 @@ impl Disk {
             _ => BlockRequest::Flush,
         };
         self.waits_for_bus = false;
-        self.request = Some(context.outside.block(context.at, context.owner, request));
+        self.request = Request::Numbered(context.outside.block(context.at, context.owner, request));
     }
 
     fn completed(&mut self, result: i32, data: &[u8], context: &mut Context<'_>) {
@@ -319,8 +348,14 @@ impl Device for Disk {
     }
 
     fn block_completed(&mut self, id: u64, result: i32, data: &[u8], context: &mut Context<'_>) {
-        if self.request == Some(id) {
+        if self.request == Request::Numbered(id) {
             self.completed(result, data, context);
+        }
+    }
+
+    fn number_request(&mut self, id: u64) {
+        if self.request != Request::None {
+            self.request = Request::Numbered(id);
         }
     }
 

@@ -235,6 +235,10 @@ pub trait Device: Persist + Send {
     /// A block request of the device has completed with a result (bytes, or a negative errno) and what was read.
     fn block_completed(&mut self, _id: u64, _result: i32, _data: &[u8], _context: &mut Context<'_>) {}
 
+    /// A block request of the device is on its way and has this number: told after its state was restored, for each such
+    /// request in the order in which they were made.
+    fn number_request(&mut self, _id: u64) {}
+
     /// The reading of a host clock, in nanoseconds, at which the device's timer on that clock is due.
     fn next_clock_timer(&self, _clock: ClockKind) -> Option<i64> {
         None

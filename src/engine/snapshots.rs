@@ -59,6 +59,7 @@ impl<G: Guest> World<G> {
         }
         self.guest.restore(of_guest)?;
         self.replay.resume(saved).map_err(|error| error.to_string())?;
+        self.number_requests();
         let (machine, log) = (self.guest.position(), self.replay.position());
         if machine != log {
             return Err(format!("its machine is at {machine}, its log at {log}"));
@@ -67,6 +68,14 @@ impl<G: Guest> World<G> {
         self.forget_sleep();
         self.last_progress = None;
         Ok(())
+    }
+
+    /// The numbers of the guest's requests are the state machine's, and not saved with the guest: where both were restored it
+    /// is told them.
+    pub fn number_requests(&mut self) {
+        for (id, owner) in self.replay.outstanding_requests() {
+            self.guest.number_request(id, owner);
+        }
     }
 
     /// Digest and snapshot, where they are due.

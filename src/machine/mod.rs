@@ -30,7 +30,7 @@ use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit};
 use crate::memory::{Memory, PAGE_SIZE, PageKind, open_bus, page_of};
-use crate::nondet::{CharId, ClockKind, NetId, Nondet};
+use crate::nondet::{CharId, ClockKind, NetId, Nondet, Owner};
 use crate::persist::{Digest, Sections};
 use crate::units::Position;
 use bus::MachineBus;
@@ -453,6 +453,12 @@ impl Guest for Machine {
                     });
                 }
             }
+        }
+    }
+
+    fn number_request(&mut self, id: u64, owner: Owner) {
+        if let Some(slot) = self.slots.devices_mut().nth(owner.0.into()) {
+            slot.device.number_request(id);
         }
     }
 

@@ -262,6 +262,7 @@ impl Session {
         let mut world = self.world();
         let played = std::mem::replace(&mut world.replay, Replay::none());
         world.replay = self.registered(played)?;
+        world.number_requests();
         if let Some(origin) = &self.origin {
             let source = snapshot_check::from_file(origin.reader.clone());
             world.snapshot_check = Some(snapshot_check::snapshot_check(origin.reader.clone(), source));

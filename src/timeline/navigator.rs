@@ -573,6 +573,7 @@ impl Navigator {
         let mut world = self.session.world();
         world.guest.reinstate(&mark.machine)?;
         world.replay.resume(&mark.replay)?;
+        world.number_requests();
         let (machine, log) = (world.guest.position(), world.replay.position());
         if machine != mark.position || log != mark.position {
             return Err(Error::Mismatch(format!(

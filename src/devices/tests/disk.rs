@@ -3,6 +3,7 @@
 use super::Bench;
 use crate::devices::disk::*;
 use crate::nondet::BlockRequest;
+use crate::persist::Reader;
 
 fn start(bench: &mut Bench, command: u8, sector: u32, address: u16, count: u8) {
     for (register, byte) in (SECTOR..).zip(sector.to_le_bytes()) {
@@ -139,4 +140,40 @@ fn its_registers_read_as_they_were_written() {
     bench.write(20, CONTROL, 0xFF);
     let read: Vec<u8> = (0..12).map(|register| bench.read(21, register)).collect();
     assert_eq!(read, [command::READ, status::BUSY, INTERRUPT, 0, 1, 2, 3, 4, 0x05, 0x66, 7, 0]);
+}
+
+/// A request in flight of a controller that has made so many requests before.
+fn waiting(before: usize) -> Bench {
+    let mut bench = Bench::made("disk", "");
+    for _ in 0..before {
+        start(&mut bench, command::FLUSH, 0, 0, 0);
+        call(&mut bench, 16);
+        bench.block_result(20, 0, &[]);
+    }
+    start(&mut bench, command::READ, 3, 0x2000, 1);
+    call(&mut bench, 30);
+    bench
+}
+
+#[test]
+fn the_number_of_a_request_is_no_state_of_the_controller() {
+    assert_eq!(saved(&waiting(0)), saved(&waiting(4)));
+    let (mut first, mut restored) = (waiting(1), Bench::made("disk", ""));
+    let bytes = saved(&first);
+    restored.device.restore(&mut Reader::new(&bytes)).expect("it was saved");
+    assert_eq!(saved(&restored), bytes);
+    restored.with(40, |device, context| device.block_completed(7, 512, &[9; 512], context));
+    assert_eq!(restored.read(41, STATUS), status::BUSY, "it does not know yet which request it waits for");
+    restored.device.number_request(7);
+    restored.with(42, |device, context| device.block_completed(7, 512, &[9; 512], context));
+    assert_eq!(restored.read(43, STATUS), status::DONE);
+    first.block_result(42, 512, &[9; 512]);
+    first.read(43, STATUS);
+    assert_eq!(saved(&restored), saved(&first));
+}
+
+fn saved(bench: &Bench) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bench.device.save(&mut bytes);
+    bytes
 }
