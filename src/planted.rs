@@ -54,8 +54,8 @@ bugs! {
     CheckpointNotLogged "a timer's checkpoint not logged",
     /// A search passes over a stretch that it should look through.
     SearchSkipsStretch "a stretch passed over",
-    /// An instruction that begins behind the reset of a jammed processor is taken for no place.
-    JamPassedOver "a place behind a jam passed over",
+    /// An instruction that begins after the reset of a jammed processor is taken for no place.
+    JamPassedOver "a place after a jam passed over",
     /// A replay does not look at what a snapshot says was touched.
     TouchedNotCompared "what was touched not compared",
     /// A replay does not compare its state with that of a snapshot.

@@ -310,7 +310,7 @@ impl Instruction {
                 Instruction::StartTimer(false, count).assemble(code, places, targets);
                 Instruction::Wait.assemble(code, places, targets);
             }
-            // STP, which an NMOS chip takes for DCP $0202,Y with JAM behind it.
+            // STP, which an NMOS chip takes for DCP $0202,Y with JAM after it.
             Instruction::Stop(choice) if choice % 2 == 0 => code.bytes(&[0xDB, 0x02, 0x02, 0x02]),
             Instruction::Stop(_) => code.bytes(&[0xEA]),
             Instruction::Cli => code.bytes(&[0x58]),

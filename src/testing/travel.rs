@@ -138,9 +138,9 @@ pub struct Travelled {
     pub too_long: u64,
     /// Moves and questions.
     pub moves: u64,
-    /// Recordings with an instruction that begins behind a wait.
+    /// Recordings with an instruction that begins after a wait.
     pub with_waits: u64,
-    /// Recordings with an instruction that begins behind the reset of a processor that had jammed.
+    /// Recordings with an instruction that begins after the reset of a processor that had jammed.
     pub with_jams: u64,
     /// Moves and questions in those.
     pub moves_with_jams: u64,

@@ -49,7 +49,7 @@ pub struct Notes {
     pub output: Vec<u8>,
     /// The half of all addresses used that was used the least.
     pub rare: Vec<u16>,
-    /// Numbers of instructions at which one begins behind a wait or a jam: behind jams, where there are any, for they are
+    /// Numbers of instructions at which one begins after a wait or a jam: after jams, where there are any, for they are
     /// few.
     pub begun_again: Vec<u64>,
     /// Those at which a snapshot was taken.
@@ -136,7 +136,7 @@ impl Notes {
         self.hits.extend(new);
     }
 
-    /// Numbers of instructions at which one begins behind a wait, and at which one begins behind another that never retired.
+    /// Numbers of instructions at which one begins after a wait, and at which one begins after another that never retired.
     pub fn begun_behind(&self) -> (Vec<u64>, Vec<u64>) {
         let again = self.begun.windows(2).filter(|two| two[0].at.icount == two[1].at.icount);
         let jams: Vec<u64> = again.map(|two| two[1].at.icount).collect();
@@ -289,7 +289,7 @@ impl Stood {
     }
 }
 
-/// The hooks of the naive replay. Of instructions they note each, and stop before those that begin behind where it stands.
+/// The hooks of the naive replay. Of instructions they note each, and stop before those that begin after where it stands.
 struct Watched {
     hits: Shared<Mutex<Vec<HookEvent>>>,
     stands_at: Shared<Mutex<Position>>,

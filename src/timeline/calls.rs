@@ -41,7 +41,7 @@ impl Navigator {
         self.run_to_arrival(next, patience)
     }
 
-    /// Behind the next instruction, or that behind the wait, and behind the subroutine that it calls.
+    /// Behind the next instruction, or that after the wait, and behind the subroutine that it calls.
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop.
@@ -73,7 +73,7 @@ impl Navigator {
 
     fn is_return(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<bool, Error> {
         self.go_to(place, patience)?;
-        // Where the CPU waits, the instruction behind the wait is another one's business.
+        // Where the CPU waits, the instruction after the wait is another one's business.
         Ok(!self.waits() && matches!(self.frame().opcode, RTS | RTI))
     }
 }

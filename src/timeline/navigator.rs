@@ -300,7 +300,7 @@ impl Navigator {
         Ok(if arrival < from { arrival } else { before })
     }
 
-    /// Where the instruction that retires behind so many is about to begin: behind each wait there, and behind the reset of a
+    /// Where the instruction that retires after so many is about to begin: after each wait there, and after the reset of a
     /// processor that jams there. Where the CPU waits, or jams, when none does.
     ///
     /// # Errors
@@ -310,7 +310,7 @@ impl Navigator {
         self.go_to_last(patience, |_| true)
     }
 
-    /// Where, behind a place, another instruction begins before one retires: behind the wait there, or behind the reset of a
+    /// Where, behind a place, another instruction begins before one retires: after the wait there, or after the reset of a
     /// processor that jams there. `None` where there is no such place.
     ///
     /// # Errors
@@ -342,7 +342,7 @@ impl Navigator {
         Ok(place)
     }
 
-    /// Goes on to where the next instruction is about to begin, behind a wait, the interrupt or reset that ends it, and an
+    /// Goes on to where the next instruction is about to begin, after a wait, the interrupt or reset that ends it, and an
     /// instruction that jams. Returns whether there is one before an instruction has retired.
     fn go_to_instruction(&mut self, patience: &mut Patience<'_>) -> Result<bool, Error> {
         if self.ended {

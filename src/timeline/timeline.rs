@@ -119,7 +119,7 @@ impl Timeline {
     }
 
     /// The place where `icount` instructions have just retired. Where the CPU waits there, or jams, `cycles` goes on to the
-    /// first place at or behind that cycle, but no further than to the instruction behind the wait.
+    /// first place at or behind that cycle, but no further than to the instruction after the wait.
     ///
     /// # Errors
     /// As for [`look`](Timeline::look), or [`Error::Argument`] for an icount that is not in the recording.
@@ -172,8 +172,8 @@ impl Timeline {
         Ok(())
     }
 
-    /// Where the instruction that retires as number `icount` is about to begin: behind the wait, where the CPU waits before
-    /// it, and behind the reset, where it has jammed. The last of these places where there is no such instruction.
+    /// Where the instruction that retires as number `icount` is about to begin: after the wait, where the CPU waits before
+    /// it, and after the reset, where it has jammed. The last of these places where there is no such instruction.
     ///
     /// # Errors
     /// As for [`place_at`](Timeline::place_at).
@@ -243,7 +243,7 @@ impl Timeline {
         self.moved(monitor, |search, from, patience| search.navigator(patience)?.step(from, count, patience))
     }
 
-    /// Goes back by `count` instructions, or to the start. From behind a wait the first step goes before it.
+    /// Goes back by `count` instructions, or to the start. From after a wait the first step goes before it.
     ///
     /// # Errors
     /// As for [`look`](Timeline::look).
