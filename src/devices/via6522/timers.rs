@@ -50,6 +50,8 @@ impl Via6522 {
         self.next_irq = u64::MAX;
         for (flag, at) in events {
             let Some(at) = at.filter(|_| state.ifr & flag == 0) else { continue };
+            // In a damaged state an edge may lie before what is worked out already. It comes late, and not for ever anew.
+            let at = at.max(state.time.saturating_add(1));
             self.next_change = self.next_change.min(at);
             if state.irq_since.is_none() && state.ier & flag != 0 {
                 self.next_irq = self.next_irq.min(at);
