@@ -149,7 +149,7 @@ fn differing_bytes(name: &str, expected: &[u8], found: &[u8]) -> String {
     format!("{name} ({} and {} bytes; {})", found.len(), expected.len(), bytes.join(", "))
 }
 
-/// Records the scenario and replays it under both schedulers, and once more in slices with everything looked at between
+/// Records the scenario and replays it whole (one in eight on two threads) and in slices with everything looked at between
 /// them, then from its snapshots. All must agree in digests (the player compares those in the log), transcript, events,
 /// position and state, and ask no host. A scenario that does the same each time must also run in the same way unrecorded,
 /// whole and in pieces.
