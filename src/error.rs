@@ -116,7 +116,9 @@ impl From<ReplayError> for Error {
             ReplayError::TooManyDevices { .. }
             | ReplayError::NoSuchNet { .. }
             | ReplayError::NoSuchBlock { .. } => Error::Argument(error.to_string()),
-            ReplayError::BadState { .. } => Error::Snapshot(SnapshotError::Damaged(error.to_string())),
+            ReplayError::BadState { .. } | ReplayError::StuckTimer(_) => {
+                Error::Snapshot(SnapshotError::Damaged(error.to_string()))
+            }
         }
     }
 }

@@ -37,6 +37,21 @@ pub enum GuestExit {
     Fault,
 }
 
+/// A timer that is still due after its callback has run: the device is in a state that its program cannot have brought about.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "the timer of device {device:?} is due at cycle {due} and still is after it has run at cycle {at}: its state was restored from a \
+     damaged snapshot, so restore another one"
+)]
+pub struct StuckTimer {
+    /// The device's name.
+    pub device: String,
+    /// When the timer is due.
+    pub due: u64,
+    /// The instruction boundary at which it has run.
+    pub at: u64,
+}
+
 /// A machine as the engine runs it: it knows nothing of logs, threads or hosts.
 ///
 /// Everything it does must follow from its state, the events delivered to it and the answers of [`Nondet`]; never from
@@ -55,8 +70,12 @@ pub trait Guest: Send {
     /// The cycle at which the earliest timer on the virtual clock is due.
     fn next_timer(&self) -> Option<u64>;
 
-    /// Runs the callback of the earliest timer, which is due.
-    fn run_timer(&mut self, outside: &mut dyn Nondet);
+    /// Runs the callback of the earliest timer, which is due. It is then off, or due later than it was.
+    ///
+    /// # Errors
+    ///
+    /// [`StuckTimer`] where a run would never come past it.
+    fn run_timer(&mut self, outside: &mut dyn Nondet) -> Result<(), StuckTimer>;
 
     /// The reading of a host clock, in nanoseconds, at which the earliest timer on that clock is due. `None` when no
     /// timer is active on it.

@@ -32,6 +32,10 @@ pub struct Position {
     pub cycles: u64,
 }
 
+/// More instructions or cycles than any machine has had: at 1 GHz it would run for a century. A saved state that says more is
+/// refused, so that sums of a time and a span need no look at their end.
+pub(crate) const COUNT_MAX: u64 = 1 << 62;
+
 impl Position {
     /// A position from raw counts.
     pub const fn new(icount: u64, cycles: u64) -> Self {

@@ -5,7 +5,7 @@ mod common;
 
 use common::{CHAIN_CALLS, Op, Outcome, Rig, Script, Toy, play, record, record_with};
 use proptest::prelude::*;
-use rreplay::engine::{Limits, Next, Outlet, RunError, Scheduler, Timing};
+use rreplay::engine::{Limits, Next, Outlet, RunError, Scheduler, StuckTimer, Timing};
 use rreplay::log::event::{AsyncEvent, Event, StampedEvent};
 use rreplay::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind, Owner};
 use rreplay::replay::ReplayError;
@@ -153,6 +153,32 @@ fn a_sleeper_that_is_woken_at_once_sleeps_on() {
     assert!(
         world.guest.position.cycles < 1000,
         "the virtual clock has leapt to the timer, and no time has passed"
+    );
+}
+
+/// As a damaged state may have it. The run has to end: nobody would ever come past the timer.
+#[test]
+fn a_timer_that_stays_due_is_an_error_that_names_its_device() {
+    let mut toy = Toy::new(vec![Op::Work], Some(0));
+    toy.timer_due = 5;
+    let rig = Rig::recording(toy, 0, Box::new(CoarseHost));
+    let mut world = rig.engine.lock("test");
+    world.begin_run(Limits::NONE);
+    let error = loop {
+        match world.vcpu_hold() {
+            Next::Continue => {}
+            Next::Done(Err(error)) => break error,
+            other => panic!("{other:?}"),
+        }
+    };
+    let at = world.guest.position.cycles;
+    assert!(matches!(&error, ReplayError::StuckTimer(StuckTimer { device, due: 5, .. }) if device == "toy"));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the timer of device \"toy\" is due at cycle 5 and still is after it has run at cycle {at}: its state was \
+             restored from a damaged snapshot, so restore another one"
+        )
     );
 }
 

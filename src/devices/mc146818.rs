@@ -452,6 +452,9 @@ impl Mc146818 {
         if !(i64::MIN / SECOND..=i64::MAX / SECOND).contains(&second) {
             return Err(PersistError::Invalid("seen"));
         }
+        if u128::from(self.state.periodic_fraction) >= TIME_BASE {
+            return Err(PersistError::Invalid("periodic_fraction"));
+        }
         Ok(())
     }
 }

@@ -26,6 +26,7 @@ mod timers;
 
 use super::{Context, Device, DeviceError};
 use crate::persist::{Persist, PersistError, Reader, Value};
+use crate::units::COUNT_MAX;
 use pending::Pending;
 pub use ports::Pins;
 
@@ -270,7 +271,10 @@ impl Via6522 {
         if state.sr_edges > shift::EDGES {
             return Err(PersistError::Invalid("sr_edges"));
         }
-        if state.sr_edge_at != 0 && state.sr_edge_at <= state.time {
+        if state.time > COUNT_MAX {
+            return Err(PersistError::Invalid("time"));
+        }
+        if state.sr_edge_at != 0 && !(state.time + 1..=COUNT_MAX).contains(&state.sr_edge_at) {
             return Err(PersistError::Invalid("sr_edge_at"));
         }
         self.schedule();

@@ -12,7 +12,7 @@ mod schedule;
 mod snapshots;
 mod world;
 
-pub use crate::guest::{Budget, Guest, GuestExit};
+pub use crate::guest::{Budget, Guest, GuestExit, StuckTimer};
 pub use hosts::{Inlet, NOTHING_ATTACHED, Outlet};
 pub use lock::{NotTaken, ReplayGuard, ReplayLock};
 pub use outside::{OutputMatcher, Outside, Transcripts, Watch};

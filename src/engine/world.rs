@@ -476,8 +476,9 @@ impl<G: Guest> World<G> {
                 break;
             }
             let (guest, mut outside) = self.split();
-            guest.run_timer(&mut outside);
+            let ran = guest.run_timer(&mut outside);
             self.check()?;
+            ran?;
         }
         Ok(())
     }

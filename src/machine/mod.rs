@@ -28,7 +28,7 @@ use crate::cpu::disassemble::jams;
 use crate::cpu::{Cpu, Exit, Halt, Variant};
 use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::events::{AsyncEvent, Delivery};
-use crate::guest::{Budget, Guest, GuestExit};
+use crate::guest::{Budget, Guest, GuestExit, StuckTimer};
 use crate::memory::{Memory, PAGE_SIZE, PageKind, open_bus, page_of};
 use crate::nondet::{CharId, ClockKind, NetId, Nondet, Owner};
 use crate::persist::{Digest, Sections};
@@ -391,9 +391,10 @@ impl Guest for Machine {
         self.slots.next_timer()
     }
 
-    fn run_timer(&mut self, outside: &mut dyn Nondet) {
-        let Some(slot) = self.slots.earliest() else { return };
+    fn run_timer(&mut self, outside: &mut dyn Nondet) -> Result<(), StuckTimer> {
+        let Some(slot) = self.slots.earliest() else { return Ok(()) };
         self.with_slot(slot, outside, |device, context| device.run_timer(context));
+        self.slots.past_timer(slot, self.cpu.cycles)
     }
 
     fn next_clock_timer(&self, clock: ClockKind) -> Option<i64> {

@@ -1,6 +1,7 @@
 //! The devices of a board: where each sits, which line it drives, and what was last heard of it.
 
 use crate::devices::{Context, CpuRegisters, Device, DirectMemory, Outputs};
+use crate::guest::StuckTimer;
 use crate::nondet::{CharId, NetId, Nondet, Owner};
 use crate::units::Position;
 
@@ -146,6 +147,12 @@ impl Slots {
         (self.next_timer != u64::MAX).then_some(self.next_timer)
     }
 
+    /// Whether the timer of a device that has run it at cycle `at` lies after that.
+    pub fn past_timer(&self, index: usize, at: u64) -> Result<(), StuckTimer> {
+        let Slot { name, timer, .. } = &self.slots[index];
+        if *timer > at { Ok(()) } else { Err(StuckTimer { device: name.clone(), due: *timer, at }) }
+    }
+
     /// The device whose timer comes first; of several at one cycle the first in board order.
     pub fn earliest(&self) -> Option<usize> {
         self.slots
@@ -220,5 +227,22 @@ impl Slots {
 
     fn find_next_timer(&mut self) {
         self.next_timer = self.slots.iter().map(|slot| slot.timer).min().unwrap_or(u64::MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Slot, Slots, StuckTimer, Wire};
+
+    #[test]
+    fn a_timer_that_is_due_after_it_has_run_is_told_of() {
+        let options = "size = 1\ntick_cycles = 1000".parse().unwrap();
+        let user = crate::devices::create("user", options).unwrap();
+        let slots = Slots::new(vec![Slot::new("knob", 0x5000, Wire::Irq, user)]);
+        assert_eq!(slots.past_timer(0, 999), Ok(()));
+        for at in [1000, 1005] {
+            let stuck = StuckTimer { device: "knob".to_owned(), due: 1000, at };
+            assert_eq!(slots.past_timer(0, at), Err(stuck));
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::cpu::Cpu;
 use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, PageBits, Pages, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
 use crate::planted::{Bug, is_planted};
+use crate::units::COUNT_MAX;
 
 /// Number of the first device's section: behind CPU, lines and memory.
 const FIRST_DEVICE: usize = 3;
@@ -124,9 +125,6 @@ fn saved(part: &dyn Persist) -> Vec<u8> {
     part.save(&mut bytes);
     bytes
 }
-
-/// More instructions or cycles than any machine has had: at 1 GHz it would run for a century.
-const COUNT_MAX: u64 = 1 << 62;
 
 /// The section `lines`. What is not as usual stands at its end: that the machine is suspended, since the second version, and
 /// what the IRQ line was in the last cycles, since the fourth. So a state that has neither is saved as the first version did,

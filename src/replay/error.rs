@@ -1,6 +1,7 @@
 //! What can go wrong in the state machine.
 
 use super::Divergence;
+use crate::guest::StuckTimer;
 use crate::log::LogError;
 use crate::persist::PersistError;
 
@@ -61,4 +62,7 @@ pub enum ReplayError {
         /// What is wrong.
         problem: PersistError,
     },
+    /// A timer that a run would never come past.
+    #[error(transparent)]
+    StuckTimer(#[from] StuckTimer),
 }

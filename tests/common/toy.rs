@@ -1,7 +1,7 @@
 //! A machine of a few instructions, each of which asks the outside for something else.
 
 use rreplay::bus::{Exception, Interrupt};
-use rreplay::engine::{Budget, Guest, GuestExit};
+use rreplay::engine::{Budget, Guest, GuestExit, StuckTimer};
 use rreplay::events::{AsyncEvent, Delivery, InputEvent};
 use rreplay::nondet::{BlockRequest, CharId, ClockKind, Nondet, Owner, ShutdownCause};
 use rreplay::persist::{Digest, Field, PersistError, Reader, Sections};
@@ -248,9 +248,14 @@ impl Guest for Toy {
         self.timer_period.map(|_| self.timer_due)
     }
 
-    fn run_timer(&mut self, _outside: &mut dyn Nondet) {
+    fn run_timer(&mut self, _outside: &mut dyn Nondet) -> Result<(), StuckTimer> {
         self.timer_interrupt = true;
         self.timer_due += self.timer_period.unwrap_or(u64::MAX);
+        // Each period that has passed is a call of its own; a period of nothing would never pass.
+        if self.timer_period != Some(0) {
+            return Ok(());
+        }
+        Err(StuckTimer { device: "toy".to_owned(), due: self.timer_due, at: self.position.cycles })
     }
 
     fn deliver(&mut self, delivery: &Delivery, outside: &mut dyn Nondet) {

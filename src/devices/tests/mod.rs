@@ -1,6 +1,7 @@
 //! Tests of the devices, from their data sheets, through the `Device` trait.
 
 mod create;
+mod damage;
 mod disk;
 mod display;
 mod input;

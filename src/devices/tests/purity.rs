@@ -5,26 +5,25 @@
 //! once with all the calls that it may make. Every value read, every byte sent with its position, the interrupt line
 //! at every boundary and the saved bytes must be the same.
 
-use super::super::{Device, KINDS, create};
+use super::super::{Device, create};
 use super::{Bench, Host, restore};
 use crate::events::InputEvent;
-use crate::persist::Reader;
 use proptest::prelude::*;
 
 /// What happens in one instruction, and at the boundary before it.
 #[derive(Clone, Debug)]
-struct Step {
+pub(super) struct Step {
     /// Bytes from the host at the boundary.
-    received: Vec<u8>,
+    pub received: Vec<u8>,
     /// A line set at the boundary: its number, and the level.
-    line: Option<(usize, u8)>,
-    reset: bool,
+    pub line: Option<(usize, u8)>,
+    pub reset: bool,
     /// Length of the instruction (or of many without I/O), in cycles.
-    cycles: u64,
+    pub cycles: u64,
     /// `(when in the instruction, register, value to write or nothing to read)`.
-    accesses: Vec<(u64, u16, Option<u8>)>,
+    pub accesses: Vec<(u64, u16, Option<u8>)>,
     /// Which of the calls that are allowed but not needed the busy run makes.
-    calls: u8,
+    pub calls: u8,
 }
 
 /// What a run shows.
@@ -88,7 +87,7 @@ fn run(kind: &str, options: &str, steps: &[Step], busy: bool) -> Seen {
 
 /// Everything that can come to a device at a boundary: what it has asked for, and of what comes by itself as much as the
 /// bytes say.
-fn arrive(bench: &mut Bench, now: u64, bytes: &[u8]) {
+pub(super) fn arrive(bench: &mut Bench, now: u64, bytes: &[u8]) {
     bench.complete(now);
     if bytes.is_empty() {
         return;
@@ -167,7 +166,7 @@ fn access(meaningful: &'static [(u16, u8)]) -> impl Strategy<Value = (u64, u16, 
     (0u64..40, write).prop_map(|(when, (register, value))| (when, register, value))
 }
 
-fn steps(meaningful: &'static [(u16, u8)]) -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps(meaningful: &'static [(u16, u8)]) -> impl Strategy<Value = Vec<Step>> {
     let cycles = prop_oneof![8 => 2u64..9, 4 => 9u64..400, 2 => 400u64..20_000, 1 => 20_000u64..2_000_000];
     let step = (
         prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec(any::<u8>(), 1..6)],
@@ -184,7 +183,7 @@ fn steps(meaningful: &'static [(u16, u8)]) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-const MOS6551: &[(u16, u8)] = &[
+pub(super) const MOS6551: &[(u16, u8)] = &[
     (0, b'a'),
     (0, b'b'),
     (1, 0),
@@ -206,7 +205,7 @@ const MOS6551: &[(u16, u8)] = &[
     (3, 0x1A),
 ];
 
-const MC6850: &[(u16, u8)] = &[
+pub(super) const MC6850: &[(u16, u8)] = &[
     (0, 0x03),
     (0, 0x16),
     (0, 0x15),
@@ -221,7 +220,7 @@ const MC6850: &[(u16, u8)] = &[
     (1, b'b'),
 ];
 
-const VIA6522: &[(u16, u8)] = &[
+pub(super) const VIA6522: &[(u16, u8)] = &[
     (4, 0),
     (4, 3),
     (4, 200),
@@ -261,7 +260,7 @@ const VIA6522: &[(u16, u8)] = &[
 ];
 
 /// Control registers of all kinds, so that flags, interrupts and answers come up.
-const MC6821: &[(u16, u8)] = &[
+pub(super) const MC6821: &[(u16, u8)] = &[
     (0, 0xF0),
     (1, 0x04),
     (1, 0x07),
@@ -278,7 +277,7 @@ const MC6821: &[(u16, u8)] = &[
 ];
 
 /// Registers, some times, and rates.
-const MC146818: &[(u16, u8)] = &[
+pub(super) const MC146818: &[(u16, u8)] = &[
     (0, 0x00),
     (0, 0x01),
     (0, 0x04),
@@ -301,13 +300,13 @@ const MC146818: &[(u16, u8)] = &[
     (1, 0xFF),
 ];
 
-const DISK: &[(u16, u8)] =
+pub(super) const DISK: &[(u16, u8)] =
     &[(0, 1), (0, 2), (0, 3), (0, 9), (1, 2), (2, 1), (4, 5), (9, 0x20), (10, 1), (10, 2), (10, 0)];
 
-const NETWORK: &[(u16, u8)] =
+pub(super) const NETWORK: &[(u16, u8)] =
     &[(0, 1), (0, 2), (0, 3), (1, 0xFF), (2, 0x13), (2, 0x73), (2, 0x41), (3, 0xAA), (10, 0xFF)];
 
-const SOUND: &[(u16, u8)] = &[
+pub(super) const SOUND: &[(u16, u8)] = &[
     (0, 0x01),
     (0, 0x0F),
     (0, 0x0D),
@@ -327,7 +326,7 @@ const SOUND: &[(u16, u8)] = &[
     (9, 1),
 ];
 
-const DISPLAY: &[(u16, u8)] = &[
+pub(super) const DISPLAY: &[(u16, u8)] = &[
     (0, 0x01),
     (0, 0x81),
     (0, 0x82),
@@ -346,7 +345,7 @@ const DISPLAY: &[(u16, u8)] = &[
     (12, 2),
 ];
 
-const POWER: &[(u16, u8)] = &[
+pub(super) const POWER: &[(u16, u8)] = &[
     (0, 0x01),
     (0, 0x02),
     (0, 0x04),
@@ -491,43 +490,6 @@ proptest! {
                 bench.read(now + 2, 10);
             }
             now += 5;
-        }
-    }
-
-    /// Saved bytes that somebody has changed: an error, or a device that runs.
-    #[test]
-    fn damaged_state_is_refused_or_runs(
-        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
-        number in 0..KINDS.len(),
-        steps in steps(MOS6551),
-    ) {
-        let kind = KINDS[number];
-        let mut bench = Bench::made(kind, "");
-        let (mut bytes, mut now) = (bench.saved(), 100);
-        for (index, value) in damage {
-            let index = index.index(bytes.len());
-            bytes[index] = value;
-        }
-        if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len()));
-        }
-        if bench.device.restore(&mut Reader::new(&bytes)).is_ok() {
-            for step in steps {
-                bench.with(now, |device, context| device.run_timer(context));
-                arrive(&mut bench, now, &step.received);
-                for (when, register, value) in step.accesses {
-                    let (cycle, register) = (now + when, register % bench.device.register_count());
-                    match value {
-                        Some(value) => bench.write(cycle, register, value),
-                        None => {
-                            bench.with(cycle, |device, context| device.read(register, context));
-                        }
-                    }
-                }
-                now += 40 + step.cycles;
-            }
-            bench.device.catch_up(now);
         }
     }
 }
