@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from . import Board, Divergence, Event, Machine, Recording, ReplayError, Stop, Verification, boards
 from . import _shell_run as running
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What is not read yet may never be: the interpreter's exit must not wait for it.
         _drop_output()
         return BY_SIGNAL + (ended.number if isinstance(ended, Signalled) else signal.SIGINT)
+    finally:
+        _drop_lost_messages()
 
 
 def _main(words: list[str], signals: Signals) -> int:
@@ -320,8 +322,20 @@ def _boards(options: argparse.Namespace, _signals: Signals) -> int:
 
 
 def _drop_output() -> None:
+    _drop(sys.stdout)
+
+
+def _drop_lost_messages() -> None:
+    """Drops what standard error would not take: the interpreter's exit would try again, fail, and say 120."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _drop(sys.stderr)
+
+
+def _drop(stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace, Signals], int]] = {
