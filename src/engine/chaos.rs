@@ -5,7 +5,7 @@
 //! pieces, and what of different sources comes first; and how long a disk takes. What comes from one source stays in its
 //! order, and nothing is lost. What was drawn needs no place of its own in the log: it is where the events are.
 
-use super::world::World;
+use super::vm_state::VmState;
 use crate::events::AsyncEvent;
 use crate::guest::Guest;
 use crate::replay::ReplayError;
@@ -133,10 +133,10 @@ impl Chaos {
     }
 }
 
-impl<G: Guest> World<G> {
+impl<G: Guest> VmState<G> {
     /// Recorder: from here on everything that hardware leaves open is drawn by lot.
     pub fn start_chaos(&mut self, seed: u64) {
-        self.watch.chaos = Some(Chaos::new(seed));
+        self.signals.chaos = Some(Chaos::new(seed));
     }
 
     /// The end of chaos, with the recording that it was for: what was held arrives now.
@@ -144,37 +144,37 @@ impl<G: Guest> World<G> {
     /// # Errors
     /// When the log cannot be written.
     pub fn end_chaos(&mut self) -> Result<(), ReplayError> {
-        let held = self.watch.chaos.take().map(|mut chaos| chaos.take_due(u64::MAX));
-        held.into_iter().flatten().try_for_each(|event| self.take_in(event))
+        let held = self.signals.chaos.take().map(|mut chaos| chaos.take_due(u64::MAX));
+        held.into_iter().flatten().try_for_each(|event| self.enqueue(event))
     }
 
     /// What the hosts have brought: it comes in now, or at its moment.
     pub(super) fn receive(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
         let (now, timer) = (self.guest.position().cycles, self.guest.next_timer());
-        match &mut self.watch.chaos {
+        match &mut self.signals.chaos {
             Some(chaos) => {
                 chaos.hold(event, now, timer);
                 Ok(())
             }
-            None => self.take_in(event),
+            None => self.enqueue(event),
         }
     }
 
-    fn take_in(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
-        let given_back = self.replay.arrive(event)?;
-        self.watch.given_back.extend(given_back);
+    fn enqueue(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
+        let deliver_now = self.replay.arrive(event)?;
+        self.signals.deliver_now.extend(deliver_now);
         Ok(())
     }
 
     /// Takes in what has its moment here.
     pub(super) fn release_held(&mut self) -> Result<(), ReplayError> {
         let now = self.guest.position().cycles;
-        let Some(chaos) = &mut self.watch.chaos else { return Ok(()) };
-        chaos.take_due(now).into_iter().try_for_each(|event| self.take_in(event))
+        let Some(chaos) = &mut self.signals.chaos else { return Ok(()) };
+        chaos.take_due(now).into_iter().try_for_each(|event| self.enqueue(event))
     }
 
     /// The cycle at which something that is held arrives; `u64::MAX` for none.
     pub(super) fn next_held(&self) -> u64 {
-        self.watch.chaos.as_ref().and_then(Chaos::next_due).unwrap_or(u64::MAX)
+        self.signals.chaos.as_ref().and_then(Chaos::next_due).unwrap_or(u64::MAX)
     }
 }

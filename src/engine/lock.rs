@@ -8,7 +8,7 @@
 //! unsafe code to argue about.
 
 use crate::files::Process;
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::sync::{
     Condvar, Mutex, MutexGuard, ThreadId, current_thread, into_inner, lock, try_lock, wait, wait_at_most,
     yield_now,
@@ -35,7 +35,7 @@ struct Counter<T> {
 
 impl<T> Counter<T> {
     fn serves(&self, ticket: u64) -> bool {
-        if is_planted(Bug::UnfairLock) { self.holder.is_none() } else { self.now_serving == ticket }
+        if is_seeded(SeededFault::UnfairLock) { self.holder.is_none() } else { self.now_serving == ticket }
     }
 
     fn hand_over(&mut self, role: &'static str) -> Box<T> {

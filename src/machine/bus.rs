@@ -67,7 +67,7 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     #[cold]
     #[inline(never)]
     fn read_no_device(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
-        match self.memory.read_beneath(address) {
+        match self.memory.read_backing(address) {
             Some(value) => value,
             None => {
                 self.unmapped(address, false, at, purpose);
@@ -82,8 +82,8 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
         match self.slots.at(address, true) {
             Some((slot, register)) => self.write_device(slot, register, value, at),
             None => {
-                old = self.memory.read_beneath(address);
-                if self.memory.write_beneath(address, value) == Written::Unmapped {
+                old = self.memory.read_backing(address);
+                if self.memory.write_backing(address, value) == Written::Unmapped {
                     self.unmapped(address, true, at, purpose);
                 }
             }

@@ -1,12 +1,12 @@
 //! Digests and snapshots: the state machine's part of them.
 
-use super::chain::EventChain;
+use super::event_hash::EventHash;
 use super::table::{Action, Function};
 use super::{AsyncQueue, Found, Replay, ReplayError, ReplayMode};
 use crate::log::event::{Event, StampedEvent};
 use crate::nondet::Owner;
 use crate::persist::{Digest, Field, PersistError, Reader};
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::units::{EventOrdinal, Position};
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ impl Replay {
         if self.hashes_events {
             let mut requests = Vec::new();
             self.save_requests(&mut requests);
-            digests.extend([Digest::of(&requests), self.chain.digest()]);
+            digests.extend([Digest::of(&requests), self.event_hash.digest()]);
         }
         digests
     }
@@ -139,7 +139,7 @@ impl Replay {
     fn log_snapshot(&mut self, container: &[u8]) -> Result<usize, ReplayError> {
         let Some(sink) = &mut self.sink else { return Ok(0) };
         let (number, bytes) = sink.append_snapshot(self.position, container)?;
-        self.chain.add_container(container);
+        self.event_hash.add_container(container);
         self.passed(self.position, &Event::Snapshot { number });
         Ok(bytes)
     }
@@ -181,7 +181,7 @@ impl Replay {
         self.position.cycles.put(&mut out);
         self.cached_clocks.iter().for_each(|value| value.cast_unsigned().put(&mut out));
         self.save_requests(&mut out);
-        self.chain.save(&mut out);
+        self.event_hash.save(&mut out);
         out
     }
 
@@ -256,13 +256,13 @@ impl Replay {
     pub fn resume(&mut self, saved: &[u8]) -> Result<(), ReplayError> {
         let ordinal = self.restore(saved).map_err(|problem| ReplayError::BadState { problem })?;
         if let Some(source) = &mut self.source {
-            let skipped = u64::from(is_planted(Bug::SnapshotSkipsEvent));
+            let skipped = u64::from(is_seeded(SeededFault::SnapshotSkipsEvent));
             source.seek(EventOrdinal(ordinal + skipped))?;
         }
         self.next_stop_ahead = None;
         self.recent.clear();
         // A copy that was not finished does not go on elsewhere.
-        self.copy = None;
+        self.extract = None;
         Ok(())
     }
 
@@ -276,10 +276,10 @@ impl Replay {
         }
         let queue = AsyncQueue::restore_calls(reader)?;
         let (next_block, outstanding) = take_blocks(reader)?;
-        let chain = EventChain::restore(reader)?;
+        let event_hash = EventHash::restore(reader)?;
         reader.clone().finish()?;
         (self.position, self.cached_clocks, self.queue) = (position, clocks, queue);
-        (self.next_block, self.outstanding, self.chain) = (next_block, outstanding, chain);
+        (self.next_block, self.outstanding, self.event_hash) = (next_block, outstanding, event_hash);
         self.events_passed = ordinal;
         Ok(ordinal)
     }

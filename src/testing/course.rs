@@ -81,9 +81,9 @@ impl Course {
         let session = recording.replay().map_err(|error| error.to_string())?;
         let registers = session.registers();
         let (variant, memory, grounds, devices) = lie_of_the_land(&session);
-        session.world().guest.start_trace();
+        session.vm().guest.start_trace();
         let seen = run(&session)?;
-        let trace = session.world().guest.take_trace();
+        let trace = session.vm().guest.take_trace();
         let mut facts = Vec::new();
         let mut outside: Vec<Touch> = Vec::new();
         for seen in seen {
@@ -117,8 +117,8 @@ impl Executed {
 type Land = (Variant, Vec<u8>, Vec<Ground>, Vec<(bool, bool)>);
 
 fn lie_of_the_land(session: &Session) -> Land {
-    let world = session.world();
-    let guest = &world.guest;
+    let vm = session.vm();
+    let guest = &vm.guest;
     let ground = |address: u16| match guest.memory().kind((address >> 8) as u8) {
         PageKind::Ram => Ground::Ram,
         PageKind::Rom => Ground::Rom,

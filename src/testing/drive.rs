@@ -190,9 +190,9 @@ impl Driven {
     }
 
     fn trace(&self, instructions: u64) -> Result<(&'static str, Position), String> {
-        self.session.world().guest.start_trace();
+        self.session.vm().guest.start_trace();
         let result = self.run_cycles_or(instructions, instructions * CYCLES_PER_INSTRUCTION_MAX);
-        let trace = self.session.world().guest.take_trace();
+        let trace = self.session.vm().guest.take_trace();
         let (reason, at) = result?;
         if trace.windows(2).any(|two| two[0].cycle >= two[1].cycle) {
             return Err(format!("the bus cycles of a trace are out of order at {at}"));

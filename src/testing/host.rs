@@ -1,7 +1,7 @@
 //! Hosts of which everything is known beforehand: clocks, entropy, a disk, a network and sound that come from a seed,
 //! and one that must not be asked at all.
 
-use crate::engine::Outlet;
+use crate::engine::HostCalls;
 use crate::error::Error;
 use crate::events::AsyncEvent;
 use crate::host::HostInput;
@@ -166,7 +166,7 @@ impl State {
     }
 }
 
-impl Outlet for TestHost {
+impl HostCalls for TestHost {
     fn clock(&mut self, kind: ClockKind) -> i64 {
         let mut state = lock(&self.state);
         state.bring();
@@ -270,7 +270,7 @@ impl AbsentHost {
     }
 }
 
-impl Outlet for AbsentHost {
+impl HostCalls for AbsentHost {
     fn clock(&mut self, kind: ClockKind) -> i64 {
         self.is_asked(kind.name());
         0
@@ -318,13 +318,13 @@ impl Session {
         let mut state = lock(&host.state);
         state.input = (state.temper == Temper::Lively).then(|| self.host_input());
         drop(state);
-        self.world().outlet = Box::new(host.clone());
+        self.vm().host_calls = Box::new(host.clone());
     }
 
     /// Takes the host away: a replay needs none. Only with the feature `testing`.
     pub fn detach_host(&self) -> AbsentHost {
         let host = AbsentHost::default();
-        self.world().outlet = Box::new(host.clone());
+        self.vm().host_calls = Box::new(host.clone());
         host
     }
 
@@ -334,6 +334,6 @@ impl Session {
     /// # Errors
     /// When nothing is recorded.
     pub fn request_snapshot_while_running(&self) -> Result<(), Error> {
-        Ok(self.world().replay.request_snapshot()?)
+        Ok(self.vm().replay.request_snapshot()?)
     }
 }

@@ -1,4 +1,4 @@
-//! For tests and fuzz targets: generated scenarios, the oracle over them, sinks that fill up, and planted bugs.
+//! For tests and fuzz targets: generated scenarios, the oracle over them, sinks that fill up, and seeded faults.
 //!
 //! Only with the feature `testing`. A [`Scenario`] is a board, a guest program and what the host does to it; it comes
 //! from a proptest strategy, from the bytes of a fuzzer, or from a test's own hand. [`check_record_replay`] records it,

@@ -392,7 +392,7 @@ fn replay(session: &Session, events: u64, manner: Manner) -> Result<State, Strin
             Err(Error::Fault(_)) => "fault",
             Err(error) => return Err(error.to_string()),
         };
-        let consumed = session.world().replay.events_passed();
+        let consumed = session.vm().replay.events_passed();
         if stop == "end" {
             // `end` itself is only looked at.
             if consumed + 1 != events {

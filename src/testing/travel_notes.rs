@@ -283,9 +283,9 @@ struct Stood {
 
 impl Stood {
     fn now(session: &Session) -> Self {
-        let world = session.world();
-        let cpu = world.guest.cpu();
-        Self { at: cpu.position(), pc: cpu.pc, sp: cpu.sp, opcode: world.guest.peek(cpu.pc) }
+        let vm = session.vm();
+        let cpu = vm.guest.cpu();
+        Self { at: cpu.position(), pc: cpu.pc, sp: cpu.sp, opcode: vm.guest.peek(cpu.pc) }
     }
 }
 

@@ -14,7 +14,7 @@ use super::errors::{OrRaise, named};
 use crate::bus::{Exception, Interrupt};
 use crate::error::Error;
 use crate::events::{Checkpoint, Delivery};
-use crate::foreign::{Foreign, ForeignConfig, Missing};
+use crate::external::{ExternalConfig, ExternalReplay, Missing};
 use crate::log::StampedEvent;
 use crate::nondet::{AudioRead, BlockResult, CharWritten, ClockKind, Owner, ShutdownCause};
 use crate::replay::{Action, Function};
@@ -33,8 +33,8 @@ pub struct PyReplayCore {
 }
 
 impl PyReplayCore {
-    fn new(foreign: Foreign) -> Self {
-        Self { holding: Holding::new(foreign) }
+    fn new(external: ExternalReplay) -> Self {
+        Self { holding: Holding::new(external) }
     }
 
     /// Something that comes in or is asked for; what is given back is Python's to deliver at once.
@@ -42,10 +42,10 @@ impl PyReplayCore {
         &self,
         py: Python<'py>,
         caller: Caller,
-        work: impl FnOnce(&mut Foreign) -> Result<Option<Delivery>, Error> + Send,
+        work: impl FnOnce(&mut ExternalReplay) -> Result<Option<Delivery>, Error> + Send,
     ) -> PyResult<Option<PyDelivery<'py>>> {
-        let given_back = self.holding.with(py, caller, work)?;
-        given_back.map(|given_back| delivery(py, given_back)).transpose()
+        let deliver_now = self.holding.with(py, caller, work)?;
+        deliver_now.map(|deliver_now| delivery(py, deliver_now)).transpose()
     }
 }
 
@@ -53,7 +53,7 @@ impl PyReplayCore {
 impl PyReplayCore {
     #[staticmethod]
     fn none() -> Self {
-        Self::new(Foreign::none())
+        Self::new(ExternalReplay::none())
     }
 
     #[staticmethod]
@@ -70,13 +70,13 @@ impl PyReplayCore {
         start: (u64, u64),
     ) -> PyResult<Self> {
         let start = Position::new(start.0, start.1);
-        let config = ForeignConfig { machine, subsystems, digest_every, snapshot_every, clock_hz, start };
-        py.detach(|| Foreign::record(&path, config)).or_raise(py).map(Self::new)
+        let config = ExternalConfig { machine, subsystems, digest_every, snapshot_every, clock_hz, start };
+        py.detach(|| ExternalReplay::record(&path, config)).or_raise(py).map(Self::new)
     }
 
     #[staticmethod]
     fn play(py: Python<'_>, path: PathBuf, salvage: bool, machine: Option<&str>) -> PyResult<Self> {
-        py.detach(|| Foreign::play(&path, salvage, machine)).or_raise(py).map(Self::new)
+        py.detach(|| ExternalReplay::play(&path, salvage, machine)).or_raise(py).map(Self::new)
     }
 
     // ---- the lock ----
@@ -143,7 +143,7 @@ impl PyReplayCore {
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Machine, Foreign::start)
+        self.holding.with(py, Caller::Machine, ExternalReplay::start)
     }
 
     /// Ends the recording; what was queued comes back to be delivered unlogged.
@@ -155,7 +155,7 @@ impl PyReplayCore {
 
     /// Player: what the recording has still to come, if anything.
     fn missing(&self, py: Python<'_>) -> PyResult<Option<StillToCome>> {
-        let missing = self.holding.with(py, Caller::Anybody, Foreign::missing)?;
+        let missing = self.holding.with(py, Caller::Anybody, ExternalReplay::missing)?;
         Ok(missing.map(|Missing { next, end_icount }| {
             let StampedEvent { position, ordinal, event } = next;
             (event.to_string(), position.icount, position.cycles, ordinal.0, end_icount)
@@ -163,7 +163,7 @@ impl PyReplayCore {
     }
 
     fn finish_torn(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Anybody, Foreign::finish_torn)
+        self.holding.with(py, Caller::Anybody, ExternalReplay::finish_torn)
     }
 
     fn flush_log(&self, py: Python<'_>) -> PyResult<()> {
@@ -190,11 +190,11 @@ impl PyReplayCore {
     }
 
     fn instructions_until_next_stop(&self, py: Python<'_>) -> PyResult<u64> {
-        self.holding.with(py, Caller::Machine, Foreign::instructions_until_next_stop)
+        self.holding.with(py, Caller::Machine, ExternalReplay::instructions_until_next_stop)
     }
 
     fn cycles_until_next_event(&self, py: Python<'_>) -> PyResult<u64> {
-        self.holding.with(py, Caller::Machine, Foreign::cycles_until_next_event)
+        self.holding.with(py, Caller::Machine, ExternalReplay::cycles_until_next_event)
     }
 
     fn break_at(&self, py: Python<'_>, icount: Option<u64>) -> PyResult<()> {
@@ -213,7 +213,7 @@ impl PyReplayCore {
     }
 
     fn at_end(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Machine, Foreign::at_end)
+        self.holding.with(py, Caller::Machine, ExternalReplay::at_end)
     }
 
     fn machine(&self, py: Python<'_>) -> PyResult<String> {
@@ -448,7 +448,7 @@ impl PyReplayCore {
     }
 
     fn enable_events(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Machine, Foreign::enable_events)
+        self.holding.with(py, Caller::Machine, ExternalReplay::enable_events)
     }
 
     /// What is still queued comes back to be delivered.
@@ -556,15 +556,15 @@ impl PyReplayCore {
     }
 
     fn begin_flush(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Machine, Foreign::begin_flush)
+        self.holding.with(py, Caller::Machine, ExternalReplay::begin_flush)
     }
 
     fn next_delivery<'py>(&self, py: Python<'py>) -> PyResult<Option<PyDelivery<'py>>> {
-        self.arrives(py, Caller::Machine, Foreign::next_delivery)
+        self.arrives(py, Caller::Machine, ExternalReplay::next_delivery)
     }
 
     fn end_flush(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Anybody, Foreign::end_flush)
+        self.holding.with(py, Caller::Anybody, ExternalReplay::end_flush)
     }
 
     // ---- digests and snapshots ----
@@ -594,7 +594,7 @@ impl PyReplayCore {
 
     /// Whether one will be there for it.
     fn request_snapshot(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Machine, Foreign::request_snapshot)
+        self.holding.with(py, Caller::Machine, ExternalReplay::request_snapshot)
     }
 
     fn snapshot_due(&self, py: Python<'_>) -> PyResult<bool> {

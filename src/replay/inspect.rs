@@ -19,7 +19,7 @@ impl Replay {
             ("queue", "waiting", self.queued_descriptions().join(", ")),
             ("queue", "next block request", self.next_block.value().to_string()),
             ("events", "taken from the log", self.events_passed.to_string()),
-            ("events", "hash", self.chain.digest().to_string()),
+            ("events", "hash", self.event_hash.digest().to_string()),
         ]
     }
 

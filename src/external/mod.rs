@@ -37,7 +37,7 @@ const NAME_BYTES_MAX: usize = 200;
 
 /// What a recording of a machine that is not ours is made with.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ForeignConfig {
+pub struct ExternalConfig {
     /// The machine's name; a replay may ask for it.
     pub machine: String,
     /// The parts of its state, each with a hash of its own in a digest.
@@ -53,7 +53,7 @@ pub struct ForeignConfig {
 }
 
 /// The state machine of a machine that is not ours, with its file.
-pub struct Foreign {
+pub struct ExternalReplay {
     replay: Replay,
     machine: String,
     subsystems: Vec<String>,
@@ -117,7 +117,7 @@ fn board_text(machine: &str) -> String {
     table.to_string()
 }
 
-impl Foreign {
+impl ExternalReplay {
     /// Records nothing and plays nothing.
     pub fn none() -> Self {
         Self::new(Replay::none(), String::new(), Vec::new())
@@ -150,7 +150,7 @@ impl Foreign {
     /// # Errors
     /// A name or number that makes no sense, a file that cannot be made, or one that is being recorded into; nothing is
     /// left behind then.
-    pub fn record(path: &Path, config: ForeignConfig) -> Result<Self, Error> {
+    pub fn record(path: &Path, config: ExternalConfig) -> Result<Self, Error> {
         config.check()?;
         let header = Header {
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -165,11 +165,11 @@ impl Foreign {
         let writer = LogWriter::create(path, &header, Options::default())?;
         // Devices register with it, and nothing is logged to it.
         let replay = recorder(Box::new(MemorySink::default()), &header);
-        let mut foreign = Self::new(replay, config.machine, config.subsystems);
-        foreign.clock_hz = config.clock_hz;
-        foreign.owner = Some(Process::this());
-        foreign.setup = Some(Setup { writer, header, blockers: Vec::new() });
-        Ok(foreign)
+        let mut external = Self::new(replay, config.machine, config.subsystems);
+        external.clock_hz = config.clock_hz;
+        external.owner = Some(Process::this());
+        external.setup = Some(Setup { writer, header, blockers: Vec::new() });
+        Ok(external)
     }
 
     /// Plays a recording; with `salvage` what is left of a damaged one. `machine` is the name it must have, if that
@@ -211,10 +211,10 @@ impl Foreign {
             chars: Some(header.chars.clone()),
         };
         let replay = Replay::play(Box::new(EventCursor::new(reader.clone())), config);
-        let mut foreign = Self::new(replay, recorded, subsystems);
-        foreign.clock_hz = clock_hz;
-        foreign.reader = Some(reader);
-        Ok(foreign)
+        let mut external = Self::new(replay, recorded, subsystems);
+        external.clock_hz = clock_hz;
+        external.reader = Some(reader);
+        Ok(external)
     }
 
     /// The machine's name; empty in mode none.
@@ -390,7 +390,7 @@ impl Foreign {
     }
 }
 
-impl ForeignConfig {
+impl ExternalConfig {
     fn check(&self) -> Result<(), Error> {
         check_name("machine", &self.machine)?;
         if self.subsystems.is_empty() {

@@ -1,6 +1,6 @@
-//! A foreign machine's state: hashed into digests, kept in snapshots, given back.
+//! An external machine's state: hashed into digests, kept in snapshots, given back.
 
-use super::Foreign;
+use super::ExternalReplay;
 use crate::error::Error;
 use crate::log::Event;
 use crate::persist::{Digest, Sections};
@@ -34,7 +34,7 @@ pub(super) fn is_unknown(hashes: &[Digest]) -> bool {
     hashes[..of_machine].iter().all(|hash| *hash == Digest::UNKNOWN)
 }
 
-impl Foreign {
+impl ExternalReplay {
     /// The hash of each subsystem, in the recording's order; unknown where no state is given.
     ///
     /// # Errors

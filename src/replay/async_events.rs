@@ -6,7 +6,7 @@ use super::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
 use crate::events::{AsyncEvent, Delivery, InputEvent};
 use crate::log::event::{Event, StampedEvent};
 use crate::nondet::{BlockResult, CharId, NetId, Owner, ShutdownCause};
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::units::Position;
 
 /// How far the player looks ahead for the next event that ends a slice.
@@ -24,7 +24,7 @@ impl Replay {
     /// # Errors
     /// When the log cannot be written or read.
     pub fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<bool, ReplayError> {
-        if is_planted(Bug::CheckpointNotLogged)
+        if is_seeded(SeededFault::CheckpointNotLogged)
             && checkpoint == Checkpoint::ClockVirtual
             && self.mode == ReplayMode::Record
         {
@@ -146,11 +146,11 @@ impl Replay {
         }
         let BlockResult { result, data } = completion;
         let delivery = self.with_owner(AsyncEvent::Block { id, result, data });
-        let given_back = self.schedule(Function::Block, delivery);
-        if given_back.is_some() {
+        let deliver_now = self.schedule(Function::Block, delivery);
+        if deliver_now.is_some() {
             self.outstanding.remove(&id);
         }
-        Ok(given_back)
+        Ok(deliver_now)
     }
 
     /// Goes on with the block requests, and their numbers, of the state machine whose place this one takes.
@@ -266,7 +266,8 @@ impl Replay {
         }
         let Some(delivery) = self.queue.pop() else { return Ok(None) };
         steps.queued -= 1;
-        let seen = if is_planted(Bug::EventOutsideLock) { self.position_before } else { self.position };
+        let seen =
+            if is_seeded(SeededFault::EventOutsideLock) { self.position_before } else { self.position };
         self.log(seen, Event::Async(delivery.event.clone()))?;
         if let AsyncEvent::Block { id, .. } = delivery.event {
             self.outstanding.remove(&id);
