@@ -162,7 +162,7 @@ impl Recording {
         }
     }
 
-    /// The name of the machine it was made on, when that is not one of ours; see [`crate::external`].
+    /// The name of the machine it was made on, when that is an external one; see [`crate::external`].
     pub fn machine(&self) -> Option<&str> {
         match &*self.origin {
             Origin::Board(_) => None,

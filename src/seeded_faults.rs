@@ -2,7 +2,8 @@
 //! net.
 //!
 //! They exist only with the feature `testing` and under the model checker; elsewhere [`is_seeded`] is `false` to the
-//! compiler and nothing is left of them. tests/seeded_faults.rs and tests/loom_seeded_faults.rs say which net catches which.
+//! compiler and nothing is left of them. tests/seeded_faults.rs and tests/loom_seeded_faults.rs say which net catches
+//! which.
 
 macro_rules! faults {
     ($($(#[$meta:meta])* $fault:ident $name:literal,)*) => {
@@ -36,7 +37,7 @@ faults! {
     LateInterrupt "an interrupt one instruction late",
     /// Reads of the host clock are not logged.
     UnloggedClock "a clock read not logged",
-    /// The player gives the value of the read before.
+    /// The player returns the value of the read before.
     StaleClock "a stale cached clock",
     /// A long distance between two events is written one instruction short.
     DeltaOffByOne "an off-by-one in the delta",
@@ -44,7 +45,7 @@ faults! {
     BlockOutOfOrder "a block completion out of order",
     /// The first device has no part in the digests.
     DigestSkipsDevice "a digest that skips a device",
-    /// The async queue is flushed behind a slice, before the slice is accounted.
+    /// The async queue is flushed after a slice, before the slice is accounted.
     FlushMisplaced "a flush in the wrong place",
     /// The wake of a CPU whose interrupts are masked is not logged.
     WakeNotLogged "a wake from waiting not logged",

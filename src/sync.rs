@@ -164,8 +164,8 @@ impl Kick {
     }
 }
 
-/// Tells whoever waits for a thread that it has ended, however it ends: with a result, with a panic, or without having been
-/// started. The thread owns it.
+/// Tells whoever waits for a thread that it has ended, however it ends: with a result, with a panic, or without having
+/// been started. The thread owns it.
 pub struct NotifyOnDrop<T> {
     shared: Arc<T>,
     notify: fn(&T),

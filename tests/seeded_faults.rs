@@ -1,6 +1,6 @@
-//! Nets that are known to catch: each seeded fault (src/seeded_faults.rs) is switched on in turn, and every net is drawn. A fault
-//! must be caught by the net that is named for it; without a fault no net may catch anything. Prints which net caught
-//! which fault.
+//! Nets that are known to catch: each seeded fault (src/seeded_faults.rs) is switched on in turn, and every net is
+//! drawn. A fault must be caught by the net that is named for it; without a fault no net may catch anything. Prints
+//! which net caught which fault.
 //!
 //! The lock and the kick are the model checker's: tests/loom_seeded_faults.rs.
 
@@ -19,8 +19,8 @@ use rreplay::seeded_faults::{SeededFault, seed_fault};
 use rreplay::session::{RecordOptions, RunRequest};
 use rreplay::sync::{Arc, Mutex, lock};
 use rreplay::testing::{
-    ForgeryCase, ForgeryReport, Perturbation, Scenario, SmallDisk, TravelCase, check_forgeries,
-    check_record_replay, check_travel,
+    ForgeryCase, ForgeryReport, Perturbation, Scenario, SmallDisk, TimelineCase, check_forgeries,
+    check_record_replay, check_timeline,
 };
 use rreplay::units::Position;
 use session_support::{COUNTER, PRINTER, instructions, machine, run};
@@ -137,8 +137,8 @@ fn time_travel() -> Result<(), String> {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     for _ in 0..200 {
         let case =
-            proptest::arbitrary::any::<TravelCase>().new_tree(&mut runner).map_err(|e| e.to_string())?;
-        check_travel(&case.current())?;
+            proptest::arbitrary::any::<TimelineCase>().new_tree(&mut runner).map_err(|e| e.to_string())?;
+        check_timeline(&case.current())?;
     }
     Ok(())
 }

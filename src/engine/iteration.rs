@@ -11,7 +11,7 @@ use crate::units::Position;
 use std::time::Duration;
 
 /// Instructions a slice may take: it bounds how long the main loop waits for the lock (well under a millisecond) and
-/// keeps the cost of an iteration out of sight.
+/// makes the cost of an iteration negligible.
 const SLICE_INSTRUCTIONS: u64 = 50_000;
 
 /// Who holds the replay lock during an iteration of the vCPU, in reports.
@@ -36,8 +36,8 @@ fn is_torn_end(error: &ReplayError) -> bool {
 }
 
 impl<G: Guest> VmState<G> {
-    /// What the vCPU does under one hold of the lock: some iterations, each of them flush, warp, timers, digest, budget, and a
-    /// slice or idle time.
+    /// What the vCPU does under one hold of the lock: some iterations, each of them flush, warp, timers, digest,
+    /// budget, and a slice or idle time.
     pub fn run_vcpu_quantum(&mut self) -> VcpuAction {
         let until = self.guest.position().icount.saturating_add(SLICE_INSTRUCTIONS);
         let iterations = if self.signals.chaos.is_some() { 1 } else { self.iterations_per_quantum };

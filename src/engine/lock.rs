@@ -110,12 +110,12 @@ impl<T> ReplayLock<T> {
         ReplayGuard { owner: self, value: Some(counter.hand_over(role)) }
     }
 
-    /// As [`lock`](ReplayLock::lock), for a holder that outlives any scope (a `with` block of another language): gives
-    /// the value itself, to be given back with [`put_back`](ReplayLock::put_back). While it waits, `gives_up` is asked
-    /// now and then; once it says so the ticket is passed over, and the result is `None`.
+    /// The same as [`lock`](ReplayLock::lock) for a holder that outlives any scope (a `with` block of another language):
+    /// returns the value itself, which goes back with [`put_back`](ReplayLock::put_back). While it waits, `gives_up` is
+    /// asked now and then; once it says so the ticket is passed over, and the result is `None`.
     ///
     /// # Panics
-    /// As for [`lock`](ReplayLock::lock).
+    /// When the calling thread already holds this lock.
     pub fn take(&self, role: &'static str, gives_up: &mut dyn FnMut() -> bool) -> Option<Box<T>> {
         let (mut counter, ticket) = self.draw_ticket(role);
         while !counter.serves(ticket) {
@@ -137,8 +137,8 @@ impl<T> ReplayLock<T> {
         Some(counter.hand_over(role))
     }
 
-    /// As [`lock`](ReplayLock::lock), for whoever may be anybody and may give up: `gives_up` is asked now and then while it
-    /// waits.
+    /// The same as [`lock`](ReplayLock::lock) for any thread, which may hold it already and may give up: `gives_up` is
+    /// asked now and then while it waits.
     ///
     /// # Errors
     /// Why the lock cannot be had.
@@ -163,7 +163,7 @@ impl<T> ReplayLock<T> {
         counter.is_some_and(|counter| counter.holder.is_some_and(|(holder, _)| holder == current_thread()))
     }
 
-    /// As [`take`](ReplayLock::take), but `None` at once when anybody holds the lock or waits for it.
+    /// The same as [`take`](ReplayLock::take), but `None` at once when anybody holds the lock or waits for it.
     pub fn try_take(&self, role: &'static str) -> Option<Box<T>> {
         let mut counter = lock(&self.counter);
         let is_free = counter.holder.is_none() && counter.now_serving == counter.next_ticket;
@@ -173,7 +173,7 @@ impl<T> ReplayLock<T> {
         })
     }
 
-    /// Gives back what [`take`](ReplayLock::take) gave, and lets the next one in.
+    /// Puts back what [`take`](ReplayLock::take) has returned, and lets the next one in.
     pub fn put_back(&self, value: Box<T>) {
         let mut counter = lock(&self.counter);
         counter.value = Some(value);
@@ -213,7 +213,7 @@ impl<T> ReplayLock<T> {
     /// put back. To be asked in a child before the lock is waited for: it forgets who waited in the parent. The lock itself
     /// does not ask each time which process it is in, which takes longer than the rest of it.
     pub fn is_lost(&self) -> bool {
-        // Somebody may have been about to take it or to give it back: then it is not let go of, ever.
+        // Somebody may have been about to take it or to put it back: then it is never released.
         let Some(mut counter) = try_lock_patiently(&self.counter) else { return true };
         if counter.process.is_this() {
             return false;

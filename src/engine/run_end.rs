@@ -65,9 +65,9 @@ impl<G: Guest> VmState<G> {
         self.waiting_since.insert(since.unwrap_or(here)).cycles.saturating_add(self.idle_limit)
     }
 
-    /// Where a run ends it takes a wake that takes no time, so that it comes to the same in pieces and whole; and after its
-    /// last instruction the interrupt sequence that stands before the next one, if the cycles reach. Returns whether there was
-    /// one.
+    /// Where a run ends it takes a wake that takes no time, so that it comes to the same in pieces and whole; and after
+    /// its last instruction the interrupt sequence that stands before the next one, if the cycles reach. Returns
+    /// whether there was one.
     pub(super) fn take_interrupt(&mut self) -> Result<bool, ReplayError> {
         let here = self.guest.position();
         let may_take_time =

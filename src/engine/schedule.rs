@@ -59,11 +59,11 @@ struct Shared<G> {
 }
 
 impl<G: Guest> Shared<G> {
-    /// One iteration of the main loop: polls its hosts without the lock, enqueues what they brought under it. Returns whether
-    /// the vCPU was told all: a source whose end it does not know of yet needs another iteration before the main loop may
-    /// rest, or both threads would wait for each other.
+    /// One iteration of the main loop: polls its hosts without the lock, enqueues what they brought under it. Returns
+    /// whether the vCPU was told all: a source whose end it does not know of yet needs another iteration before the
+    /// main loop may rest, or both threads would wait for each other.
     fn run_main_iteration(&self, host_events: &mut dyn HostEvents) -> bool {
-        // Asked before the poll: what a source gave before it ended is then in this poll.
+        // Asked before the poll: what a source brought before it ended is then in this poll.
         let may_deliver = host_events.may_deliver();
         let arrivals = Arrivals {
             events: host_events.poll(),

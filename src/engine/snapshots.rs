@@ -26,7 +26,7 @@ impl<G: Guest> VmState<G> {
         self.container(saved)
     }
 
-    /// As [`save`](VmState::save), as it stands in a recording: what has changed since its last snapshot.
+    /// The same as [`save`](VmState::save), in the form that a recording has: what has changed since its last snapshot.
     fn save_changes(&mut self) -> Vec<u8> {
         let replay = self.replay.save();
         match self.guest.save_changes() {

@@ -1,8 +1,8 @@
 //! Everything that a run touches, and the main loop's half of it.
 //!
 //! A run has two halves, the vCPU's ([`run_vcpu_quantum`](VmState::run_vcpu_quantum)) and the main loop's
-//! ([`run_main_iteration`](VmState::run_main_iteration)). Each is called under the replay lock. Both schedulers call these
-//! two and nothing else, so a recording made under either replays under both.
+//! ([`run_main_iteration`](VmState::run_main_iteration)). Each is called under the replay lock. Both schedulers call
+//! these two and nothing else, so a recording made under either replays under both.
 
 use super::chaos::Chaos;
 use super::hosts::HostCalls;
@@ -230,8 +230,8 @@ impl<G: Guest> VmState<G> {
         Ok(())
     }
 
-    /// After a panic in the middle of an iteration: a recording ends with what it has, as that of a recorder that was killed.
-    /// Its final digest would be of a state that no replay comes to.
+    /// After a panic in the middle of an iteration: a recording ends with what it has, as that of a recorder that was
+    /// killed. Its final digest would be of a state that no replay comes to.
     pub(super) fn abandon_recording(&mut self) {
         if self.replay.mode() == ReplayMode::Record {
             // An error leaves a shorter prefix; the panic is what is reported.

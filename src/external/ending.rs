@@ -1,5 +1,5 @@
-//! How a run of an external machine ends: at the recording's end, before it, or torn by a failure; and what a divergence of one
-//! probably comes from.
+//! How a run of an external machine ends: at the recording's end, before it, or torn by a failure; and what a divergence
+//! of one probably comes from.
 
 use super::{ExternalReplay, Part, state};
 use crate::error::Error;
@@ -23,7 +23,8 @@ pub struct Missing {
 impl ExternalReplay {
     /// Player: what the recording has still to come. `None` at its end, and in the other modes.
     ///
-    /// A recording ends with its shutdown, digest and end, which belong to no instruction: who stands there has seen all.
+    /// A recording ends with its shutdown, digest and end, which belong to no instruction: a replay that stands there
+    /// has seen all.
     ///
     /// # Errors
     /// When the log cannot be read.

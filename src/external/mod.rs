@@ -1,11 +1,11 @@
-//! Machines that are not ours: the state machine with a recording file, for whoever brings a machine.
+//! External machines: the state machine with a recording file, for a machine that the user brings.
 //!
 //! A [`Session`](crate::session::Session) knows its machine: it makes the header, takes the hashes and the snapshots.
-//! Here the machine is a stranger with a name. It registers its devices, calls the functions of
+//! Here the machine is known by its name alone. It registers its devices, calls the functions of
 //! [`Replay`](crate::replay::Replay) and says its own state when it is asked for it.
 //!
-//! Its recordings are like all others, but for the board: where the header of ours describes one, theirs has the single
-//! key `machine`, with the machine's name ([`machine_name`]).
+//! Its recordings are like all others, but for the board: where the header of a session's describes one, theirs has the
+//! single key `machine`, with the machine's name ([`machine_name`]).
 
 mod ending;
 mod running;
@@ -29,13 +29,13 @@ use crate::units::Position;
 use running::Standstill;
 use std::path::Path;
 
-/// The key of a header's board text that holds the name of a machine that is not ours.
+/// The key of a header's board text that holds the name of an external machine.
 pub const MACHINE_KEY: &str = "machine";
 
 /// Bytes that a machine's name may have.
 const NAME_BYTES_MAX: usize = 200;
 
-/// What a recording of a machine that is not ours is made with.
+/// What a recording of an external machine is made with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExternalConfig {
     /// The machine's name; a replay may ask for it.
@@ -52,7 +52,7 @@ pub struct ExternalConfig {
     pub start: Position,
 }
 
-/// The state machine of a machine that is not ours, with its file.
+/// The state machine of an external machine, with its file.
 pub struct ExternalReplay {
     replay: Replay,
     machine: String,
@@ -60,7 +60,7 @@ pub struct ExternalReplay {
     /// Binds snapshots to the machine.
     identity: Digest,
     clock_hz: u64,
-    /// Recorder: what is not settled before the first event comes.
+    /// Recorder: the header, which may change until the first event comes.
     setup: Option<Setup>,
     /// Recorder: whose file it is.
     owner: Option<Process>,
@@ -260,7 +260,7 @@ impl ExternalReplay {
     }
 
     /// The state machine, to look at.
-    pub fn look(&self) -> &Replay {
+    pub fn inspect(&self) -> &Replay {
         &self.replay
     }
 

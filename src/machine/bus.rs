@@ -1,6 +1,6 @@
 //! The machine's bus as the CPU sees it: plain RAM and ROM inline, everything else out of line.
 
-use super::hooks::{Access, HookKind, Hooks};
+use super::hooks::{HookAccess, HookKind, Hooks};
 use super::lines::Lines;
 use super::slots::Slots;
 use super::tap::Author;
@@ -97,7 +97,7 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     #[inline(never)]
     fn note_access(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8, at: Position) {
         let author = Author::Instruction;
-        if self.hooks.access(Access { kind, address, old, value, at, author }) {
+        if self.hooks.access(HookAccess { kind, address, old, value, at, author }) {
             self.deadline = 0;
         }
     }

@@ -1,6 +1,6 @@
 //! Memory as a device that is a bus master sees it.
 
-use super::hooks::{Access, HookKind, Hooks};
+use super::hooks::{HookAccess, HookKind, Hooks};
 use super::tap::Author;
 use crate::devices::DirectMemory;
 use crate::memory::{Memory, open_bus};
@@ -35,7 +35,7 @@ impl BusMaster<'_> {
     fn note(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8) {
         if self.hooks.any() {
             let author = Author::Device(self.slot);
-            self.hooks.access(Access { kind, address, old, value, at: self.at, author });
+            self.hooks.access(HookAccess { kind, address, old, value, at: self.at, author });
         }
     }
 }

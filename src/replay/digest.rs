@@ -48,7 +48,7 @@ impl Replay {
         }
     }
 
-    /// The hashes of [`OWN_SUBSYSTEMS`](super::OWN_SUBSYSTEMS) behind the guest's.
+    /// The hashes of [`OWN_SUBSYSTEMS`](super::OWN_SUBSYSTEMS) after the guest's.
     pub(super) fn with_own_digests(&self, mut digests: Vec<Digest>) -> Vec<Digest> {
         if self.hashes_events {
             let mut requests = Vec::new();
@@ -135,7 +135,7 @@ impl Replay {
         }
     }
 
-    /// Gives the bytes that it takes in the log.
+    /// Returns the bytes that it takes in the log.
     fn log_snapshot(&mut self, container: &[u8]) -> Result<usize, ReplayError> {
         let Some(sink) = &mut self.sink else { return Ok(0) };
         let (number, bytes) = sink.append_snapshot(self.position, container)?;
@@ -144,8 +144,8 @@ impl Replay {
         Ok(bytes)
     }
 
-    /// The state that the run starts from. In record what `save` gives is put into the log, to be called at the start;
-    /// in play the log's is given back, to be loaded. `None` in mode none and record.
+    /// The state that the run starts from. In record what `save` returns is put into the log, to be called at the start;
+    /// in play the log's is returned, to be loaded. `None` in mode none and record.
     ///
     /// # Errors
     /// When the log cannot be written or read; in play a divergence when it does not start with such a state.
@@ -185,7 +185,7 @@ impl Replay {
         out
     }
 
-    /// What [`save`](Replay::save) gave, by subsystem.
+    /// What [`save`](Replay::save) has returned, by subsystem.
     ///
     /// # Errors
     /// Bytes that are no such state.
@@ -296,7 +296,7 @@ fn take_blocks(reader: &mut Reader<'_>) -> Result<(u64, BTreeMap<u64, Owner>), P
     Ok((next_block, outstanding))
 }
 
-/// The next multiple of `every` behind `icount`; 0 means never.
+/// The next multiple of `every` after `icount`; 0 means never.
 pub(super) fn next_multiple(icount: u64, every: u64) -> u64 {
     match every {
         0 => u64::MAX,

@@ -1,7 +1,7 @@
 //! The record/replay state machine. It knows no CPU and no board: whoever runs a guest tells it positions, asks it for
 //! everything nondeterministic, and obeys its answers.
 //!
-//! | mode | what a question gives |
+//! | mode | what answers a question |
 //! |---|---|
 //! | `none` | the host's answer |
 //! | `record` | the host's answer, which is logged with its position |

@@ -46,7 +46,7 @@ pub enum Snapshots {
 }
 
 impl Snapshots {
-    /// When the next one is due, behind one at `here` that took so many bytes.
+    /// When the next one is due, after one at `here` that took so many bytes.
     pub(super) fn next(self, here: u64, bytes: usize) -> u64 {
         match self {
             Snapshots::OnRequest => u64::MAX,
@@ -301,7 +301,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Ends a recording at the current position: what was queued is given back to be run unlogged, `shutdown` is
+    /// Ends a recording at the current position: what was queued is returned, to be run unlogged, `shutdown` is
     /// logged if nothing was, then the final digest, `end`, index and sync. A player is closed. Does nothing when
     /// called again.
     ///
@@ -464,7 +464,7 @@ impl Replay {
         }
     }
 
-    /// Player: the `ahead`-th event behind the next one.
+    /// Player: the `ahead`-th event after the next one.
     ///
     /// # Errors
     /// When the log cannot be read.

@@ -93,7 +93,7 @@ impl Replay {
         self.next_here(at, |event| matches!(event, Event::Clock { kind, .. } if *kind == wanted))
     }
 
-    /// Fills `buffer` from the host's entropy and gives the host call's return code.
+    /// Fills `buffer` from the host's entropy and returns the host call's return code.
     ///
     /// # Errors
     /// When the log cannot be written or read; in play a divergence when no read of this length is next.
@@ -122,7 +122,7 @@ impl Replay {
         Ok(result)
     }
 
-    /// Sends bytes of a character device to its host and gives the host's result, which may be partial or an error.
+    /// Sends bytes of a character device to its host and returns the host's result, which may be partial or an error.
     /// The bytes are logged too, so that a recording has its transcript.
     ///
     /// # Errors

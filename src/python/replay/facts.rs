@@ -19,7 +19,7 @@ pub struct Facts {
 
 impl Facts {
     pub fn of(own: &ExternalReplay) -> Self {
-        let replay = own.look();
+        let replay = own.inspect();
         Self {
             position: own.position(),
             ordinal: replay.events_passed(),

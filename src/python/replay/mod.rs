@@ -113,7 +113,7 @@ impl PyReplayCore {
         let Some(row) = row else {
             return Err(named(py, "EngineError", &format!("the mode table has no function {function:?}")));
         };
-        let mode = self.holding.with(py, Caller::Machine, |own| Ok(own.look().mode()))?;
+        let mode = self.holding.with(py, Caller::Machine, |own| Ok(own.inspect().mode()))?;
         let asks = matches!(row.action(mode), Action::AskHost | Action::AskHostAndLog);
         if asks {
             self.holding.begin_question(row.name());
@@ -128,7 +128,7 @@ impl PyReplayCore {
     // ---- life ----
 
     fn mode(&self, py: Python<'_>) -> PyResult<&'static str> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().mode().name()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().mode().name()))
     }
 
     fn is_finished(&self, py: Python<'_>) -> PyResult<bool> {
@@ -178,7 +178,7 @@ impl PyReplayCore {
     }
 
     fn event_ordinal(&self, py: Python<'_>) -> PyResult<u64> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().events_passed()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().events_passed()))
     }
 
     fn account_executed(&self, py: Python<'_>, instructions: u64, cycles: u64) -> PyResult<()> {
@@ -205,7 +205,7 @@ impl PyReplayCore {
     }
 
     fn break_icount(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().break_icount()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().break_icount()))
     }
 
     fn take_break(&self, py: Python<'_>) -> PyResult<bool> {
@@ -444,7 +444,7 @@ impl PyReplayCore {
     // ---- async events ----
 
     fn events_enabled(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().events_enabled()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().events_enabled()))
     }
 
     fn enable_events(&self, py: Python<'_>) -> PyResult<()> {
@@ -535,7 +535,7 @@ impl PyReplayCore {
         data: Vec<u8>,
     ) -> PyResult<Option<PyDelivery<'py>>> {
         self.arrives(py, Caller::Host, |own| {
-            if own.look().outstanding_blocks().any(|outstanding| outstanding == number) {
+            if own.inspect().outstanding_blocks().any(|outstanding| outstanding == number) {
                 own.require_started("the completion of a block request")?;
             }
             Ok(own.replay()?.block(number, BlockResult { result, data })?)
@@ -545,14 +545,14 @@ impl PyReplayCore {
     /// Block requests that have not completed, with who asked.
     fn outstanding_blocks(&self, py: Python<'_>) -> PyResult<Vec<(u64, u16)>> {
         self.holding.with(py, Caller::Anybody, |own| {
-            Ok(own.look().outstanding_requests().map(|(id, owner)| (id, owner.0)).collect())
+            Ok(own.inspect().outstanding_requests().map(|(id, owner)| (id, owner.0)).collect())
         })
     }
 
     // ---- the flush point ----
 
     fn has_queued_events(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().has_queued_events()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().has_queued_events()))
     }
 
     fn begin_flush(&self, py: Python<'_>) -> PyResult<()> {
@@ -589,7 +589,7 @@ impl PyReplayCore {
     }
 
     fn can_snapshot(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().can_snapshot()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().can_snapshot()))
     }
 
     /// Whether one will be there for it.
