@@ -1,5 +1,5 @@
-//! Chaos: a recording in which everything that hardware leaves open is drawn by lot, so that rare interleavings come up
-//! often.
+//! Chaos: a recording in which everything that hardware leaves open is drawn at random, so that rare interleavings come
+//! up often.
 //!
 //! Drawn are the lengths of slices, and with them the moments at which hosts are polled; when input arrives, in which
 //! pieces, and what of different sources comes first; and how long a disk takes. What comes from one source stays in its
@@ -32,7 +32,7 @@ fn source(event: &AsyncEvent) -> Source {
     }
 }
 
-/// The lots, and what waits for its moment.
+/// The random numbers, and what waits for its moment.
 #[derive(Debug)]
 pub struct Chaos {
     state: u64,
@@ -52,12 +52,12 @@ const SLICE_SCALES: std::ops::RangeInclusive<u64> = 1..=15;
 const NEAR_A_TIMER: u64 = 64;
 
 impl Chaos {
-    /// The lots of a seed.
+    /// The random numbers of a seed.
     pub fn new(seed: u64) -> Self {
         Self { state: seed, held: BTreeMap::new(), last: BTreeMap::new(), came: 0 }
     }
 
-    /// The next lot: SplitMix64, for which any seed is as good as another.
+    /// The next random number: SplitMix64, for which any seed is as good as another.
     fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -134,7 +134,7 @@ impl Chaos {
 }
 
 impl<G: Guest> VmState<G> {
-    /// Recorder: from here on everything that hardware leaves open is drawn by lot.
+    /// Recorder: from here on everything that hardware leaves open is drawn at random.
     pub fn start_chaos(&mut self, seed: u64) {
         self.signals.chaos = Some(Chaos::new(seed));
     }
@@ -148,7 +148,7 @@ impl<G: Guest> VmState<G> {
         held.into_iter().flatten().try_for_each(|event| self.enqueue(event))
     }
 
-    /// What the hosts have brought: it comes in now, or at its moment.
+    /// An event that the hosts have brought: it is enqueued now, or at its moment.
     pub(super) fn receive(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
         let (now, timer) = (self.guest.position().cycles, self.guest.next_timer());
         match &mut self.signals.chaos {
@@ -166,7 +166,7 @@ impl<G: Guest> VmState<G> {
         Ok(())
     }
 
-    /// Takes in what has its moment here.
+    /// Enqueues the events whose moment has come.
     pub(super) fn release_held(&mut self) -> Result<(), ReplayError> {
         let now = self.guest.position().cycles;
         let Some(chaos) = &mut self.signals.chaos else { return Ok(()) };

@@ -13,7 +13,7 @@ use std::time::Duration;
 impl<G: Guest> VmState<G> {
     pub(super) fn idle(&mut self) -> Result<VcpuAction, ReplayError> {
         let here = self.guest.position();
-        // Woken where it fell asleep, by a kick or on a coarse clock, a sleeper sleeps on.
+        // A kick or a coarse clock may wake a sleeping CPU before any cycle has passed: it falls asleep again.
         let falls_asleep = self.replay.mode() == ReplayMode::Play
             || self.timing == Timing::Sleep
             || self.idle_since != Some(here);
@@ -40,7 +40,7 @@ impl<G: Guest> VmState<G> {
             let until_clock_timer = self.until_clock_timer();
             return Ok(VcpuAction::Rest(wait.into_iter().chain(until_clock_timer).min()));
         }
-        // That it may not wait for ever does not mean that there is something to wait for.
+        // The limit on idle time does not count here: it ends a wait, but it is nothing to wait for.
         let something = self.guest.next_timer().unwrap_or(u64::MAX).min(self.limits.cycles);
         let is_nothing = something.min(self.next_held()) == u64::MAX;
         let deadline = self.clamp_to_log(if is_nothing { u64::MAX } else { deadline })?;

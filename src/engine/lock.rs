@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-/// How often somebody who may give up is asked whether to.
+/// How often a waiter that may give up is asked whether it does.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 struct Counter<T> {
@@ -58,7 +58,7 @@ impl<T> Counter<T> {
     }
 }
 
-/// Why somebody who may give up was not given the lock.
+/// Why a caller that may give up did not get the lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotTaken {
     /// A thread holds it that this process, a forked child, does not have.
@@ -123,7 +123,7 @@ impl<T> ReplayLock<T> {
             if counter.serves(ticket) {
                 break;
             }
-            // Whoever is asked may need this lock to answer.
+            // The callback may need this lock to answer.
             drop(counter);
             let leaves = gives_up();
             counter = lock(&self.counter);

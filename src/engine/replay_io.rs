@@ -11,8 +11,8 @@ use crate::nondet::{
 use crate::replay::{Replay, ReplayError, ReplayMode};
 use crate::units::Position;
 
-/// A text that a run waits for: given all that the console has printed, whether it is there. Called after each write, of
-/// one byte or of many, so it remembers how far it has looked.
+/// The text that a run waits for. Called with all that the console has printed, after each write of one byte or more;
+/// returns whether the text is there. It should remember how far it has looked.
 pub type OutputMatcher = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 /// What character devices have sent to their hosts, by [`CharId`].
@@ -48,9 +48,10 @@ pub struct RunSignals {
     pub shutdown: Option<ShutdownCause>,
     /// Set when the guest has asked to be suspended.
     pub suspend: bool,
-    /// What the guest has asked for and is to be given at the next instruction boundary, because nothing is recorded.
+    /// What is to be delivered at the next instruction boundary: the state machine has returned it instead of queueing
+    /// it.
     pub deliver_now: Vec<Delivery>,
-    /// Recorder: decides by lot what hardware leaves open.
+    /// Recorder: decides at random what hardware leaves open.
     pub chaos: Option<Chaos>,
     /// Set when a host has failed: the run ends at the next instruction boundary.
     pub host_failed: bool,
@@ -81,7 +82,7 @@ impl ReplayIo<'_> {
         })
     }
 
-    /// A guest that comes to something which the log does not have has diverged: the machine is deterministic.
+    /// Reports a divergence when the guest does something that the log does not have: a replay does what was recorded.
     fn require(&mut self, at: Position, passed: bool, what: impl FnOnce() -> String) -> bool {
         if !passed && self.signals.failure.is_none() {
             self.signals.failure = Some(self.replay.unexpected(at, what()));
@@ -97,7 +98,7 @@ impl ReplayIo<'_> {
         }
     }
 
-    /// A call or completion that comes at the next instruction boundary, whoever brings it there.
+    /// A call or completion that comes at the next instruction boundary: delivered now, or by a flush.
     fn soon(&mut self, deliver_now: Option<Delivery>) {
         self.signals.deliver_now.extend(deliver_now);
         self.signals.wants_iteration = true;

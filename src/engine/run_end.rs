@@ -65,9 +65,9 @@ impl<G: Guest> VmState<G> {
         self.waiting_since.insert(since.unwrap_or(here)).cycles.saturating_add(self.idle_limit)
     }
 
-    /// Where a run ends it takes a wake that takes no time, so that it comes to the same in pieces and whole; and after
-    /// its last instruction the interrupt sequence that stands before the next one, if the cycles reach. Returns
-    /// whether there was one.
+    /// Takes what still belongs to a run that ends here, so that a run in pieces comes to the same as a whole one: a wake
+    /// of the CPU that takes no time; and, after the last instruction, the interrupt sequence that comes before the next
+    /// one, if the cycles reach. Returns whether there was any.
     pub(super) fn take_interrupt(&mut self) -> Result<bool, ReplayError> {
         let here = self.guest.position();
         let may_take_time =
@@ -82,7 +82,7 @@ impl<G: Guest> VmState<G> {
         let exit = guest.run(budget, &mut io);
         self.check()?;
         self.replay.account_executed(self.guest.position())?;
-        // What it pushes somebody may watch, or nothing may be mapped there.
+        // A hook may watch the stack that it pushes to, or nothing may be mapped there.
         self.ending = match exit {
             GuestExit::Hook => Some(StopReason::Hook),
             GuestExit::Fault => Some(StopReason::Fault),

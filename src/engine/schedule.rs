@@ -34,7 +34,7 @@ impl Scheduler {
     }
 }
 
-/// Why a run could not be carried through.
+/// Why a run could not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The state machine's error.
@@ -107,7 +107,7 @@ impl<G: Guest> Shared<G> {
 
 type Outcome = Result<StopReason, RunError>;
 
-/// The vCPU thread of a run. Goes with the main loop, however that ends: nobody would look after it.
+/// The vCPU thread of a run. It is stopped and joined when the main loop ends, also by a panic.
 struct Vcpu<'a, G: Guest> {
     shared: &'a Shared<G>,
     thread: Option<JoinHandle<Outcome>>,

@@ -1,4 +1,4 @@
-//! Digests and snapshots in a run: taken by a recorder, compared by a player, and a player put to one.
+//! Digests and snapshots in a run: taken by a recorder, compared by a player, and resumed from by a player.
 
 use super::vm_state::{REPLAY_SECTION, VmState};
 use crate::guest::Guest;
@@ -47,7 +47,7 @@ impl<G: Guest> VmState<G> {
     /// Player: goes to where [`save`](VmState::save) was called, in this recording.
     ///
     /// # Errors
-    /// Says what does not fit.
+    /// Says which part does not fit.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), String> {
         let Some(((name, saved), of_guest)) = snapshot.sections().split_last() else {
             return Err("the snapshot is empty".to_owned());
@@ -94,7 +94,7 @@ impl<G: Guest> VmState<G> {
         Ok(())
     }
 
-    /// Player: the snapshot that the log has next is the state of this run, and tells the truth about the way to it.
+    /// Player: compares this run with the snapshot that the log has next: its state, and what it says of the way to it.
     fn check_snapshot(&mut self) -> Result<(), ReplayError> {
         let number = match self.replay.peek()?.map(|next| &next.event) {
             Some(Event::Snapshot { number }) => *number,

@@ -65,7 +65,7 @@ pub struct VmState<G> {
     /// Where the run ends.
     pub limits: Limits,
     /// Whether a run that is limited in instructions ends where the next instruction begins, after an interrupt sequence
-    /// that comes before it: what is shown as next is then what comes next.
+    /// that comes before it: the instruction that is shown as next is then executed next.
     pub ends_on_instruction: bool,
     /// Cycles that the CPU may wait without an instruction before the run ends; `u64::MAX` for no limit.
     pub idle_limit: u64,

@@ -102,7 +102,7 @@ impl Setup {
 
 /// The name of the machine in the board text of a recording, when it was not made on a board of ours.
 pub fn machine_name(board_toml: &str) -> Option<String> {
-    // Whoever opens a recording asks this, and a board takes its time to read.
+    // This is asked each time a recording is opened, and a whole board takes long to read.
     if !board_toml.contains(MACHINE_KEY) {
         return None;
     }
@@ -239,7 +239,7 @@ impl ExternalReplay {
     pub fn replay(&mut self) -> Result<&mut Replay, Error> {
         self.require_owner()?;
         if let Some(setup) = &mut self.setup {
-            // What fails is tried again, and fails again: nothing is ever logged beside the file.
+            // A failure leaves the setup in place, so the next call tries again: nothing is ever logged outside the file.
             setup.settle(self.replay.chars())?;
         }
         if let Some(setup) = self.setup.take() {

@@ -95,8 +95,8 @@ impl Replay {
         self.schedule(Function::CharRead, AsyncEvent::CharRead { device, bytes }.into())
     }
 
-    /// A packet from the host side of a network device, dropped unless that device is registered. `Some` is
-    /// to be delivered now.
+    /// A packet from the host side of a network device, dropped unless that device is registered.
+    /// `Some` is to be delivered now.
     #[must_use = "a packet that is returned must be delivered"]
     pub fn net_packet(&mut self, device: NetId, flags: u32, packet: Vec<u8>) -> Option<Delivery> {
         if !self.has_net(device) {
@@ -125,8 +125,8 @@ impl Replay {
         self.outstanding.iter().map(|(&id, &owner)| (id, owner))
     }
 
-    /// A block request has completed on the host. `Some` is to be delivered now. In play the
-    /// log's completion counts, with its data: the image need not be there.
+    /// A block request has completed on the host. `Some` is to be delivered now. In play the log's completion
+    /// counts, with its data: the image need not be there.
     ///
     /// # Errors
     /// A request that was never made, or that has completed already.
@@ -373,7 +373,7 @@ impl Replay {
         if next.event != Event::End || next.position != here {
             return Ok(false);
         }
-        // Without it nothing would vouch for the last stretch. After a snapshot it is not known what came before.
+        // Without it nothing checks the last stretch. After a snapshot it is not known what came before.
         let is_last_digest =
             |last: &StampedEvent| last.position == here && matches!(last.event, Event::Digest(_));
         if self.recent.back().is_some_and(|last| !is_last_digest(last)) {
@@ -394,8 +394,8 @@ pub struct FlushSteps {
     blocks: u64,
 }
 
-/// A flush that goes on, with the assertion against one within another, which would deliver events out of order. Ends
-/// however it is left.
+/// A flush that is under way. One within another would deliver events out of order, and panics. The flush ends when this
+/// is dropped, also by a panic.
 struct Flush<'a>(&'a mut Replay);
 
 impl<'a> Flush<'a> {

@@ -24,7 +24,7 @@ impl LogExtract {
         Ok(())
     }
 
-    /// The hashes of the state are what they were; that of the events is of this log's own.
+    /// The hashes of the state are those of the first log; the hash of the events is of this one's.
     fn digest(&mut self, at: Position, mut digests: Vec<Digest>) -> Result<(), ReplayError> {
         if let Some(events) = digests.last_mut() {
             *events = self.event_hash.digest();
@@ -34,7 +34,7 @@ impl LogExtract {
 
     pub(super) fn take(&mut self, event: &StampedEvent) -> Result<(), ReplayError> {
         match &event.event {
-            // It refers to a snapshot of the other log, and is no part of what happened.
+            // It refers to a snapshot of the first log, and is no event of the guest or its hosts.
             Event::Snapshot { .. } => Ok(()),
             // The mark of an end, which may lie elsewhere here.
             Event::Shutdown(ShutdownCause::None) => Ok(()),
@@ -68,7 +68,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Player: nothing comes of the extract. What its sink has is given up.
+    /// Player: drops the extract. What its sink has is not finished.
     pub fn abandon_extract(&mut self) {
         self.extract = None;
     }

@@ -290,7 +290,7 @@ impl Replay {
         function.action(self.mode)
     }
 
-    /// The rule of events that carry no answer.
+    /// What the mode table says of events that carry no answer.
     pub(super) fn pass(
         &mut self,
         function: Function,
@@ -314,7 +314,7 @@ impl Replay {
         }
     }
 
-    /// The rule of questions: asked of the host, or answered by the log.
+    /// What the mode table says of questions: they are asked of the host, or answered by the log.
     fn answer<T>(
         &mut self,
         function: Function,

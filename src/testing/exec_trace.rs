@@ -196,7 +196,7 @@ fn executed(
     Ok(TraceEntry { at, pc, name, mode, second, before, touches: Vec::new() })
 }
 
-/// Says of accesses that no instruction has made who made them.
+/// Attributes the accesses that no instruction has made: to an interrupt sequence, a reset or a device.
 fn explain(outside: &mut Vec<Touch>, facts: &mut Vec<Fact>) {
     let mut touches = std::mem::take(outside).into_iter().peekable();
     let mut waiting: Vec<Touch> = Vec::new();

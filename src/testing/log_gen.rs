@@ -62,7 +62,7 @@ enum Ending {
     WithoutEnd,
     /// As a killed recorder leaves it: whole chunks.
     Killed,
-    /// As a killed recorder leaves it that had only the index to write.
+    /// As a recorder leaves it that was killed when only the index was missing.
     KilledAfterEnd,
 }
 

@@ -1,4 +1,4 @@
-//! Does with a machine what a scenario says.
+//! Carries out a scenario on a machine.
 
 use super::host::TestHost;
 use super::oracle::look_at;
@@ -19,7 +19,7 @@ use crate::units::Position;
 /// Why and where runs ended.
 pub(super) type Stops = Vec<(&'static str, Position)>;
 
-/// How runs end that a reset must come after: the processor does nothing more, or waits for what nobody brings.
+/// How runs end after which only a reset helps: the processor does nothing more, or waits for what nobody brings.
 const STOPPED: [&str; 2] = ["jammed", "halted"];
 
 /// A machine with its host.
@@ -27,7 +27,7 @@ const STOPPED: [&str; 2] = ["jammed", "halted"];
 pub(super) struct Runner {
     pub session: Shared<Session>,
     pub host: TestHost,
-    /// Instructions of the pieces in which runs are made that could be made whole.
+    /// Instructions of the pieces into which runs are cut, where they may be cut.
     pub pieces: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Runner {
         Self { session: Shared::new(session), host, pieces: None }
     }
 
-    /// Does all of it; `begin` is called where the recording begins.
+    /// Carries out the whole scenario; `begin` is called where the recording begins.
     pub fn run_scenario(
         &self,
         scenario: &Scenario,
@@ -161,7 +161,7 @@ impl Runner {
 
     /// Does one thing each time the guest comes to an address.
     fn act_at(&self, address: u16, acts: Vec<HostAct>) -> HookId {
-        // The hook is kept by the session, and so must not keep it.
+        // The session keeps the hook, so a hook that kept the session would never be freed.
         let (session, host) = (Shared::downgrade(&self.session), self.host.clone());
         let mut acts = acts.into_iter();
         let callback = move |_| {

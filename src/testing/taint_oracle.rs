@@ -1,5 +1,5 @@
-//! Where bytes come from, against what goes through the run forwards: for each register and each byte of memory the set of
-//! all that its value was made from is carried along, an instruction at a time.
+//! The origins of bytes, against an oracle that goes through the run forwards: for each register and each byte of memory
+//! it carries along the set of all that its value was made from, an instruction at a time.
 
 use super::exec_trace::{ExecTrace, Fact, Ground, Touch, TraceEntry};
 use super::oracle::record_scenario;
@@ -87,7 +87,7 @@ fn origins(case: &OriginCase) -> Result<Origins, String> {
     Ok(found)
 }
 
-/// Something that a value comes from in the end. What does not tell one from another is 0.
+/// Something that a value comes from in the end. Fields that do not distinguish leaves of a kind are 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Leaf {
     kind: NodeKind,
@@ -124,8 +124,8 @@ impl Leaf {
     }
 }
 
-/// Which instruction makes what of what: `a=am` is an A made of A and the operand. Registers are a, x, y and s; m is the
-/// operand on the right and the byte written on the left; 0 is a constant, and ! the processor's own.
+/// The data flow of an instruction: `a=am` says that A is made from A and the operand. Registers are a, x, y and s; m
+/// is the operand on the right and the byte written on the left; 0 is a constant, and ! the processor's own.
 fn data_flow(name: &str, mode: Mode) -> &'static str {
     let in_accumulator = mode == Mode::Accumulator;
     match name {
@@ -313,7 +313,7 @@ impl<'a> Carried<'a> {
 }
 
 impl ExecTrace {
-    /// An address that has a history when so many instructions have retired, now and then any.
+    /// Mostly an address that was written to before so many instructions have retired, now and then any.
     fn pick(&self, pick: Pick, icount: u64) -> u16 {
         let (Pick::Used(number) | Pick::Rare(number) | Pick::Any(number)) = pick;
         let (mut made, mut others) = (Vec::new(), Vec::new());
@@ -397,7 +397,7 @@ impl ExecTrace {
         Ok(Origins { compared: 1, grown: u64::from(graph.len() > 1), nodes, limited: 0 })
     }
 
-    /// Without what only one side knows: where the recording's first place is, and the cycles within a sequence.
+    /// The leaf without what only one side knows: where the recording's first place is, and the cycles within a sequence.
     fn comparable(&self, leaf: Leaf) -> Leaf {
         match (leaf.kind, leaf.register) {
             (NodeKind::Initial, _) => Leaf { at: Position::default(), ..leaf },

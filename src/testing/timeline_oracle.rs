@@ -1,5 +1,5 @@
-//! Time oracle against a naive oracle: a recording is replayed once, an instruction at a time, with everything noted;
-//! then a timeline is moved about and asked, and each answer is looked up in the notes.
+//! Time travel against a naive oracle: a recording is replayed once, an instruction at a time, with everything noted;
+//! then a timeline is moved about and asked, and each answer is compared with the notes.
 
 mod case;
 pub(super) mod notes;
@@ -23,10 +23,10 @@ use arbitrary::{Arbitrary, Unstructured};
 use notes::{Call, Notes, PLACES_MAX, run, text};
 use std::cell::{Cell, OnceCell, RefCell};
 
-/// Bytes in which the snapshots of most scenarios find room, and hardly any states beside them.
+/// Bytes that hold the snapshots of most scenarios, and hardly any states beside them.
 const POOR_BUDGET: usize = 150_000;
 
-/// One in so many recordings is verified too, in one piece and in many at a time: that is as much as all the moves.
+/// One in so many recordings is verified too, in one piece and in many at a time: that takes as long as all the moves.
 const VERIFIED_OF: u16 = 4;
 
 fn address_of(notes: &Notes, pick: Pick) -> u16 {
@@ -168,7 +168,7 @@ struct TimelineOracle {
     recording: Shared<Recording>,
     /// The run as origins are compared with it, once one is asked for.
     exec_trace: OnceCell<ExecTrace>,
-    /// What was shown, to be compared when all moves are made: a replay then comes by all these places on one way.
+    /// What was shown, to be compared when all moves are made: one replay then comes to all these places in order.
     looks: RefCell<Vec<Look>>,
     /// The number of the move that is made.
     number: Cell<usize>,
@@ -240,7 +240,7 @@ impl TimelineOracle {
         }
     }
 
-    /// A number of instructions, one in four of them beside a corner of the run.
+    /// A number of instructions, one in four of them next to a corner of the run.
     fn icount(&self, place: u16) -> u64 {
         let (first, last) = (self.notes.first(), self.notes.last());
         let (number, beside) = (usize::from(place / 8), u64::from(place) % 3);
@@ -284,7 +284,7 @@ impl TimelineOracle {
         Ok(())
     }
 
-    /// At each place that was looked at, the machine was what a replay is that comes there from the start.
+    /// At each place that was looked at, the machine was in the state of a replay that comes there from the start.
     fn has_looked_right(&self) -> Result<(), String> {
         let mut looks = self.looks.take();
         looks.sort_by_key(|look| look.at);
