@@ -36,7 +36,7 @@ pub mod events;
 pub mod files;
 pub mod guest;
 pub mod nondet;
-pub mod planted;
+pub mod seeded_faults;
 pub mod sync;
 pub mod units;
 
@@ -53,7 +53,7 @@ pub mod engine;
 pub mod host;
 
 pub mod error;
-pub mod foreign;
+pub mod external;
 pub mod recording;
 pub mod session;
 pub mod timeline;

@@ -1,7 +1,7 @@
 //! Recordings as users see them: opened, listed, verified, replayed.
 
 use crate::error::Error;
-use crate::foreign::machine_name;
+use crate::external::machine_name;
 use crate::log::{
     Damage, Event, EventCursor, EventKind, Header, LogInfo, LogReader, RecordingId, StampedEvent, WrittenFile,
 };
@@ -162,7 +162,7 @@ impl Recording {
         }
     }
 
-    /// The name of the machine it was made on, when that is not one of ours; see [`crate::foreign`].
+    /// The name of the machine it was made on, when that is an external one; see [`crate::external`].
     pub fn machine(&self) -> Option<&str> {
         match &*self.origin {
             Origin::Board(_) => None,

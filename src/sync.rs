@@ -28,7 +28,7 @@ pub use std::sync::OnceLock as Lazy;
 /// Atomics of the standard library, under the model checker too: for switches that are set before threads start.
 pub use std::sync::atomic::{AtomicU8 as PlainAtomicU8, Ordering as PlainOrdering};
 
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use std::time::Duration;
 
 /// Starts a named thread.
@@ -114,7 +114,7 @@ impl Kick {
     /// Waits for a kick and consumes it.
     pub fn wait(&self) {
         let mut pending = lock(&self.pending);
-        *pending &= !is_planted(Bug::LostKick);
+        *pending &= !is_seeded(SeededFault::LostKick);
         while !*pending {
             pending = wait(&self.condition, pending);
         }
@@ -161,6 +161,34 @@ impl Kick {
             .wait_timeout_while(pending, limit, |pending| !*pending)
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         *pending = false;
+    }
+}
+
+/// Tells whoever waits for a thread that it has ended, however it ends: with a result, with a panic, or without having
+/// been started. The thread owns it.
+pub struct NotifyOnDrop<T> {
+    shared: Arc<T>,
+    notify: fn(&T),
+}
+
+impl<T> NotifyOnDrop<T> {
+    /// Calls `notify` with what is shared when it is dropped.
+    pub fn new(shared: Arc<T>, notify: fn(&T)) -> Self {
+        Self { shared, notify }
+    }
+}
+
+impl<T> std::ops::Deref for NotifyOnDrop<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.shared
+    }
+}
+
+impl<T> Drop for NotifyOnDrop<T> {
+    fn drop(&mut self) {
+        (self.notify)(&self.shared);
     }
 }
 

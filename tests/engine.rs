@@ -5,7 +5,7 @@ mod common;
 
 use common::{CHAIN_CALLS, Op, Outcome, Rig, Script, Toy, play, record, record_with};
 use proptest::prelude::*;
-use rreplay::engine::{Limits, Next, Outlet, RunError, Scheduler, StuckTimer, Timing};
+use rreplay::engine::{HostCalls, Limits, RunError, Scheduler, StuckTimer, Timing, VcpuAction};
 use rreplay::log::event::{AsyncEvent, Event, StampedEvent};
 use rreplay::nondet::{AudioRead, BlockRequest, BlockResult, CharId, CharWritten, ClockKind, Owner};
 use rreplay::replay::ReplayError;
@@ -126,7 +126,7 @@ fn input_while_the_cpu_waits_comes_at_its_cycle() {
 /// A host whose clock is too coarse to show a short sleep.
 struct CoarseHost;
 
-impl Outlet for CoarseHost {
+impl HostCalls for CoarseHost {
     fn clock(&mut self, _kind: ClockKind) -> i64 {
         5
     }
@@ -143,15 +143,15 @@ impl Outlet for CoarseHost {
 #[test]
 fn a_sleeper_that_is_woken_at_once_sleeps_on() {
     let rig = Rig::recording(Toy::new(vec![Op::Wait], Some(1000)), 0, Box::new(CoarseHost));
-    let mut world = rig.engine.lock("test");
-    world.begin_run(Limits::NONE);
-    world.timing = Timing::Sleep;
-    world.turns_per_hold = 1;
-    let slept = (0..10).filter(|_| matches!(world.vcpu_hold(), Next::Rest(Some(_)))).count();
+    let mut vm = rig.engine.lock("test");
+    vm.begin_run(Limits::NONE);
+    vm.timing = Timing::Sleep;
+    vm.iterations_per_quantum = 1;
+    let slept = (0..10).filter(|_| matches!(vm.run_vcpu_quantum(), VcpuAction::Rest(Some(_)))).count();
     // The first turn runs the CPU until it waits.
     assert_eq!(slept, 9);
     assert!(
-        world.guest.position.cycles < 1000,
+        vm.guest.position.cycles < 1000,
         "the virtual clock has leapt to the timer, and no time has passed"
     );
 }
@@ -162,16 +162,16 @@ fn a_timer_that_stays_due_is_an_error_that_names_its_device() {
     let mut toy = Toy::new(vec![Op::Work], Some(0));
     toy.timer_due = 5;
     let rig = Rig::recording(toy, 0, Box::new(CoarseHost));
-    let mut world = rig.engine.lock("test");
-    world.begin_run(Limits::NONE);
+    let mut vm = rig.engine.lock("test");
+    vm.begin_run(Limits::NONE);
     let error = loop {
-        match world.vcpu_hold() {
-            Next::Continue => {}
-            Next::Done(Err(error)) => break error,
+        match vm.run_vcpu_quantum() {
+            VcpuAction::Continue => {}
+            VcpuAction::Done(Err(error)) => break error,
             other => panic!("{other:?}"),
         }
     };
-    let at = world.guest.position.cycles;
+    let at = vm.guest.position.cycles;
     assert!(matches!(&error, ReplayError::StuckTimer(StuckTimer { device, due: 5, .. }) if device == "toy"));
     assert_eq!(
         error.to_string(),
@@ -201,10 +201,10 @@ fn calls_that_ask_for_calls_at_the_end_are_recorded() {
     let toy = Toy::new(vec![Op::CallChain, Op::Work], None);
     let rig = Rig::recording(toy.clone(), 0, Box::new(CoarseHost));
     {
-        let mut world = rig.engine.lock("test");
-        world.begin_run(Limits { icount: 1, cycles: u64::MAX });
-        world.turns_per_hold = 1;
-        assert!(matches!(world.vcpu_hold(), Next::Continue));
+        let mut vm = rig.engine.lock("test");
+        vm.begin_run(Limits { icount: 1, cycles: u64::MAX });
+        vm.iterations_per_quantum = 1;
+        assert!(matches!(vm.run_vcpu_quantum(), VcpuAction::Continue));
     }
     let (events, outcome) = rig.finish();
     let calls = events.iter().filter(|event| matches!(event.event, Event::Async(AsyncEvent::Bh { .. })));

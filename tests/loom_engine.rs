@@ -10,7 +10,7 @@ use common::explore::{Bounds, explore};
 use common::{
     Desk, NoisyHost, Op, PANIC, PanickingHost, Rig, Script, SlowDiskHost, SteadyHost, Toy, play, typed,
 };
-use rreplay::engine::{Inlet, Limits, RunError, Scheduler, StopReason, Timing};
+use rreplay::engine::{HostEvents, Limits, RunError, Scheduler, StopReason, Timing};
 use rreplay::log::event::{AsyncEvent, Event};
 use rreplay::log::{LogError, LogReader};
 use rreplay::nondet::ShutdownCause;
@@ -59,9 +59,9 @@ fn input_wakes_a_cpu_that_waits() {
             assert_eq!(run(&rig, timing), StopReason::Halted);
             typist.join().unwrap();
             {
-                let world = rig.engine.lock("test");
-                assert!(world.guest.stopped, "the guest was halted before all its input came");
-                assert_eq!(world.guest.position.icount, 5);
+                let vm = rig.engine.lock("test");
+                assert!(vm.guest.stopped, "the guest was halted before all its input came");
+                assert_eq!(vm.guest.position.icount, 5);
             }
             if recording {
                 replays(&rig, two_bytes());
@@ -325,12 +325,12 @@ fn a_panic_of_the_guest_ends_both_and_the_log_stays_usable() {
 }
 
 /// Brings one byte, then panics.
-struct PanickingInlet {
+struct PanickingEvents {
     polls: u32,
     panics_at: u32,
 }
 
-impl Inlet for PanickingInlet {
+impl HostEvents for PanickingEvents {
     fn poll(&mut self) -> Vec<AsyncEvent> {
         self.polls += 1;
         if self.polls == self.panics_at {
@@ -359,9 +359,9 @@ fn a_panic_of_the_main_loop_ends_the_vcpu() {
             let toy =
                 Toy { masked: true, ..Toy::new(vec![Op::Work, Op::Wait, Op::Receive, Op::Print], None) };
             let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
-            let mut inlet = PanickingInlet { polls: 0, panics_at };
+            let mut host_events = PanickingEvents { polls: 0, panics_at };
             let panicked = catch_unwind(AssertUnwindSafe(|| {
-                rig.run_with(Scheduler::Threads, &mut inlet, Limits::NONE, Timing::Jump)
+                rig.run_with(Scheduler::Threads, &mut host_events, Limits::NONE, Timing::Jump)
             }));
             assert!(panicked.is_err());
             assert_eq!(rig.engine.lock("test").replay.mode().name(), "record");

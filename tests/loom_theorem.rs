@@ -10,7 +10,7 @@ mod common;
 
 use common::explore::{Bounds, explore, explore_quietly};
 use common::{Desk, NoisyHost, Op, Outcome, Rig, SlowDiskHost, SteadyHost, Toy, typed};
-use rreplay::engine::{Limits, Outlet, Scheduler, StopReason, Timing};
+use rreplay::engine::{HostCalls, Limits, Scheduler, StopReason, Timing};
 use rreplay::events::{AsyncEvent, InputEvent};
 use rreplay::host::HostInput;
 use rreplay::log::event::Event;
@@ -28,7 +28,7 @@ struct Case {
     timing: Timing,
     limits: Limits,
     /// The host of a desk.
-    host: fn(&Desk) -> Box<dyn Outlet>,
+    host: fn(&Desk) -> Box<dyn HostCalls>,
     /// What another thread does meanwhile.
     typing: fn(&Rig),
     /// Whether a CPU that waits keeps waiting until that is done.
@@ -93,8 +93,8 @@ impl Case {
             rig.play_out(Scheduler::Threads).expect("what was recorded replays");
             typist.join().unwrap();
             assert_eq!(rig.outcome(), outcome);
-            let mut world = rig.engine.lock("test");
-            let left = world.replay.peek().expect("memory is readable").map(|left| left.event.clone());
+            let mut vm = rig.engine.lock("test");
+            let left = vm.replay.peek().expect("memory is readable").map(|left| left.event.clone());
             assert_eq!(left, Some(Event::End), "the log is consumed up to its end");
         })
     }
@@ -121,15 +121,15 @@ impl Case {
     }
 }
 
-fn noise(_desk: &Desk) -> Box<dyn Outlet> {
+fn noise(_desk: &Desk) -> Box<dyn HostCalls> {
     Box::new(NoisyHost(1))
 }
 
-fn steady_time(_desk: &Desk) -> Box<dyn Outlet> {
+fn steady_time(_desk: &Desk) -> Box<dyn HostCalls> {
     Box::new(SteadyHost::default())
 }
 
-fn slow_disk(desk: &Desk) -> Box<dyn Outlet> {
+fn slow_disk(desk: &Desk) -> Box<dyn HostCalls> {
     Box::new(SlowDiskHost::new(desk))
 }
 

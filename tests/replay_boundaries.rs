@@ -14,7 +14,7 @@ use rreplay::persist::Value;
 use rreplay::recording::Recording;
 use rreplay::replay::Found;
 use rreplay::session::{RunRequest, Session};
-use rreplay::testing::{SmallDisk, Temper};
+use rreplay::testing::{HostConfig, SmallDisk};
 
 /// A guest whose alarm runs `command` while the CPU waits, and which counts its starts in 40 and its wakings in 41.
 fn watchdog(command: u8) -> Code {
@@ -25,7 +25,7 @@ fn watchdog(command: u8) -> Code {
 #[test]
 fn a_watchdog_resets_a_waiting_machine() {
     for scheduler in [Scheduler::Inline, Scheduler::Threads] {
-        let bench = Bench::recorded(&watchdog(Command::RESET), Temper::Steady);
+        let bench = Bench::recorded(&watchdog(Command::RESET), HostConfig::Steady);
         bench.run(RunRequest { cycles: Some(1000), scheduler: Some(scheduler), ..RunRequest::default() });
         let starts = bench.byte(0x40);
         assert!(starts > 3, "it was started {starts} times");
@@ -40,7 +40,7 @@ fn a_watchdog_resets_a_waiting_machine() {
 
 #[test]
 fn a_waiting_machine_can_be_shut_down_by_its_timer() {
-    let bench = Bench::recorded(&watchdog(Command::SHUTDOWN), Temper::Steady);
+    let bench = Bench::recorded(&watchdog(Command::SHUTDOWN), HostConfig::Steady);
     let stop = bench.run(RunRequest { cycles: Some(1000), ..RunRequest::default() });
     assert_eq!((stop.reason, stop.shutdown), ("shutdown", Some("guest_shutdown")));
     assert!(stop.position.cycles < 200, "{}", stop.position);
@@ -51,10 +51,10 @@ fn a_waiting_machine_can_be_shut_down_by_its_timer() {
 fn a_reset_that_is_asked_for_where_a_run_ends_is_not_lost() {
     // The alarm and its reset come at the boundary at which the run ends.
     let code = watchdog(Command::RESET);
-    let whole = Bench::unrecorded(&code, Temper::Steady);
+    let whole = Bench::unrecorded(&code, HostConfig::Steady);
     whole.cycles(2000);
     for cut in 90..170 {
-        let bench = Bench::unrecorded(&code, Temper::Steady);
+        let bench = Bench::unrecorded(&code, HostConfig::Steady);
         bench.cycles(cut);
         bench.cycles(2000 - bench.session.position().cycles);
         assert_eq!(bench.session.digests(), whole.session.digests(), "cut at cycle {cut}");
@@ -67,7 +67,7 @@ fn a_run_that_ends_has_done_all_that_was_asked_for_there() {
     let code = Code::new().action(Command::CALL, 0);
     let again = code.here();
     let code = code.inc(0x40).jump(again);
-    let bench = Bench::unrecorded(&code, Temper::Steady);
+    let bench = Bench::unrecorded(&code, HostConfig::Steady);
     bench.instructions(20);
     bench.arrive(vec![AsyncEvent::Net { device: 0, flags: 0, bytes: vec![1] }]);
     bench.instructions(0);
@@ -77,7 +77,7 @@ fn a_run_that_ends_has_done_all_that_was_asked_for_there() {
     let snapshot = bench.session.snapshot();
     bench.record(None);
     bench.instructions(50);
-    let restored = Bench::unrecorded(&code, Temper::Steady);
+    let restored = Bench::unrecorded(&code, HostConfig::Steady);
     restored.session.restore(&snapshot).unwrap();
     restored.instructions(50);
     copy.run(RunRequest { instructions: Some(50), ..RunRequest::default() }, &mut || false).unwrap();
@@ -92,7 +92,7 @@ fn a_recording_may_begin_while_the_disk_works() {
     let code = code.command(Command::BLOCK_READ, 3).command(Command::BLOCK_READ, 4);
     let again = code.here();
     let code = code.wait_for(Happened::BLOCK).inc(0x40).command(Command::BLOCK_FLUSH, 0).jump(again);
-    let bench = Bench::unrecorded(&code, Temper::Steady);
+    let bench = Bench::unrecorded(&code, HostConfig::Steady);
     bench.instructions(60);
     assert!(bench.host.requests_waiting() > 1);
     bench.record(Some(30));
@@ -110,7 +110,7 @@ fn a_recording_may_begin_while_the_disk_works() {
 #[test]
 fn a_completion_of_a_request_that_a_restored_machine_never_made_is_dropped() {
     let code = Code::new().command(Command::BLOCK_READ, 1).command(Command::BLOCK_READ, 2);
-    let bench = Bench::unrecorded(&code.command(Command::BLOCK_READ, 3).stay(), Temper::Steady);
+    let bench = Bench::unrecorded(&code.command(Command::BLOCK_READ, 3).stay(), HostConfig::Steady);
     let snapshot = bench.session.snapshot();
     bench.instructions(40);
     let completions = bench.host.complete(0);
@@ -131,7 +131,7 @@ fn a_recording_may_end_where_a_suspended_machine_is_woken() {
     let code = Code::new().set(probe::ENABLE, Happened::ALARM).command(Command::ALARM, 100);
     let code = code.command(Command::SUSPEND, 0).inc(0x40).stay();
     for cut in 70..160 {
-        let bench = Bench::recorded(&code, Temper::Steady);
+        let bench = Bench::recorded(&code, HostConfig::Steady);
         bench.cycles(cut);
         bench.finish().check();
     }
@@ -139,7 +139,7 @@ fn a_recording_may_end_where_a_suspended_machine_is_woken() {
 
 #[test]
 fn a_host_cannot_ask_in_the_guest_s_name() {
-    let bench = Bench::recorded(&Code::new().stay(), Temper::Steady);
+    let bench = Bench::recorded(&Code::new().stay(), HostConfig::Steady);
     for cause in [
         ShutdownCause::GuestReset,
         ShutdownCause::GuestShutdown,
@@ -183,7 +183,7 @@ fn play(session: &Session) -> Error {
 fn without_its_checkpoint_a_virtual_timer_stays_pending_and_nothing_hangs() {
     let code = Code::new().command(Command::ALARM, 60);
     let again = code.here();
-    let bench = Bench::recorded(&code.inc(0x40).jump(again), Temper::Steady);
+    let bench = Bench::recorded(&code.inc(0x40).jump(again), HostConfig::Steady);
     bench.instructions(100);
     let made = bench.finish();
     let due =
@@ -213,7 +213,7 @@ fn without_its_checkpoint_a_timer_on_a_host_clock_stays_pending() {
     ] {
         let code = Code::new().command(command, 5);
         let again = code.here();
-        let bench = Bench::recorded(&code.inc(0x40).jump(again), Temper::Steady);
+        let bench = Bench::recorded(&code.inc(0x40).jump(again), HostConfig::Steady);
         bench.instructions(50);
         bench.host.tick(1000);
         bench.instructions(50);
@@ -238,7 +238,7 @@ fn each_event_that_is_left_out_is_missed() {
     let code = Code::new().set(probe::ENABLE, 0xFF).cli().command(Command::ALARM, 60);
     let again = code.here();
     let code = code.command(Command::HOST_CLOCK, 0).command(Command::CALL, 0).jump(again);
-    let bench = Bench::recorded(&code, Temper::Lively);
+    let bench = Bench::recorded(&code, HostConfig::Lively);
     bench.instructions(60);
     bench.arrive(vec![AsyncEvent::Net { device: 0, flags: 0, bytes: vec![1] }, AsyncEvent::InputSync]);
     bench.instructions(60);
@@ -258,7 +258,7 @@ fn a_snapshot_that_is_asked_for_too_early_is_taken_at_the_next_flush() {
     // The packet asks for a call: when it is delivered, the call waits, and no snapshot can be taken.
     let code = Code::new().action(Command::CALL_ONESHOT, 0);
     let again = code.here();
-    let bench = Bench::recorded(&code.inc(0x40).jump(again), Temper::Steady);
+    let bench = Bench::recorded(&code.inc(0x40).jump(again), HostConfig::Steady);
     bench.instructions(30);
     bench.arrive(vec![AsyncEvent::Net { device: 0, flags: 0, bytes: vec![9] }]);
     bench.session.request_snapshot_while_running().unwrap();
@@ -274,7 +274,7 @@ fn a_snapshot_that_is_asked_for_too_early_is_taken_at_the_next_flush() {
 
 #[test]
 fn a_snapshot_needs_a_recording() {
-    let bench = Bench::unrecorded(&Code::new().stay(), Temper::Steady);
+    let bench = Bench::unrecorded(&Code::new().stay(), HostConfig::Steady);
     let error = bench.session.request_snapshot().unwrap_err();
     assert_eq!(error.class(), "StateError", "{error}");
 }

@@ -12,7 +12,7 @@ use rreplay::log::{Event, EventKind};
 use rreplay::nondet::{CharId, ClockKind, ShutdownCause};
 use rreplay::persist::Value;
 use rreplay::session::RunRequest;
-use rreplay::testing::{CpuChoice, Temper};
+use rreplay::testing::{CpuChoice, HostConfig};
 use std::collections::BTreeSet;
 
 fn is_async(event: &Event, kind: EventKind) -> bool {
@@ -38,7 +38,7 @@ fn questions() -> Made {
         .command(Command::AUDIO_IN, 16)
         .keep(probe::HASH, 0x33)
         .jump(again);
-    let bench = Bench::recorded(&code, Temper::Lively);
+    let bench = Bench::recorded(&code, HostConfig::Lively);
     bench.instructions(2000);
     bench.finish()
 }
@@ -72,7 +72,7 @@ fn disk() -> Made {
     let code = code.command(Command::BLOCK_FLUSH, 0).set(probe::ENABLE, Happened::BLOCK).cli();
     let again = code.here();
     let code = code.wai().keep(probe::DATA, 0x30).jump(again);
-    let bench = Bench::recorded(&code, Temper::Steady);
+    let bench = Bench::recorded(&code, HostConfig::Steady);
     bench.cycles(500);
     let mut completions = bench.host.complete(1);
     completions.remove(0);
@@ -106,7 +106,7 @@ fn network() -> Made {
     let code = Code::new().set(probe::ENABLE, Happened::PACKET).cli();
     let again = code.here();
     let code = code.pending(b"ping").command(Command::NET_SEND, 0x0102).wai().jump(again);
-    let bench = Bench::recorded(&code, Temper::Steady);
+    let bench = Bench::recorded(&code, HostConfig::Steady);
     for round in 0..5_u8 {
         bench.cycles(300);
         bench.arrive(bench.host.packets());
@@ -131,7 +131,7 @@ fn packets_replay_and_those_for_nobody_are_dropped() {
 
 #[test]
 fn a_machine_that_is_not_recorded_gets_its_packets_too() {
-    let bench = Bench::unrecorded(&Code::new().stay(), Temper::Steady);
+    let bench = Bench::unrecorded(&Code::new().stay(), HostConfig::Steady);
     bench.arrive(vec![AsyncEvent::Net { device: 0, flags: 3, bytes: b"new".to_vec() }]);
     bench.instructions(10);
     assert_eq!(bench.field("status"), Value::Unsigned(Happened::PACKET.into()));
@@ -146,7 +146,7 @@ fn input() -> Made {
     let code = Code::new().set(probe::ENABLE, Happened::INPUT | Happened::RECEIVED).cli();
     let again = code.here();
     let code = code.inc(0x40).keep(probe::LENGTH, 0x30).jump(again);
-    let bench = Bench::recorded(&code, Temper::Steady);
+    let bench = Bench::recorded(&code, HostConfig::Steady);
     bench.instructions(33);
     bench.arrive(vec![
         AsyncEvent::Input(InputEvent::Key { keycode: 300, down: true }),
@@ -186,7 +186,7 @@ fn calls() -> Made {
         .action(Command::HOST_CLOCK, 0)
         .command(Command::CALL, 0)
         .jump(again);
-    let bench = Bench::recorded(&code, Temper::Lively);
+    let bench = Bench::recorded(&code, HostConfig::Lively);
     bench.instructions(400);
     bench.finish()
 }
@@ -231,7 +231,7 @@ fn alarms() -> Made {
         .set(probe::STATUS, bits)
         .inc(0x40)
         .jump(again);
-    let bench = Bench::recorded(&code, Temper::Lively);
+    let bench = Bench::recorded(&code, HostConfig::Lively);
     for _ in 0..400 {
         bench.instructions(20);
     }
@@ -271,7 +271,7 @@ fn suspended() -> Made {
         .set(probe::ENABLE, 0)
         .set(probe::STATUS, 0xFF)
         .jump(again);
-    let bench = Bench::recorded(&code, Temper::Steady);
+    let bench = Bench::recorded(&code, HostConfig::Steady);
     for _ in 0..3 {
         bench.cycles(500);
         assert_eq!(bench.byte(0x40), bench.byte(0x41), "it stands still");
@@ -295,7 +295,7 @@ fn guest_requests() -> Made {
     let code = code.bytes(&[0xF0, 0x12]); // BEQ behind the reset
     let code = code.command(Command::RESET, 0).jump(START);
     let code = code.command(Command::SHUTDOWN, 0).command(Command::PANIC, 0).stay();
-    let bench = Bench::recorded(&code, Temper::Steady);
+    let bench = Bench::recorded(&code, HostConfig::Steady);
     let stop = bench.run(RunRequest { instructions: Some(100), ..RunRequest::default() });
     assert_eq!((stop.reason, stop.shutdown), ("shutdown", Some("guest_shutdown")));
     let stop = bench.run(RunRequest { instructions: Some(100), ..RunRequest::default() });
@@ -329,7 +329,7 @@ const HOST_CAUSES: [ShutdownCause; 7] = [
 fn host_requests() -> Made {
     let code = Code::new().inc(0x40);
     let again = code.here();
-    let bench = Bench::recorded(&code.inc(0x41).jump(again), Temper::Steady);
+    let bench = Bench::recorded(&code.inc(0x41).jump(again), HostConfig::Steady);
     for cause in HOST_CAUSES {
         bench.instructions(10);
         bench.session.shutdown(cause).unwrap();
@@ -372,7 +372,7 @@ fn woken(sleep: bool, masked: bool, scheduler: Scheduler) -> Made {
         let behind = code.0.split_off(jump);
         code = code.set(probe::STATUS, 0xFF).bytes(&behind);
     }
-    let bench = Bench::recorded(&code, Temper::Lively);
+    let bench = Bench::recorded(&code, HostConfig::Lively);
     for _ in 0..4 {
         let scheduler = Some(scheduler);
         bench.run(RunRequest { cycles: Some(1500), sleep, scheduler, ..RunRequest::default() });
@@ -405,7 +405,7 @@ fn a_waiting_cpu_wakes_by_a_timer_asleep_or_not() {
 #[test]
 fn a_cpu_that_waits_for_nothing_but_hosts_is_woken_by_them() {
     let code = Code::new().set(probe::ENABLE, 0xFF).cli().wai().inc(0x40).bytes(&[0xDB]); // STP
-    let bench = Bench::recorded(&code, Temper::Lively);
+    let bench = Bench::recorded(&code, HostConfig::Lively);
     let session = rreplay::sync::Shared::new(bench);
     let gate = session.session.open_gate();
     let (running, sleep) = (session.clone(), true);
@@ -426,7 +426,7 @@ fn exceptions(cpu: CpuChoice, stop: &[u8]) -> Made {
     let code = Code::new().bytes(&[0x00, 0xEA]); // BRK
     let code = code.store(0xC0, 0xC01E).store(20, 0xC014).store(0, 0xC015); // T1 on NMI
     let code = code.bytes(&[0xA0, 20, 0x88, 0xD0, 0xFD]).bytes(stop); // LDY #20, DEY, BNE
-    let bench = Bench::of(machine_on(cpu, &code), Temper::Steady);
+    let bench = Bench::of(machine_on(cpu, &code), HostConfig::Steady);
     bench.record(None);
     let reason = bench.instructions(300);
     assert!(["halted", "jammed"].contains(&reason), "{reason}");
@@ -501,7 +501,7 @@ fn snapshots() -> Made {
         .command(Command::CALL_ONESHOT, 0)
         .command(Command::HOST_CLOCK, 0)
         .jump(again);
-    let bench = Bench::unrecorded(&code, Temper::Lively);
+    let bench = Bench::unrecorded(&code, HostConfig::Lively);
     bench.record(Some(40));
     bench.instructions(500);
     bench.session.request_snapshot().unwrap();

@@ -17,7 +17,7 @@ use rreplay::persist::Digest;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
 use rreplay::sync::{Mutex, Shared, lock, spawn, yield_now};
-use rreplay::testing::{Extent, HostAct, HostOperation, Scenario, SmallDisk, check_record_replay};
+use rreplay::testing::{HostAct, HostOperation, RunLength, Scenario, SmallDisk, check_record_replay};
 use rreplay::units::Position;
 use schedules::{Amount, explore, explore_twice};
 
@@ -264,7 +264,7 @@ fn generated_scenarios_replay() {
         scenario.host.truncate(3);
         scenario.host.push(HostOperation::Race {
             acts: vec![HostAct::Type(b"race".to_vec())],
-            extent: Extent::Instructions(500),
+            length: RunLength::Instructions(500),
         });
         let name = format!("generated scenario {seed}");
         explore(&name, Amount { schedules: 20, distinct_at_least: 1 }, move || {

@@ -40,8 +40,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "snapshot",
         ],
     ),
-    ("foreign", &["engine", "error", "log", "replay", "snapshot"]),
-    ("recording", &["engine", "error", "foreign", "host", "log", "machine", "session", "replay", "snapshot"]),
+    ("external", &["engine", "error", "log", "replay", "snapshot"]),
+    (
+        "recording",
+        &["engine", "error", "external", "host", "log", "machine", "session", "replay", "snapshot"],
+    ),
     // Shells.
     (
         "python",
@@ -49,7 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "cpu",
             "engine",
             "error",
-            "foreign",
+            "external",
             "log",
             "machine",
             "recording",
@@ -83,7 +86,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Nothing above is imported here, and everybody may import these.
 const GROUND_FLOOR: &[&str] =
-    &["units", "sync", "files", "bus", "events", "guest", "nondet", "persist", "planted"];
+    &["units", "sync", "files", "bus", "events", "guest", "nondet", "persist", "seeded_faults"];
 
 /// Words that only these files may hold.
 const ONLY_IN: &[(&str, &[&str])] = &[
@@ -221,8 +224,8 @@ fn no_file_is_longer_than_it_should_be() {
 /// The nets above must be able to fail.
 #[test]
 fn the_nets_catch_what_they_are_for() {
-    let planted = "use crate::{log::Event, units::Position};\nfn f() { crate::replay::x() } // crate::engine";
-    let found: Vec<String> = imports(&code(planted)).into_iter().collect();
+    let sample = "use crate::{log::Event, units::Position};\nfn f() { crate::replay::x() } // crate::engine";
+    let found: Vec<String> = imports(&code(sample)).into_iter().collect();
     assert_eq!(found, ["log", "replay", "units"]);
     assert_eq!(module_of("machine/board/parse.rs"), "machine");
     assert_eq!(module_of("units.rs"), "units");

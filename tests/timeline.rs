@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use rreplay::testing::{
-    BoardChoice, Body, CpuChoice, Extent, Handler, HostOperation, Instruction, Move, OriginCase, Origins,
-    Pick, Point, Program, Scenario, Setup, Temper, TravelCase, Travelled, check_origins, check_travel,
+    BoardChoice, Body, CpuChoice, Handler, HostConfig, HostOperation, Instruction, Move, OriginCase, Origins,
+    Pick, Point, Program, RunLength, Scenario, Setup, TimelineCase, TimelineCoverage, check_origins,
+    check_timeline,
 };
 use std::cell::Cell;
 
@@ -24,17 +25,17 @@ fn config() -> ProptestConfig {
 
 #[test]
 fn every_answer_is_that_of_a_naive_replay() {
-    let all = Cell::new(Travelled::default());
-    let outcome = TestRunner::new(config()).run(&any::<TravelCase>(), |case| {
+    let all = Cell::new(TimelineCoverage::default());
+    let outcome = TestRunner::new(config()).run(&any::<TimelineCase>(), |case| {
         let mut sum = all.get();
-        sum += check_travel(&case).map_err(TestCaseError::fail)?;
+        sum += check_timeline(&case).map_err(TestCaseError::fail)?;
         all.set(sum);
         Ok(())
     });
     println!("{:?}", all.get());
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
     // A net that meets nothing catches nothing.
-    let Travelled { recordings, with_waits, with_jams, moves_with_jams, .. } = all.get();
+    let TimelineCoverage { recordings, with_waits, with_jams, moves_with_jams, .. } = all.get();
     if recordings >= 200 {
         assert!(with_waits * 20 > recordings, "waits are met: {:?}", all.get());
         assert!(with_jams * 100 > recordings && moves_with_jams > 20, "so are jams: {:?}", all.get());
@@ -43,8 +44,8 @@ fn every_answer_is_that_of_a_naive_replay() {
 
 /// A processor that stops in its program, and is reset twice, with a wait before: some numbers of instructions have two
 /// places, and the last one has what is behind a stop that nothing ends.
-fn stopped(cpu: CpuChoice, is_hasty: bool) -> TravelCase {
-    let run = || HostOperation::Run { extent: Extent::Instructions(200), threads: false };
+fn stopped(cpu: CpuChoice, is_hasty: bool) -> TimelineCase {
+    let run = || HostOperation::Run { length: RunLength::Instructions(200), threads: false };
     let setup = Setup { serial_interrupts: false, timer: None, cli: true, probe_interrupts: 0 };
     let body = [Instruction::Nap(40), Instruction::Stop(0)];
     let scenario = Scenario {
@@ -63,11 +64,11 @@ fn stopped(cpu: CpuChoice, is_hasty: bool) -> TravelCase {
         digest_every: 1000,
         snapshot_every: None,
         replay_slice: 100,
-        temper: Temper::Steady,
+        host_config: HostConfig::Steady,
         seed: 1,
         resets_stopped: true,
     };
-    TravelCase { scenario, is_poor: false, is_hasty, moves: every_move() }
+    TimelineCase { scenario, is_poor: false, is_hasty, moves: every_move() }
 }
 
 /// Each kind of move from and to everywhere in a short run.
@@ -78,7 +79,7 @@ fn every_move() -> Vec<Move> {
         let address = Pick::Used(place);
         vec![
             Move::First { place },
-            Move::BehindWait { place },
+            Move::AfterWait { place },
             Move::StepOver,
             Move::ReverseStep { count: 1 },
             Move::Seek { place },
@@ -86,7 +87,7 @@ fn every_move() -> Vec<Move> {
             Move::SeekInWait { place, cycles: 1 },
             Move::StepOver,
             Move::ReverseStepOut,
-            Move::BehindWait { place },
+            Move::AfterWait { place },
             Move::StepOut,
             Move::SeekInWait { place, cycles: 4 },
             Move::ReverseStepOut,
@@ -109,11 +110,11 @@ fn every_move() -> Vec<Move> {
 fn a_processor_that_is_stopped_and_reset_begins_twice_at_one_number_of_instructions() {
     for cpu in [CpuChoice::Mos6502, CpuChoice::W65c02] {
         for is_hasty in [false, true] {
-            let travelled =
-                check_travel(&stopped(cpu, is_hasty)).unwrap_or_else(|what| panic!("{}", &what[..2000]));
-            println!("{cpu:?}: {travelled:?}");
-            assert_eq!(travelled.with_jams, u64::from(cpu == CpuChoice::Mos6502));
-            assert_eq!(travelled.with_waits, u64::from(cpu == CpuChoice::W65c02));
+            let coverage =
+                check_timeline(&stopped(cpu, is_hasty)).unwrap_or_else(|what| panic!("{}", &what[..2000]));
+            println!("{cpu:?}: {coverage:?}");
+            assert_eq!(coverage.with_jams, u64::from(cpu == CpuChoice::Mos6502));
+            assert_eq!(coverage.with_waits, u64::from(cpu == CpuChoice::W65c02));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Chaos: a recording in which everything that hardware leaves open is drawn by lot, so that rare interleavings come up
-//! often.
+//! Chaos: a recording in which everything that hardware leaves open is drawn at random, so that rare interleavings come
+//! up often.
 //!
 //! Drawn are the lengths of slices, and with them the moments at which hosts are polled; when input arrives, in which
 //! pieces, and what of different sources comes first; and how long a disk takes. What comes from one source stays in its
 //! order, and nothing is lost. What was drawn needs no place of its own in the log: it is where the events are.
 
-use super::world::World;
+use super::vm_state::VmState;
 use crate::events::AsyncEvent;
 use crate::guest::Guest;
 use crate::replay::ReplayError;
@@ -32,7 +32,7 @@ fn source(event: &AsyncEvent) -> Source {
     }
 }
 
-/// The lots, and what waits for its moment.
+/// The random numbers, and what waits for its moment.
 #[derive(Debug)]
 pub struct Chaos {
     state: u64,
@@ -52,12 +52,12 @@ const SLICE_SCALES: std::ops::RangeInclusive<u64> = 1..=15;
 const NEAR_A_TIMER: u64 = 64;
 
 impl Chaos {
-    /// The lots of a seed.
+    /// The random numbers of a seed.
     pub fn new(seed: u64) -> Self {
         Self { state: seed, held: BTreeMap::new(), last: BTreeMap::new(), came: 0 }
     }
 
-    /// The next lot: SplitMix64, for which any seed is as good as another.
+    /// The next random number: SplitMix64, for which any seed is as good as another.
     fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -133,10 +133,10 @@ impl Chaos {
     }
 }
 
-impl<G: Guest> World<G> {
-    /// Recorder: from here on everything that hardware leaves open is drawn by lot.
+impl<G: Guest> VmState<G> {
+    /// Recorder: from here on everything that hardware leaves open is drawn at random.
     pub fn start_chaos(&mut self, seed: u64) {
-        self.watch.chaos = Some(Chaos::new(seed));
+        self.signals.chaos = Some(Chaos::new(seed));
     }
 
     /// The end of chaos, with the recording that it was for: what was held arrives now.
@@ -144,37 +144,37 @@ impl<G: Guest> World<G> {
     /// # Errors
     /// When the log cannot be written.
     pub fn end_chaos(&mut self) -> Result<(), ReplayError> {
-        let held = self.watch.chaos.take().map(|mut chaos| chaos.take_due(u64::MAX));
-        held.into_iter().flatten().try_for_each(|event| self.take_in(event))
+        let held = self.signals.chaos.take().map(|mut chaos| chaos.take_due(u64::MAX));
+        held.into_iter().flatten().try_for_each(|event| self.enqueue(event))
     }
 
-    /// What the hosts have brought: it comes in now, or at its moment.
+    /// An event that the hosts have brought: it is enqueued now, or at its moment.
     pub(super) fn receive(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
         let (now, timer) = (self.guest.position().cycles, self.guest.next_timer());
-        match &mut self.watch.chaos {
+        match &mut self.signals.chaos {
             Some(chaos) => {
                 chaos.hold(event, now, timer);
                 Ok(())
             }
-            None => self.take_in(event),
+            None => self.enqueue(event),
         }
     }
 
-    fn take_in(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
-        let given_back = self.replay.arrive(event)?;
-        self.watch.given_back.extend(given_back);
+    fn enqueue(&mut self, event: AsyncEvent) -> Result<(), ReplayError> {
+        let deliver_now = self.replay.arrive(event)?;
+        self.signals.deliver_now.extend(deliver_now);
         Ok(())
     }
 
-    /// Takes in what has its moment here.
+    /// Enqueues the events whose moment has come.
     pub(super) fn release_held(&mut self) -> Result<(), ReplayError> {
         let now = self.guest.position().cycles;
-        let Some(chaos) = &mut self.watch.chaos else { return Ok(()) };
-        chaos.take_due(now).into_iter().try_for_each(|event| self.take_in(event))
+        let Some(chaos) = &mut self.signals.chaos else { return Ok(()) };
+        chaos.take_due(now).into_iter().try_for_each(|event| self.enqueue(event))
     }
 
     /// The cycle at which something that is held arrives; `u64::MAX` for none.
     pub(super) fn next_held(&self) -> u64 {
-        self.watch.chaos.as_ref().and_then(Chaos::next_due).unwrap_or(u64::MAX)
+        self.signals.chaos.as_ref().and_then(Chaos::next_due).unwrap_or(u64::MAX)
     }
 }

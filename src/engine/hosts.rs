@@ -12,7 +12,7 @@ use std::time::Duration;
 pub const NOTHING_ATTACHED: i32 = 6;
 
 /// The hosts as the vCPU thread sees them: calls that must be answered at once.
-pub trait Outlet: Send {
+pub trait HostCalls: Send {
     /// Reads a host clock, in nanoseconds.
     fn clock(&mut self, kind: ClockKind) -> i64;
 
@@ -36,7 +36,7 @@ pub trait Outlet: Send {
         }
     }
 
-    /// Plays samples and gives the number of frames taken. Without a sound card they are taken, and nobody hears them.
+    /// Plays samples and returns the number of frames taken. Without a sound card they are taken, and nobody hears them.
     fn audio_out(&mut self, samples: &[i16]) -> u32 {
         samples.len() as u32
     }
@@ -50,17 +50,17 @@ pub trait Outlet: Send {
     /// Sends a packet. Without a network it is lost.
     fn net_send(&mut self, _device: NetId, _flags: u32, _packet: &[u8]) {}
 
-    /// Starts a block request. `Some` when it is through at once; else the [`Inlet`] brings an
+    /// Starts a block request. `Some` when it is through at once; else the [`HostEvents`] brings an
     /// [`AsyncEvent::Block`] with this `id`, later and in any order.
     fn block(&mut self, _id: u64, _owner: Owner, _request: &BlockRequest) -> Option<BlockResult> {
         Some(BlockResult { result: -NOTHING_ATTACHED, data: Vec::new() })
     }
 
-    /// Told at every turn of the main loop how many bytes of input wait for the guest.
+    /// Told at every iteration of the main loop how many bytes of input wait for the guest.
     fn input_waits(&mut self, _bytes: usize) {}
 
     /// Whether a host has failed in a way that should end the run; asked once after each
-    /// [`char_request`](Outlet::char_request) and [`net_send`](Outlet::net_send).
+    /// [`char_request`](HostCalls::char_request) and [`net_send`](HostCalls::net_send).
     fn has_failed(&mut self) -> bool {
         false
     }
@@ -73,7 +73,7 @@ pub trait Outlet: Send {
 }
 
 /// The hosts as the main loop sees them: sources of events.
-pub trait Inlet {
+pub trait HostEvents {
     /// Events that came in since the last call. Called without the replay lock.
     fn poll(&mut self) -> Vec<AsyncEvent>;
 

@@ -1,16 +1,19 @@
 //! Idle time: how a CPU that waits lets the clock go on, in a jump or asleep, and how a sleep is accounted for.
 
-use super::world::{CLOCK_LISTS, Next, StopReason, Timing, World};
+use super::iteration::VcpuAction;
+use super::run_end::StopReason;
+use super::timers::CLOCK_LISTS;
+use super::vm_state::{Timing, VmState};
 use crate::guest::Guest;
 use crate::nondet::{ClockKind, Nondet};
 use crate::replay::{Checkpoint, Found, ReplayError, ReplayMode};
 use crate::units::{Cycles, VirtualNs};
 use std::time::Duration;
 
-impl<G: Guest> World<G> {
-    pub(super) fn idle(&mut self) -> Result<Next, ReplayError> {
+impl<G: Guest> VmState<G> {
+    pub(super) fn idle(&mut self) -> Result<VcpuAction, ReplayError> {
         let here = self.guest.position();
-        // Woken where it fell asleep, by a kick or on a coarse clock, a sleeper sleeps on.
+        // A kick or a coarse clock may wake a sleeping CPU before any cycle has passed: it falls asleep again.
         let falls_asleep = self.replay.mode() == ReplayMode::Play
             || self.timing == Timing::Sleep
             || self.idle_since != Some(here);
@@ -24,9 +27,9 @@ impl<G: Guest> World<G> {
         }
         self.idle_since = Some(here);
         if self.warp_start.is_some() && self.replay.mode() == ReplayMode::Play {
-            // The log holds how long the sleep took; it is accounted at the next turn.
+            // The log holds how long the sleep took; it is accounted at the next iteration.
             self.require_progress()?;
-            return Ok(Next::Continue);
+            return Ok(VcpuAction::Continue);
         }
         let deadline = self.next_timer_or_limit();
         if self.warp_start.is_some() {
@@ -35,9 +38,9 @@ impl<G: Guest> World<G> {
                 Duration::from_nanos(cycles.to_ns(self.guest.clock_hz()).0)
             });
             let until_clock_timer = self.until_clock_timer();
-            return Ok(Next::Rest(wait.into_iter().chain(until_clock_timer).min()));
+            return Ok(VcpuAction::Rest(wait.into_iter().chain(until_clock_timer).min()));
         }
-        // That it may not wait for ever does not mean that there is something to wait for.
+        // The limit on idle time does not count here: it ends a wait, but it is nothing to wait for.
         let something = self.guest.next_timer().unwrap_or(u64::MAX).min(self.limits.cycles);
         let is_nothing = something.min(self.next_held()) == u64::MAX;
         let deadline = self.clamp_to_log(if is_nothing { u64::MAX } else { deadline })?;
@@ -46,7 +49,7 @@ impl<G: Guest> World<G> {
         }
         self.guest.advance_idle(deadline);
         self.require_progress()?;
-        Ok(Next::Continue)
+        Ok(VcpuAction::Continue)
     }
 
     /// The cycle up to which a CPU that waits can wait at once.
@@ -72,25 +75,25 @@ impl<G: Guest> World<G> {
     pub(super) fn until_clock_timer(&mut self) -> Option<Duration> {
         let until = |(clock, _)| {
             let due: i64 = self.guest.next_clock_timer(clock)?;
-            let left = due.saturating_sub(self.outlet.clock(clock)).max(0);
+            let left = due.saturating_sub(self.host_calls.clock(clock)).max(0);
             Some(Duration::from_nanos(left.cast_unsigned()))
         };
         CLOCK_LISTS.into_iter().filter_map(until).min()
     }
 
-    pub(super) fn nothing_to_wait_for(&mut self) -> Result<Next, ReplayError> {
+    pub(super) fn nothing_to_wait_for(&mut self) -> Result<VcpuAction, ReplayError> {
         match self.replay.mode() {
             ReplayMode::Play if self.replay.peek()?.is_some() => {
                 Err(self.replay.diverged(Found::Stuck("the CPU waits, and no timer will wake it".to_owned())))
             }
-            ReplayMode::Play => Ok(Next::Done(Ok(StopReason::Halted))),
+            ReplayMode::Play => Ok(VcpuAction::Done(Ok(StopReason::Halted))),
             ReplayMode::None | ReplayMode::Record => Ok(match self.until_clock_timer() {
                 Some(until) => match self.idle_time_left() {
-                    Some(Duration::ZERO) => Next::Done(Ok(StopReason::Idle)),
-                    left => Next::Rest(Some(left.map_or(until, |left| until.min(left)))),
+                    Some(Duration::ZERO) => VcpuAction::Done(Ok(StopReason::Idle)),
+                    left => VcpuAction::Rest(Some(left.map_or(until, |left| until.min(left)))),
                 },
-                None if self.something_may_come() => Next::Rest(None),
-                None => Next::Done(Ok(StopReason::Halted)),
+                None if self.something_may_come() => VcpuAction::Rest(None),
+                None => VcpuAction::Done(Ok(StopReason::Halted)),
             }),
         }
     }
@@ -101,7 +104,7 @@ impl<G: Guest> World<G> {
         if self.idle_limit == u64::MAX {
             return None;
         }
-        let now = self.outlet.clock(ClockKind::VirtualRt);
+        let now = self.host_calls.clock(ClockKind::VirtualRt);
         let waited = now.saturating_sub(*self.waiting_since_ns.get_or_insert(now)).max(0);
         let limit = Duration::from_nanos(Cycles(self.idle_limit).to_ns(self.guest.clock_hz()).0);
         Some(limit.saturating_sub(Duration::from_nanos(waited.cast_unsigned())))
@@ -135,8 +138,8 @@ impl<G: Guest> World<G> {
 
     pub(super) fn read_clock(&mut self, clock: ClockKind) -> Result<i64, ReplayError> {
         let here = self.guest.position();
-        let (_, mut outside) = self.split();
-        let now = outside.clock(here, clock);
+        let (_, mut io) = self.split();
+        let now = io.clock(here, clock);
         self.check()?;
         Ok(now)
     }
@@ -151,7 +154,7 @@ impl<G: Guest> World<G> {
         Ok(match self.replay.peek()? {
             Some(next) if next.position.icount == here.icount => cycles.min(next.position.cycles),
             Some(_) => cycles,
-            // Cut off while the CPU waited: how long it did is not known, and the next turn finds the end.
+            // Cut off while the CPU waited: how long it did is not known, and the next iteration finds the end.
             None => here.cycles,
         })
     }

@@ -8,7 +8,7 @@
 //! unsafe code to argue about.
 
 use crate::files::Process;
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::sync::{
     Condvar, Mutex, MutexGuard, ThreadId, current_thread, into_inner, lock, try_lock, wait, wait_at_most,
     yield_now,
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-/// How often somebody who may give up is asked whether to.
+/// How often a waiter that may give up is asked whether it does.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 struct Counter<T> {
@@ -35,7 +35,7 @@ struct Counter<T> {
 
 impl<T> Counter<T> {
     fn serves(&self, ticket: u64) -> bool {
-        if is_planted(Bug::UnfairLock) { self.holder.is_none() } else { self.now_serving == ticket }
+        if is_seeded(SeededFault::UnfairLock) { self.holder.is_none() } else { self.now_serving == ticket }
     }
 
     fn hand_over(&mut self, role: &'static str) -> Box<T> {
@@ -58,7 +58,7 @@ impl<T> Counter<T> {
     }
 }
 
-/// Why somebody who may give up was not given the lock.
+/// Why a caller that may give up did not get the lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotTaken {
     /// A thread holds it that this process, a forked child, does not have.
@@ -110,12 +110,12 @@ impl<T> ReplayLock<T> {
         ReplayGuard { owner: self, value: Some(counter.hand_over(role)) }
     }
 
-    /// As [`lock`](ReplayLock::lock), for a holder that outlives any scope (a `with` block of another language): gives
-    /// the value itself, to be given back with [`put_back`](ReplayLock::put_back). While it waits, `gives_up` is asked
-    /// now and then; once it says so the ticket is passed over, and the result is `None`.
+    /// The same as [`lock`](ReplayLock::lock) for a holder that outlives any scope (a `with` block of another language):
+    /// returns the value itself, which goes back with [`put_back`](ReplayLock::put_back). While it waits, `gives_up` is
+    /// asked now and then; once it says so the ticket is passed over, and the result is `None`.
     ///
     /// # Panics
-    /// As for [`lock`](ReplayLock::lock).
+    /// When the calling thread already holds this lock.
     pub fn take(&self, role: &'static str, gives_up: &mut dyn FnMut() -> bool) -> Option<Box<T>> {
         let (mut counter, ticket) = self.draw_ticket(role);
         while !counter.serves(ticket) {
@@ -123,7 +123,7 @@ impl<T> ReplayLock<T> {
             if counter.serves(ticket) {
                 break;
             }
-            // Whoever is asked may need this lock to answer.
+            // The callback may need this lock to answer.
             drop(counter);
             let leaves = gives_up();
             counter = lock(&self.counter);
@@ -137,8 +137,8 @@ impl<T> ReplayLock<T> {
         Some(counter.hand_over(role))
     }
 
-    /// As [`lock`](ReplayLock::lock), for whoever may be anybody and may give up: `gives_up` is asked now and then while it
-    /// waits.
+    /// The same as [`lock`](ReplayLock::lock) for any thread, which may hold it already and may give up: `gives_up` is
+    /// asked now and then while it waits.
     ///
     /// # Errors
     /// Why the lock cannot be had.
@@ -163,7 +163,7 @@ impl<T> ReplayLock<T> {
         counter.is_some_and(|counter| counter.holder.is_some_and(|(holder, _)| holder == current_thread()))
     }
 
-    /// As [`take`](ReplayLock::take), but `None` at once when anybody holds the lock or waits for it.
+    /// The same as [`take`](ReplayLock::take), but `None` at once when anybody holds the lock or waits for it.
     pub fn try_take(&self, role: &'static str) -> Option<Box<T>> {
         let mut counter = lock(&self.counter);
         let is_free = counter.holder.is_none() && counter.now_serving == counter.next_ticket;
@@ -173,7 +173,7 @@ impl<T> ReplayLock<T> {
         })
     }
 
-    /// Gives back what [`take`](ReplayLock::take) gave, and lets the next one in.
+    /// Puts back what [`take`](ReplayLock::take) has returned, and lets the next one in.
     pub fn put_back(&self, value: Box<T>) {
         let mut counter = lock(&self.counter);
         counter.value = Some(value);
@@ -213,7 +213,7 @@ impl<T> ReplayLock<T> {
     /// put back. To be asked in a child before the lock is waited for: it forgets who waited in the parent. The lock itself
     /// does not ask each time which process it is in, which takes longer than the rest of it.
     pub fn is_lost(&self) -> bool {
-        // Somebody may have been about to take it or to give it back: then it is not let go of, ever.
+        // Somebody may have been about to take it or to put it back: then it is never released.
         let Some(mut counter) = try_lock_patiently(&self.counter) else { return true };
         if counter.process.is_this() {
             return false;

@@ -6,16 +6,23 @@
 mod chaos;
 mod hosts;
 mod idle;
+mod iteration;
 mod lock;
-mod outside;
+mod replay_io;
+mod requests;
+mod run_end;
 mod schedule;
 mod snapshots;
-mod world;
+mod timers;
+mod vm_state;
 
 pub use crate::guest::{Budget, Guest, GuestExit, StuckTimer};
-pub use hosts::{Inlet, NOTHING_ATTACHED, Outlet};
+pub use hosts::{HostCalls, HostEvents, NOTHING_ATTACHED};
+pub use iteration::VcpuAction;
 pub use lock::{NotTaken, ReplayGuard, ReplayLock};
-pub use outside::{OutputMatcher, Outside, Transcripts, Watch};
+pub use replay_io::{OutputMatcher, ReplayIo, RunSignals, Transcripts};
+pub use run_end::{Limits, StopReason};
 pub use schedule::{Engine, RunError, Scheduler};
 pub use snapshots::{PartsCompared, SnapshotCheck};
-pub use world::{Arrivals, Limits, Next, REPLAY_SECTION, StopReason, TIMERS, Timing, World};
+pub use timers::TIMERS;
+pub use vm_state::{Arrivals, REPLAY_SECTION, Timing, VmState};

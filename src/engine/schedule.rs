@@ -1,11 +1,13 @@
-//! The two schedulers over the two halves of [`World`].
+//! The two schedulers over the two halves of [`VmState`].
 
-use super::hosts::Inlet;
+use super::hosts::HostEvents;
+use super::iteration::{VCPU, VcpuAction};
 use super::lock::{ReplayGuard, ReplayLock};
-use super::world::{Arrivals, Next, StopReason, VCPU, World};
+use super::run_end::StopReason;
+use super::vm_state::{Arrivals, VmState};
 use crate::guest::Guest;
 use crate::replay::ReplayError;
-use crate::sync::{Arc, JoinHandle, Kick, Mutex, lock, spawn};
+use crate::sync::{Arc, JoinHandle, Kick, Mutex, NotifyOnDrop, lock, spawn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -32,7 +34,7 @@ impl Scheduler {
     }
 }
 
-/// Why a run could not be carried through.
+/// Why a run could not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The state machine's error.
@@ -47,7 +49,7 @@ pub enum RunError {
 }
 
 struct Shared<G> {
-    lock: ReplayLock<World<G>>,
+    lock: ReplayLock<VmState<G>>,
     /// Wakes a vCPU that rests.
     vcpu: Kick,
     /// Wakes a main loop that rests.
@@ -57,59 +59,55 @@ struct Shared<G> {
 }
 
 impl<G: Guest> Shared<G> {
-    /// One turn of the main loop: polls its hosts without the lock, takes in what they brought with it. Gives whether
-    /// the vCPU was told all: a source whose end it does not know of yet needs another turn before the main loop may
-    /// rest, or both threads would wait for each other.
-    fn main_turn(&self, inlet: &mut dyn Inlet) -> bool {
-        // Asked before the poll: what a source gave before it ended is then in this poll.
-        let may_deliver = inlet.may_deliver();
+    /// One iteration of the main loop: polls its hosts without the lock, enqueues what they brought under it. Returns
+    /// whether the vCPU was told all: a source whose end it does not know of yet needs another iteration before the
+    /// main loop may rest, or both threads would wait for each other.
+    fn run_main_iteration(&self, host_events: &mut dyn HostEvents) -> bool {
+        // Asked before the poll: what a source brought before it ended is then in this poll.
+        let may_deliver = host_events.may_deliver();
         let arrivals = Arrivals {
-            events: inlet.poll(),
+            events: host_events.poll(),
             may_deliver,
-            interrupted: inlet.interrupted(),
-            shutdown: inlet.shutdown_request(),
+            interrupted: host_events.interrupted(),
+            shutdown: host_events.shutdown_request(),
         };
-        let wake = self.lock.lock("main loop").main_turn(arrivals);
+        let wake = self.lock.lock("main loop").run_main_iteration(arrivals);
         if wake {
             self.vcpu.kick();
         }
-        may_deliver == inlet.may_deliver()
+        may_deliver == host_events.may_deliver()
     }
 
     /// What the vCPU does under one hold of the lock, also when it panics there.
-    fn vcpu_hold(&self) -> Result<Next, RunError> {
-        let mut world = self.lock.lock(VCPU);
-        catch_unwind(AssertUnwindSafe(|| world.vcpu_hold())).map_err(|panic| {
-            world.abandon_recording();
+    fn run_vcpu_quantum(&self) -> Result<VcpuAction, RunError> {
+        let mut vm = self.lock.lock(VCPU);
+        catch_unwind(AssertUnwindSafe(|| vm.run_vcpu_quantum())).map_err(|panic| {
+            vm.abandon_recording();
             RunError::Panicked(panic_text(&*panic))
         })
     }
 
+    /// The vCPU thread has ended, however it did: the main loop never waits for a dead one.
+    fn say_ended(&self) {
+        *lock(&self.ended) = true;
+        self.main.kick();
+    }
+
     fn vcpu_loop(&self) -> Outcome {
         loop {
-            match self.vcpu_hold()? {
-                Next::Continue => {}
-                Next::Rest(Some(limit)) => self.vcpu.sleep(limit),
-                Next::Rest(None) => self.vcpu.wait(),
-                Next::Done(outcome) => return Ok(outcome?),
+            match self.run_vcpu_quantum()? {
+                VcpuAction::Continue => {}
+                VcpuAction::Rest(Some(limit)) => self.vcpu.sleep(limit),
+                VcpuAction::Rest(None) => self.vcpu.wait(),
+                VcpuAction::Done(outcome) => return Ok(outcome?),
             }
         }
     }
 }
 
-/// Says that the vCPU thread has ended, however it ends, so that the main loop never waits for a dead one.
-struct SayEnded<G: Guest>(Arc<Shared<G>>);
-
-impl<G: Guest> Drop for SayEnded<G> {
-    fn drop(&mut self) {
-        *lock(&self.0.ended) = true;
-        self.0.main.kick();
-    }
-}
-
 type Outcome = Result<StopReason, RunError>;
 
-/// The vCPU thread of a run. Goes with the main loop, however that ends: nobody would look after it.
+/// The vCPU thread of a run. It is stopped and joined when the main loop ends, also by a panic.
 struct Vcpu<'a, G: Guest> {
     shared: &'a Shared<G>,
     thread: Option<JoinHandle<Outcome>>,
@@ -134,22 +132,22 @@ impl<G: Guest> Drop for Vcpu<'_, G> {
     }
 }
 
-/// A world behind the replay lock, and the means to run it.
+/// The state of a machine's runs inside the replay lock, and the means to run it.
 pub struct Engine<G> {
     shared: Arc<Shared<G>>,
 }
 
 impl<G: Guest + 'static> Engine<G> {
-    /// Takes over a world.
-    pub fn new(world: World<G>) -> Self {
-        Self::with_kick(world, Arc::new(Kick::default()))
+    /// An engine for this state.
+    pub fn new(vm: VmState<G>) -> Self {
+        Self::with_kick(vm, Arc::new(Kick::default()))
     }
 
-    /// Takes over a world; hosts that get input from other threads kick `main` when they have some.
-    pub fn with_kick(world: World<G>, main: Arc<Kick>) -> Self {
+    /// The same as [`new`](Engine::new); hosts that get input from other threads kick `main` when they have some.
+    pub fn with_kick(vm: VmState<G>, main: Arc<Kick>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                lock: ReplayLock::new(world),
+                lock: ReplayLock::new(vm),
                 vcpu: Kick::default(),
                 main,
                 ended: Mutex::new(false),
@@ -157,57 +155,61 @@ impl<G: Guest + 'static> Engine<G> {
         }
     }
 
-    /// Takes the replay lock: the world stands at an instruction boundary until the guard is dropped.
-    pub fn lock(&self, role: &'static str) -> ReplayGuard<'_, World<G>> {
+    /// Takes the replay lock: the machine stands at an instruction boundary until the guard is dropped.
+    pub fn lock(&self, role: &'static str) -> ReplayGuard<'_, VmState<G>> {
         self.shared.lock.lock(role)
     }
 
-    /// Whether the world is in the hands of a thread that this process, a forked child, does not have.
+    /// Whether the lock is in the hands of a thread that this process, a forked child, does not have.
     pub fn is_lost(&self) -> bool {
         self.shared.lock.is_lost()
     }
 
-    /// Runs until something ends the run. Prepare it with [`World::begin_run`].
+    /// Runs until something ends the run. Prepare it with [`VmState::begin_run`].
     ///
     /// # Errors
     /// The state machine's (a divergence, a log that cannot be written), or the thread's.
-    pub fn run(&self, scheduler: Scheduler, inlet: &mut dyn Inlet) -> Result<StopReason, RunError> {
-        self.lock("main loop").outlet.run_starts();
+    pub fn run(
+        &self,
+        scheduler: Scheduler,
+        host_events: &mut dyn HostEvents,
+    ) -> Result<StopReason, RunError> {
+        self.lock("main loop").host_calls.run_starts();
         let result = match scheduler {
-            Scheduler::Inline => self.run_inline(inlet),
-            Scheduler::Threads => self.run_threads(inlet),
+            Scheduler::Inline => self.run_inline(host_events),
+            Scheduler::Threads => self.run_threads(host_events),
         };
-        self.lock("main loop").outlet.run_ends();
+        self.lock("main loop").host_calls.run_ends();
         result
     }
 
-    fn run_inline(&self, inlet: &mut dyn Inlet) -> Outcome {
+    fn run_inline(&self, host_events: &mut dyn HostEvents) -> Outcome {
         loop {
-            let told_all = self.shared.main_turn(inlet);
-            match self.shared.vcpu_hold()? {
-                Next::Continue => {}
-                Next::Rest(limit) => match limit {
+            let told_all = self.shared.run_main_iteration(host_events);
+            match self.shared.run_vcpu_quantum()? {
+                VcpuAction::Continue => {}
+                VcpuAction::Rest(limit) => match limit {
                     Some(limit) => self.shared.main.sleep(limit.min(LONGEST_REST)),
-                    None if told_all => inlet.rest(&self.shared.main),
-                    // A source that has ended is told to the vCPU at the next turn.
+                    None if told_all => host_events.rest(&self.shared.main),
+                    // A source that has ended is told to the vCPU at the next iteration.
                     None => {}
                 },
-                Next::Done(outcome) => return Ok(outcome?),
+                VcpuAction::Done(outcome) => return Ok(outcome?),
             }
         }
     }
 
-    fn run_threads(&self, inlet: &mut dyn Inlet) -> Outcome {
-        // The vCPU's first turn must see what is there already, or it might find itself halted.
-        self.shared.main_turn(inlet);
+    fn run_threads(&self, host_events: &mut dyn HostEvents) -> Outcome {
+        // The vCPU's first iteration must see what is there already, or it might find itself halted.
+        self.shared.run_main_iteration(host_events);
         *lock(&self.shared.ended) = false;
-        let ending = SayEnded(self.shared.clone());
-        let thread = spawn("rreplay vCPU", move || ending.0.vcpu_loop()).map_err(RunError::Thread)?;
+        let ending = NotifyOnDrop::new(self.shared.clone(), Shared::say_ended);
+        let thread = spawn("rreplay vCPU", move || ending.vcpu_loop()).map_err(RunError::Thread)?;
         let vcpu = Vcpu { shared: &self.shared, thread: Some(thread) };
         while !*lock(&self.shared.ended) {
-            let told_all = self.shared.main_turn(inlet);
+            let told_all = self.shared.run_main_iteration(host_events);
             if told_all && !*lock(&self.shared.ended) {
-                inlet.rest(&self.shared.main);
+                host_events.rest(&self.shared.main);
             }
         }
         vcpu.join()

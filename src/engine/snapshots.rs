@@ -1,6 +1,6 @@
-//! Digests and snapshots in a run: taken by a recorder, compared by a player, and a player put to one.
+//! Digests and snapshots in a run: taken by a recorder, compared by a player, and resumed from by a player.
 
-use super::world::{REPLAY_SECTION, World};
+use super::vm_state::{REPLAY_SECTION, VmState};
 use crate::guest::Guest;
 use crate::log::Event;
 use crate::replay::{Found, ReplayError, ReplayMode};
@@ -19,14 +19,14 @@ pub struct PartsCompared {
     pub matching: Vec<String>,
 }
 
-impl<G: Guest> World<G> {
+impl<G: Guest> VmState<G> {
     /// The state of the guest and of the state machine, to go on from in play.
     pub fn save(&mut self) -> Snapshot {
         let saved = self.replay.save();
         self.container(saved)
     }
 
-    /// As [`save`](World::save), as it stands in a recording: what has changed since its last snapshot.
+    /// The same as [`save`](VmState::save), in the form that a recording has: what has changed since its last snapshot.
     fn save_changes(&mut self) -> Vec<u8> {
         let replay = self.replay.save();
         match self.guest.save_changes() {
@@ -44,10 +44,10 @@ impl<G: Guest> World<G> {
         Snapshot::new(self.identity, self.guest.position(), sections)
     }
 
-    /// Player: goes to where [`save`](World::save) was called, in this recording.
+    /// Player: goes to where [`save`](VmState::save) was called, in this recording.
     ///
     /// # Errors
-    /// Says what does not fit.
+    /// Says which part does not fit.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), String> {
         let Some(((name, saved), of_guest)) = snapshot.sections().split_last() else {
             return Err("the snapshot is empty".to_owned());
@@ -94,7 +94,7 @@ impl<G: Guest> World<G> {
         Ok(())
     }
 
-    /// Player: the snapshot that the log has next is the state of this run, and tells the truth about the way to it.
+    /// Player: compares this run with the snapshot that the log has next: its state, and what it says of the way to it.
     fn check_snapshot(&mut self) -> Result<(), ReplayError> {
         let number = match self.replay.peek()?.map(|next| &next.event) {
             Some(Event::Snapshot { number }) => *number,

@@ -2,7 +2,7 @@
 
 use super::attach::Attachments;
 use super::input::HostInput;
-use crate::engine::{NOTHING_ATTACHED, Outlet};
+use crate::engine::{HostCalls, NOTHING_ATTACHED};
 use crate::nondet::{
     AudioRead, BlockRequest, BlockResult, CharId, CharRequest, CharWritten, ClockKind, NetId, Owner,
 };
@@ -103,7 +103,7 @@ impl SystemHost {
     }
 }
 
-impl Outlet for SystemHost {
+impl HostCalls for SystemHost {
     fn clock(&mut self, kind: ClockKind) -> i64 {
         match kind {
             ClockKind::Host => i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX),

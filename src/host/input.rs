@@ -1,7 +1,7 @@
 //! What comes in from other threads: bytes for character devices, typed by a script or a terminal.
 
 use super::attach::Attachments;
-use crate::engine::Inlet;
+use crate::engine::HostEvents;
 use crate::events::AsyncEvent;
 use crate::nondet::{CharId, ShutdownCause};
 use crate::sync::{Arc, Kick, Mutex, lock};
@@ -101,7 +101,7 @@ impl Drop for InputGate {
 }
 
 /// The hosts of one run, as the main loop polls them.
-pub struct SessionInlet<'a> {
+pub struct SessionEvents<'a> {
     input: &'a HostInput,
     attached: Option<&'a Mutex<Attachments>>,
     interrupted: &'a mut dyn FnMut() -> bool,
@@ -112,7 +112,7 @@ pub struct SessionInlet<'a> {
     was_open: bool,
 }
 
-impl<'a> SessionInlet<'a> {
+impl<'a> SessionEvents<'a> {
     /// Polls `input`, and asks `interrupted` about every 10 ms on the thread that runs the main loop.
     #[allow(clippy::disallowed_methods, reason = "paces polling of the operating system; no guest sees it")]
     pub fn new(input: &'a HostInput, interrupted: &'a mut dyn FnMut() -> bool) -> Self {
@@ -129,7 +129,7 @@ impl<'a> SessionInlet<'a> {
     }
 }
 
-impl Inlet for SessionInlet<'_> {
+impl HostEvents for SessionEvents<'_> {
     fn poll(&mut self) -> Vec<AsyncEvent> {
         let mut events = self.input.take();
         if let Some(attached) = self.attached {

@@ -23,7 +23,7 @@ pub use disk_image::DiskImage;
 pub use entropy::EntropyBytes;
 pub use error::HostError;
 pub use file::FileHost;
-pub use input::{HostInput, InputGate, SessionInlet};
+pub use input::{HostInput, InputGate, SessionEvents};
 pub use pcap::PcapHost;
 #[cfg(unix)]
 pub use pty::PtyHost;

@@ -1,6 +1,6 @@
 //! The machine's bus as the CPU sees it: plain RAM and ROM inline, everything else out of line.
 
-use super::hooks::{Access, HookKind, Hooks};
+use super::hooks::{HookAccess, HookKind, Hooks};
 use super::lines::Lines;
 use super::slots::Slots;
 use super::tap::Author;
@@ -67,7 +67,7 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     #[cold]
     #[inline(never)]
     fn read_no_device(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
-        match self.memory.read_beneath(address) {
+        match self.memory.read_backing(address) {
             Some(value) => value,
             None => {
                 self.unmapped(address, false, at, purpose);
@@ -82,8 +82,8 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
         match self.slots.at(address, true) {
             Some((slot, register)) => self.write_device(slot, register, value, at),
             None => {
-                old = self.memory.read_beneath(address);
-                if self.memory.write_beneath(address, value) == Written::Unmapped {
+                old = self.memory.read_backing(address);
+                if self.memory.write_backing(address, value) == Written::Unmapped {
                     self.unmapped(address, true, at, purpose);
                 }
             }
@@ -97,7 +97,7 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     #[inline(never)]
     fn note_access(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8, at: Position) {
         let author = Author::Instruction;
-        if self.hooks.access(Access { kind, address, old, value, at, author }) {
+        if self.hooks.access(HookAccess { kind, address, old, value, at, author }) {
             self.deadline = 0;
         }
     }

@@ -1,6 +1,6 @@
 //! Memory as a device that is a bus master sees it.
 
-use super::hooks::{Access, HookKind, Hooks};
+use super::hooks::{HookAccess, HookKind, Hooks};
 use super::tap::Author;
 use crate::devices::DirectMemory;
 use crate::memory::{Memory, open_bus};
@@ -17,16 +17,16 @@ pub(super) struct BusMaster<'a> {
 
 impl DirectMemory for BusMaster<'_> {
     fn read(&mut self, address: u16) -> u8 {
-        let value = self.memory.read_beneath(address).unwrap_or_else(|| open_bus(address));
+        let value = self.memory.read_backing(address).unwrap_or_else(|| open_bus(address));
         self.memory.note_io_read(address);
         self.note(HookKind::Read, address, None, value);
         value
     }
 
     fn write(&mut self, address: u16, value: u8) {
-        let old = self.memory.read_beneath(address);
+        let old = self.memory.read_backing(address);
         self.memory.note_written(address);
-        self.memory.write_beneath(address, value);
+        self.memory.write_backing(address, value);
         self.note(HookKind::Write, address, old, value);
     }
 }
@@ -35,7 +35,7 @@ impl BusMaster<'_> {
     fn note(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8) {
         if self.hooks.any() {
             let author = Author::Device(self.slot);
-            self.hooks.access(Access { kind, address, old, value, at: self.at, author });
+            self.hooks.access(HookAccess { kind, address, old, value, at: self.at, author });
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Hit {
 
 /// An access to data, as hooks and taps are told of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Access {
+pub(super) struct HookAccess {
     pub kind: HookKind,
     pub address: u16,
     pub old: Option<u8>,
@@ -171,8 +171,8 @@ impl Hooks {
     }
 
     /// Notes an access; gives whether somebody wants to be told at once.
-    pub(super) fn access(&mut self, access: Access) -> bool {
-        let Access { kind, address, old, value, at, author } = access;
+    pub(super) fn access(&mut self, access: HookAccess) -> bool {
+        let HookAccess { kind, address, old, value, at, author } = access;
         for tap in &mut self.taps {
             tap.accesses(Sighting { kind, at, address, old, value, pc: None, author });
         }

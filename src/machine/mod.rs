@@ -144,7 +144,7 @@ impl Machine {
     pub fn peek(&self, address: u16) -> u8 {
         match self.slots.at(address, false) {
             Some((slot, offset)) => self.slots[slot].device.peek(offset, self.cpu.cycles),
-            None => self.memory.read_beneath(address).unwrap_or_else(|| open_bus(address)),
+            None => self.memory.read_backing(address).unwrap_or_else(|| open_bus(address)),
         }
     }
 

@@ -5,7 +5,7 @@ use super::lines::{Lines, POLLED, SavedLines};
 use crate::cpu::Cpu;
 use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, PageBits, Pages, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::units::COUNT_MAX;
 
 /// Number of the first device's section: behind CPU, lines and memory.
@@ -228,7 +228,7 @@ impl Machine {
         let mut section = Vec::with_capacity(64 + contents.len());
         MemoryChanges { contents: &contents, ..changes }.put(&mut section);
         let mut touched = self.memory.take_touched();
-        if is_planted(Bug::TouchForgotten) {
+        if is_seeded(SeededFault::TouchForgotten) {
             touched.written = Default::default();
         }
         let mut saved = Vec::new();
@@ -352,7 +352,7 @@ impl Machine {
         let devices: Vec<Digest> = self.slots.iter().map(|slot| hash(&*slot.device)).collect();
         digests.push(self.memory.digest());
         digests.extend(devices);
-        if is_planted(Bug::DigestSkipsDevice)
+        if is_seeded(SeededFault::DigestSkipsDevice)
             && let Some(first) = digests.get_mut(FIRST_DEVICE)
         {
             *first = Digest([0; 16]);

@@ -12,13 +12,13 @@
 //! # let address = 0x0200;
 //! let value = match memory.read_fast(address) {
 //!     Some(value) => value,
-//!     None => device_or_watch(&memory, address), // cold: devices, watches, then `read_beneath`
+//!     None => device_or_watch(&memory, address), // cold: devices, watches, then `read_backing`
 //! };
 //! # assert_eq!(value, 0);
 //! ```
 //!
 //! **Dirty pages cost nothing.** A page that has not changed since it was frozen is `WRITE_SLOW`; the first write to it
-//! goes through [`Memory::write_beneath`], which marks it dirty and clears the bit. Further writes are fast.
+//! goes through [`Memory::write_backing`], which marks it dirty and clears the bit. Further writes are fast.
 //!
 //! **Snapshots** are tables of reference-counted pages ([`Pages`]). [`Memory::collect_pages`] copies only dirty pages,
 //! all others are shared with the snapshot before; [`Memory::restore_pages`] copies back only what differs. ROM and
@@ -256,7 +256,7 @@ impl Memory {
     // -- The slow path ------------------------------------------------------------------------------------------
 
     /// What RAM or ROM holds at `address`, beneath any device; `None` where nothing is mapped.
-    pub fn read_beneath(&self, address: u16) -> Option<u8> {
+    pub fn read_backing(&self, address: u16) -> Option<u8> {
         match self.kind(page_of(address)) {
             PageKind::Ram | PageKind::Rom => Some(self.bytes[usize::from(address)]),
             PageKind::Unmapped => None,
@@ -265,7 +265,7 @@ impl Memory {
 
     /// Writes to what lies at `address` beneath any device. The first write to a page since it was frozen marks it
     /// dirty and makes further writes fast.
-    pub fn write_beneath(&mut self, address: u16, value: u8) -> Written {
+    pub fn write_backing(&mut self, address: u16, value: u8) -> Written {
         let page = page_of(address);
         match self.kind(page) {
             PageKind::Rom => Written::Ignored,

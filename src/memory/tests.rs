@@ -20,7 +20,7 @@ fn board() -> Memory {
 
 fn write(memory: &mut Memory, address: u16, value: u8) {
     if !memory.write_fast(address, value) {
-        memory.write_beneath(address, value);
+        memory.write_backing(address, value);
     }
 }
 
@@ -65,14 +65,14 @@ fn each_kind_answers_a_write_in_its_way() {
     let mut memory = board();
     memory.load(0x8000, &[0xA9]).unwrap();
     assert!(!memory.write_fast(0x8000, 0x12));
-    assert_eq!(memory.write_beneath(0x8000, 0x12), Written::Ignored);
+    assert_eq!(memory.write_backing(0x8000, 0x12), Written::Ignored);
     assert_eq!(memory.read_fast(0x8000), Some(0xA9));
-    assert_eq!(memory.write_beneath(0x5000, 0x12), Written::Unmapped);
-    assert_eq!(memory.read_beneath(0x5000), None);
+    assert_eq!(memory.write_backing(0x5000, 0x12), Written::Unmapped);
+    assert_eq!(memory.read_backing(0x5000), None);
     assert_eq!(open_bus(0x5012), 0x50);
-    assert_eq!(memory.write_beneath(0x1000, 0x12), Written::Stored);
+    assert_eq!(memory.write_backing(0x1000, 0x12), Written::Stored);
     assert_eq!(memory.read_fast(0x1000), None, "a device may answer here");
-    assert_eq!(memory.read_beneath(0x1000), Some(0x12));
+    assert_eq!(memory.read_backing(0x1000), Some(0x12));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn only_the_first_write_after_a_freeze_is_slow() {
     memory.collect_pages();
     assert!(!memory.write_fast(0x0200, 2));
     assert_eq!(memory.read_fast(0x0200), Some(1));
-    assert_eq!(memory.write_beneath(0x0200, 2), Written::Stored);
+    assert_eq!(memory.write_backing(0x0200, 2), Written::Stored);
     assert!(memory.is_dirty(0x02));
     assert!(memory.write_fast(0x0201, 3));
     assert!(!memory.write_fast(0x0300, 4), "the neighbour is still clean");
@@ -93,7 +93,7 @@ fn a_watched_page_stays_slow_after_it_is_dirty() {
     let mut memory = board();
     memory.set_watch(0x02, Watched { writes: true, ..NOTHING });
     memory.collect_pages();
-    memory.write_beneath(0x0200, 2);
+    memory.write_backing(0x0200, 2);
     assert!(!memory.write_fast(0x0200, 3));
 }
 

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::machine::board::ImageInput;
 use crate::session::{RunRequest, Session};
 use crate::snapshot::{Composer, Snapshot};
-use crate::sync::{Arc, Kick, Mutex, lock, spawn};
+use crate::sync::{Arc, Kick, Mutex, NotifyOnDrop, lock, spawn};
 use crate::units::Position;
 use std::time::Duration;
 
@@ -41,16 +41,6 @@ struct Work {
     ended: Kick,
 }
 
-/// Says that a worker has ended, however it ends, and also when it could not be started.
-struct NotifyOnDrop(Arc<Work>);
-
-impl Drop for NotifyOnDrop {
-    fn drop(&mut self) {
-        lock(&self.0.state).workers -= 1;
-        self.0.ended.kick();
-    }
-}
-
 #[derive(Default)]
 struct State {
     next: usize,
@@ -67,6 +57,12 @@ struct State {
 }
 
 impl Work {
+    /// A worker has ended, or could not be started.
+    fn worker_ended(&self) {
+        lock(&self.state).workers -= 1;
+        self.ended.kick();
+    }
+
     /// Takes parts until there are none left. `interrupted` is asked now and then.
     fn run(&self, interrupted: &mut dyn FnMut(u64) -> bool) {
         loop {
@@ -252,10 +248,10 @@ impl Recording {
         });
         let mut workers = Vec::new();
         for _ in 1..jobs.min(work.parts.len()) {
-            let ending = NotifyOnDrop(work.clone());
+            let worker = NotifyOnDrop::new(work.clone(), Work::worker_ended);
             lock(&work.state).workers += 1;
             // Fewer jobs take longer, and that is all.
-            workers.extend(spawn("rreplay verify", move || ending.0.run(&mut |_| false)));
+            workers.extend(spawn("rreplay verify", move || worker.run(&mut |_| false)));
         }
         let start = self.start().icount;
         work.run(&mut |done| !progress(start + done));

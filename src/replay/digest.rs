@@ -1,12 +1,12 @@
 //! Digests and snapshots: the state machine's part of them.
 
-use super::chain::EventChain;
+use super::event_hash::EventHash;
 use super::table::{Action, Function};
 use super::{AsyncQueue, Found, Replay, ReplayError, ReplayMode};
 use crate::log::event::{Event, StampedEvent};
 use crate::nondet::Owner;
 use crate::persist::{Digest, Field, PersistError, Reader};
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::units::{EventOrdinal, Position};
 use std::collections::BTreeMap;
 
@@ -48,12 +48,12 @@ impl Replay {
         }
     }
 
-    /// The hashes of [`OWN_SUBSYSTEMS`](super::OWN_SUBSYSTEMS) behind the guest's.
+    /// The hashes of [`OWN_SUBSYSTEMS`](super::OWN_SUBSYSTEMS) after the guest's.
     pub(super) fn with_own_digests(&self, mut digests: Vec<Digest>) -> Vec<Digest> {
         if self.hashes_events {
             let mut requests = Vec::new();
             self.save_requests(&mut requests);
-            digests.extend([Digest::of(&requests), self.chain.digest()]);
+            digests.extend([Digest::of(&requests), self.event_hash.digest()]);
         }
         digests
     }
@@ -135,17 +135,17 @@ impl Replay {
         }
     }
 
-    /// Gives the bytes that it takes in the log.
+    /// Returns the bytes that it takes in the log.
     fn log_snapshot(&mut self, container: &[u8]) -> Result<usize, ReplayError> {
         let Some(sink) = &mut self.sink else { return Ok(0) };
         let (number, bytes) = sink.append_snapshot(self.position, container)?;
-        self.chain.add_container(container);
+        self.event_hash.add_container(container);
         self.passed(self.position, &Event::Snapshot { number });
         Ok(bytes)
     }
 
-    /// The state that the run starts from. In record what `save` gives is put into the log, to be called at the start;
-    /// in play the log's is given back, to be loaded. `None` in mode none and record.
+    /// The state that the run starts from. In record what `save` returns is put into the log, to be called at the start;
+    /// in play the log's is returned, to be loaded. `None` in mode none and record.
     ///
     /// # Errors
     /// When the log cannot be written or read; in play a divergence when it does not start with such a state.
@@ -181,11 +181,11 @@ impl Replay {
         self.position.cycles.put(&mut out);
         self.cached_clocks.iter().for_each(|value| value.cast_unsigned().put(&mut out));
         self.save_requests(&mut out);
-        self.chain.save(&mut out);
+        self.event_hash.save(&mut out);
         out
     }
 
-    /// What [`save`](Replay::save) gave, by subsystem.
+    /// What [`save`](Replay::save) has returned, by subsystem.
     ///
     /// # Errors
     /// Bytes that are no such state.
@@ -256,13 +256,13 @@ impl Replay {
     pub fn resume(&mut self, saved: &[u8]) -> Result<(), ReplayError> {
         let ordinal = self.restore(saved).map_err(|problem| ReplayError::BadState { problem })?;
         if let Some(source) = &mut self.source {
-            let skipped = u64::from(is_planted(Bug::SnapshotSkipsEvent));
+            let skipped = u64::from(is_seeded(SeededFault::SnapshotSkipsEvent));
             source.seek(EventOrdinal(ordinal + skipped))?;
         }
         self.next_stop_ahead = None;
         self.recent.clear();
         // A copy that was not finished does not go on elsewhere.
-        self.copy = None;
+        self.extract = None;
         Ok(())
     }
 
@@ -276,10 +276,10 @@ impl Replay {
         }
         let queue = AsyncQueue::restore_calls(reader)?;
         let (next_block, outstanding) = take_blocks(reader)?;
-        let chain = EventChain::restore(reader)?;
+        let event_hash = EventHash::restore(reader)?;
         reader.clone().finish()?;
         (self.position, self.cached_clocks, self.queue) = (position, clocks, queue);
-        (self.next_block, self.outstanding, self.chain) = (next_block, outstanding, chain);
+        (self.next_block, self.outstanding, self.event_hash) = (next_block, outstanding, event_hash);
         self.events_passed = ordinal;
         Ok(ordinal)
     }
@@ -296,7 +296,7 @@ fn take_blocks(reader: &mut Reader<'_>) -> Result<(u64, BTreeMap<u64, Owner>), P
     Ok((next_block, outstanding))
 }
 
-/// The next multiple of `every` behind `icount`; 0 means never.
+/// The next multiple of `every` after `icount`; 0 means never.
 pub(super) fn next_multiple(icount: u64, every: u64) -> u64 {
     match every {
         0 => u64::MAX,

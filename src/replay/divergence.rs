@@ -130,7 +130,7 @@ pub enum Narrowed {
         cause: Cause,
         /// The instruction that was executed there, if one was.
         instruction: Option<Executed>,
-        /// What differs behind it.
+        /// What differs after it.
         differences: Differences,
     },
     /// A second replay of the same log diverges at the same place: the log is of another run, or was changed between
@@ -144,7 +144,7 @@ pub enum Narrowed {
         differences: Differences,
     },
     /// A second replay of the same log does not diverge there, and nothing is known that would make it: the machine of
-    /// the first one was changed behind the log's back.
+    /// the first one was changed without the log's knowledge.
     Unrepeated {
         /// Where the first replay stood when it diverged.
         position: Position,
@@ -177,7 +177,7 @@ impl Narrowed {
 pub struct Divergence {
     /// Where the replay was.
     pub position: Position,
-    /// The event the log has next; `None` behind its end.
+    /// The event the log has next; `None` after its end.
     pub expected: Option<StampedEvent>,
     /// File offset of the chunk that holds the expected event.
     pub byte_offset: Option<u64>,

@@ -1,7 +1,7 @@
 //! The record/replay state machine. It knows no CPU and no board: whoever runs a guest tells it positions, asks it for
 //! everything nondeterministic, and obeys its answers.
 //!
-//! | mode | what a question gives |
+//! | mode | what answers a question |
 //! |---|---|
 //! | `none` | the host's answer |
 //! | `record` | the host's answer, which is logged with its position |
@@ -10,24 +10,24 @@
 //! Sources and sinks of events are traits, so that the same state machine runs over a file, over memory and inside a
 //! model checker.
 
-mod chain;
-mod copy;
+mod async_events;
 mod digest;
 mod divergence;
 mod error;
-mod guest_side;
-mod look;
-mod loop_side;
+mod event_hash;
+mod extract;
+mod inspect;
 mod queue;
 mod report;
 mod state;
 mod stream;
+mod sync_queries;
 mod table;
 
 pub use crate::log::event::Checkpoint;
+pub use async_events::{FlushSteps, made_by_guest};
 pub use divergence::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
 pub use error::ReplayError;
-pub use loop_side::{FlushSteps, made_by_guest};
 pub use queue::AsyncQueue;
 pub use report::Report;
 pub use state::{OWN_SUBSYSTEMS, PlayConfig, RecordConfig, Replay, Snapshots};

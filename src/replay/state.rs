@@ -1,8 +1,8 @@
 //! [`Replay`]: its state, its life from start to finish, and where it is.
 
-use super::chain::EventChain;
-use super::copy::LogCopy;
 use super::digest::next_multiple;
+use super::event_hash::EventHash;
+use super::extract::LogExtract;
 use super::{AsyncQueue, Divergence, EventSink, EventSource, Found, ReplayError, ReplayMode};
 use crate::events::Delivery;
 use crate::log::event::{Event, StampedEvent};
@@ -46,7 +46,7 @@ pub enum Snapshots {
 }
 
 impl Snapshots {
-    /// When the next one is due, behind one at `here` that took so many bytes.
+    /// When the next one is due, after one at `here` that took so many bytes.
     pub(super) fn next(self, here: u64, bytes: usize) -> u64 {
         match self {
             Snapshots::OnRequest => u64::MAX,
@@ -80,12 +80,12 @@ pub struct PlayConfig {
 pub struct Replay {
     pub(super) mode: ReplayMode,
     pub(super) position: Position,
-    /// The position accounted before, for a planted bug.
+    /// The position accounted before, for a seeded fault.
     pub(super) position_before: Position,
     pub(super) sink: Option<Box<dyn EventSink>>,
     pub(super) source: Option<Box<dyn EventSource>>,
     /// Player: what is consumed goes there too.
-    pub(super) copy: Option<LogCopy>,
+    pub(super) extract: Option<LogExtract>,
     pub(super) queue: AsyncQueue,
     pub(super) events_enabled: bool,
     pub(super) flushing: bool,
@@ -105,7 +105,7 @@ pub struct Replay {
     pub(super) subsystems: Vec<String>,
     /// Whether digests have [`OWN_SUBSYSTEMS`]; the first recordings did not.
     pub(super) hashes_events: bool,
-    pub(super) chain: EventChain,
+    pub(super) event_hash: EventHash,
     pub(super) digest_every: u64,
     pub(super) next_digest: u64,
     pub(super) snapshots: Snapshots,
@@ -129,7 +129,7 @@ impl Replay {
             position_before: Position::default(),
             sink: None,
             source: None,
-            copy: None,
+            extract: None,
             queue: AsyncQueue::default(),
             events_enabled: false,
             flushing: false,
@@ -146,7 +146,7 @@ impl Replay {
             recent: VecDeque::with_capacity(RECENT_EVENTS),
             subsystems: Vec::new(),
             hashes_events: true,
-            chain: EventChain::starting_with(Digest([0; 16])),
+            event_hash: EventHash::starting_with(Digest([0; 16])),
             digest_every: 0,
             next_digest: u64::MAX,
             snapshots: Snapshots::OnRequest,
@@ -169,7 +169,7 @@ impl Replay {
     pub fn record(sink: Box<dyn EventSink>, config: RecordConfig) -> Self {
         let start = config.start.icount;
         Self {
-            chain: EventChain::starting_with(sink.identity()),
+            event_hash: EventHash::starting_with(sink.identity()),
             sink: Some(sink),
             position: config.start,
             subsystems: Self::recorded_subsystems(config.subsystems),
@@ -193,7 +193,7 @@ impl Replay {
     /// Plays `source`.
     pub fn play(source: Box<dyn EventSource>, config: PlayConfig) -> Self {
         Self {
-            chain: EventChain::starting_with(source.identity()),
+            event_hash: EventHash::starting_with(source.identity()),
             source: Some(source),
             position: config.start,
             hashes_events: config.subsystems.ends_with(&OWN_SUBSYSTEMS.map(str::to_owned)),
@@ -301,7 +301,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Ends a recording at the current position: what was queued is given back to be run unlogged, `shutdown` is
+    /// Ends a recording at the current position: what was queued is returned, to be run unlogged, `shutdown` is
     /// logged if nothing was, then the final digest, `end`, index and sync. A player is closed. Does nothing when
     /// called again.
     ///
@@ -464,7 +464,7 @@ impl Replay {
         }
     }
 
-    /// Player: the `ahead`-th event behind the next one.
+    /// Player: the `ahead`-th event after the next one.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -486,7 +486,7 @@ impl Replay {
     /// An event is in the log, or taken from it.
     pub(super) fn passed(&mut self, at: Position, event: &Event) {
         if self.hashes_events {
-            self.chain.add(at, event);
+            self.event_hash.add(at, event);
         }
         self.events_passed += 1;
     }
@@ -499,13 +499,13 @@ impl Replay {
             if let Event::Snapshot { number } = next.event
                 && self.hashes_events
             {
-                self.chain.add_container(&source.read_snapshot(number)?);
+                self.event_hash.add_container(&source.read_snapshot(number)?);
             }
             source.advance();
         }
         self.passed(next.position, &next.event);
-        if let Some(copy) = &mut self.copy {
-            copy.take(&next)?;
+        if let Some(extract) = &mut self.extract {
+            extract.take(&next)?;
         }
         self.next_stop_ahead = self.next_stop_ahead.and_then(|ahead| ahead.checked_sub(1));
         let event = next.event.clone();

@@ -19,33 +19,33 @@ pub trait EventSink: Send {
     /// When it cannot be kept (a full disk); what was appended before stays whole.
     fn append(&mut self, position: Position, event: &Event) -> Result<EventOrdinal, LogError>;
 
-    /// Appends a snapshot and the event that refers to it; gives the snapshot's number, and the bytes that it takes.
+    /// Appends a snapshot and the event that refers to it; returns the snapshot's number, and the bytes that it takes.
     ///
     /// # Errors
-    /// As for [`append`](EventSink::append).
+    /// When it cannot be kept; what was appended before stays whole.
     fn append_snapshot(&mut self, position: Position, container: &[u8]) -> Result<(u64, usize), LogError>;
 
     /// Makes everything appended so far survive the end of this process.
     ///
     /// # Errors
-    /// As for [`append`](EventSink::append).
+    /// When it cannot be kept; what was appended before stays whole.
     fn flush(&mut self) -> Result<(), LogError>;
 
     /// Ends the log: index, sync.
     ///
     /// # Errors
-    /// As for [`append`](EventSink::append).
+    /// When it cannot be kept; what was appended before stays whole.
     fn finish(&mut self) -> Result<(), LogError>;
 }
 
-/// Gives the events of a recorded run in order.
+/// The events of a recorded run, in order.
 pub trait EventSource: Send {
-    /// As for [`EventSink::identity`].
+    /// The same as [`EventSink::identity`].
     fn identity(&self) -> Digest {
         Digest([0; 16])
     }
 
-    /// The `ahead`-th event after the current one, or `None` behind the last.
+    /// The `ahead`-th event after the current one, or `None` after the last.
     ///
     /// # Errors
     /// When the log cannot be read at that point.

@@ -178,8 +178,8 @@ impl Session {
 
     fn place_of(&self, name: &str) -> Result<(&'static str, Place), Error> {
         let found = {
-            let world = self.world();
-            let mut devices = world.guest.devices().enumerate();
+            let vm = self.vm();
+            let mut devices = vm.guest.devices().enumerate();
             devices.find(|(_, slot)| slot.name == name).map(|(index, slot)| {
                 let place = Place { owner: Owner(index as u16), char_id: slot.char_id, net_id: slot.net_id };
                 (slot.device.kind(), place)
@@ -208,8 +208,8 @@ impl Session {
     /// A device that the board does not have, or that has no screen.
     pub fn frame(&self, device: &str) -> Result<crate::devices::Frame, Error> {
         let (kind, place) = self.place_of(device)?;
-        let world = self.world();
-        let slot = world.guest.devices().nth(usize::from(place.owner.0));
+        let vm = self.vm();
+        let slot = vm.guest.devices().nth(usize::from(place.owner.0));
         slot.and_then(|slot| slot.device.frame())
             .ok_or_else(|| Error::Device(format!("the device {device:?} is a {kind}, which has no screen")))
     }

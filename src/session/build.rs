@@ -3,7 +3,7 @@
 use super::Session;
 use crate::cpu::Variant;
 use crate::devices;
-use crate::engine::{Outside, Transcripts, Watch};
+use crate::engine::{ReplayIo, RunSignals, Transcripts};
 use crate::error::Error;
 use crate::host::SystemHost;
 use crate::machine::board::{
@@ -86,15 +86,15 @@ pub(crate) fn build_machine(board: &Board, image: &MemoryImage) -> Result<Machin
         Unmapped::Error => machine::Unmapped::Error,
     };
     // Power-on reads the reset vector through the bus; nothing is recorded yet.
-    let (mut replay, mut outlet) = (Replay::none(), SystemHost::default());
-    let (mut transcripts, mut watch) = (Transcripts::default(), Watch::default());
-    let mut outside = Outside {
+    let (mut replay, mut host_calls) = (Replay::none(), SystemHost::default());
+    let (mut transcripts, mut signals) = (Transcripts::default(), RunSignals::default());
+    let mut io = ReplayIo {
         replay: &mut replay,
-        outlet: &mut outlet,
+        host_calls: &mut host_calls,
         transcripts: &mut transcripts,
-        watch: &mut watch,
+        signals: &mut signals,
     };
-    Ok(Machine::new(variant, board.cpu.clock_hz, memory, slots, unmapped, &mut outside))
+    Ok(Machine::new(variant, board.cpu.clock_hz, memory, slots, unmapped, &mut io))
 }
 
 fn wire(line: IrqLine) -> Wire {

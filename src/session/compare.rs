@@ -1,7 +1,7 @@
 //! How two machines of one board differ: registers by name, memory by address, devices by field.
 
 use super::twin::timers;
-use crate::engine::World;
+use crate::engine::VmState;
 use crate::guest::Guest;
 use crate::machine::Machine;
 use crate::memory::{PAGE_SIZE, PageKind};
@@ -36,7 +36,7 @@ impl List {
 }
 
 /// How the machine and the log position of `found` differ from those of `expected`.
-pub(super) fn worlds(expected: &mut World<Machine>, found: &mut World<Machine>) -> Differences {
+pub(super) fn vms(expected: &mut VmState<Machine>, found: &mut VmState<Machine>) -> Differences {
     let mut list = List::default();
     compare_machines(&mut list, &mut expected.guest, &mut found.guest);
     compare_replays(&mut list, &expected.replay, &found.replay);

@@ -20,30 +20,30 @@ impl Session {
         let Some(origin) = &self.origin else {
             return Err(Error::State("only a replay can be cut".into()));
         };
-        let mut world = self.world();
-        if world.replay.mode() != ReplayMode::Play || !world.replay.can_snapshot() {
+        let mut vm = self.vm();
+        if vm.replay.mode() != ReplayMode::Play || !vm.replay.can_snapshot() {
             return Err(Error::Argument(format!(
                 "at {} something waits that the machine has asked for: start the cut some instructions later",
-                world.replay.position()
+                vm.replay.position()
             )));
         }
-        if !world.replay.hashes_events() {
+        if !vm.replay.hashes_events() {
             return Err(Error::State(
                 "a recording of the first format cannot be cut: replay it, fork it, and record that".into(),
             ));
         }
         let parent = origin.reader.header();
         let options = RecordOptions { digest_every: Some(parent.digest_every), ..RecordOptions::default() };
-        let lineage = Lineage { parent: origin.reader.id(), position: world.guest.position() };
-        let header = Header { lineage: Some(lineage), ..self.header(&mut world, options) };
+        let lineage = Lineage { parent: origin.reader.id(), position: vm.guest.position() };
+        let header = Header { lineage: Some(lineage), ..self.header(&mut vm, options) };
         let writer = create(&header)?;
-        let digests = world.digests();
-        Ok(world.replay.start_copy(Box::new(writer), digests)?)
+        let digests = vm.digests();
+        Ok(vm.replay.start_extract(Box::new(writer), digests)?)
     }
 
     /// Player: nothing comes of the cut.
     pub(crate) fn abandon_cut(&self) {
-        self.world().replay.abandon_copy();
+        self.vm().replay.abandon_extract();
     }
 
     /// Player: the cut ends here.
@@ -51,8 +51,8 @@ impl Session {
     /// # Errors
     /// A file that cannot be written.
     pub(crate) fn finish_cut(&self) -> Result<(), Error> {
-        let mut world = self.world();
-        let digests = world.digests();
-        Ok(world.replay.finish_copy(digests)?)
+        let mut vm = self.vm();
+        let digests = vm.digests();
+        Ok(vm.replay.finish_extract(digests)?)
     }
 }

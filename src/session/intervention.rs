@@ -3,7 +3,7 @@
 //! Nothing but a test plans any. They are kept here, and not only made, so that a second replay can make them again and
 //! the search for the first difference ([`narrow`](super::narrow)) has a replay that goes wrong at will.
 
-use crate::engine::{Limits, World};
+use crate::engine::{Limits, VmState};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::machine::Machine;
@@ -12,7 +12,7 @@ use crate::sync::Shared;
 use crate::units::Position;
 
 /// Changes a machine.
-pub(crate) type Change = Shared<dyn Fn(&mut World<Machine>) -> Result<(), Error> + Send + Sync>;
+pub(crate) type Change = Shared<dyn Fn(&mut VmState<Machine>) -> Result<(), Error> + Send + Sync>;
 
 /// Puts something between a player and its log, which has the event with that ordinal next.
 pub(crate) type SourceChange =
@@ -79,12 +79,12 @@ impl Interventions {
     ///
     /// # Errors
     /// The change's own.
-    pub fn make_due(&mut self, world: &mut World<Machine>) -> Result<(), Error> {
-        let here = world.guest.position();
+    pub fn make_due(&mut self, vm: &mut VmState<Machine>) -> Result<(), Error> {
+        let here = vm.guest.position();
         while let Some(next) = self.planned.get(self.made)
             && next.at <= here
         {
-            (next.change)(world)?;
+            (next.change)(vm)?;
             self.made += 1;
         }
         Ok(())
@@ -94,12 +94,12 @@ impl Interventions {
     ///
     /// # Errors
     /// The change's own.
-    pub fn skip_to_here(&mut self, world: &mut World<Machine>) -> Result<(), Error> {
-        let here = world.guest.position();
+    pub fn skip_to_here(&mut self, vm: &mut VmState<Machine>) -> Result<(), Error> {
+        let here = vm.guest.position();
         self.made = self.planned.partition_point(|intervention| intervention.at < here);
         self.planned[..self.made]
             .iter()
             .filter(|earlier| earlier.is_lasting)
-            .try_for_each(|earlier| (earlier.change)(world))
+            .try_for_each(|earlier| (earlier.change)(vm))
     }
 }

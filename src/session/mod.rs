@@ -24,7 +24,7 @@ pub(crate) use record::{CHAOS, Start};
 pub use run::{Extent, HookCallback, HookEvent, IDLE_SECONDS, RunRequest, Running, Stop};
 
 use crate::cpu::{Instruction, disassemble};
-use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, Transcripts, World};
+use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, Transcripts, VmState};
 use crate::error::Error;
 use crate::events::AsyncEvent;
 use crate::files::Process;
@@ -111,11 +111,11 @@ impl Session {
         let input = Arc::new(HostInput::new(main.clone()));
         let attached = Arc::<Mutex<Attachments>>::default();
         let host = SystemHost::new(attached.clone(), input.clone());
-        let mut world = World::new(machine, replay, Box::new(host));
-        world.identity = identity;
+        let mut vm = VmState::new(machine, replay, Box::new(host));
+        vm.identity = identity;
         let session = Self {
             board,
-            engine: Engine::with_kick(world, main),
+            engine: Engine::with_kick(vm, main),
             input,
             attached,
             chars,
@@ -136,7 +136,7 @@ impl Session {
             && let Ok(replay) = session.registered(Replay::none())
         {
             // Packets come to registered devices only. A player's are registered when it starts.
-            session.world().replay = replay;
+            session.vm().replay = replay;
         }
         session
     }
@@ -146,7 +146,7 @@ impl Session {
         crate::sync::lock(&self.interventions)
     }
 
-    pub(crate) fn world(&self) -> ReplayGuard<'_, World<Machine>> {
+    pub(crate) fn vm(&self) -> ReplayGuard<'_, VmState<Machine>> {
         self.engine.lock("session")
     }
 
@@ -163,18 +163,18 @@ impl Session {
 
     /// Whether the machine runs freely, is recorded or is replayed.
     pub fn mode(&self) -> ReplayMode {
-        self.world().replay.mode()
+        self.vm().replay.mode()
     }
 
     /// Instructions retired and cycles passed.
     pub fn position(&self) -> Position {
         use crate::guest::Guest;
-        self.world().guest.position()
+        self.vm().guest.position()
     }
 
     /// Events of its recording that a replay has taken.
     pub(crate) fn events_passed(&self) -> u64 {
-        self.world().replay.events_passed()
+        self.vm().replay.events_passed()
     }
 
     /// CPU clock in Hz.
@@ -186,8 +186,8 @@ impl Session {
 
     /// The CPU's registers.
     pub fn registers(&self) -> Registers {
-        let world = self.world();
-        let cpu = world.guest.cpu();
+        let vm = self.vm();
+        let cpu = vm.guest.cpu();
         Registers { a: cpu.a, x: cpu.x, y: cpu.y, sp: cpu.sp, p: cpu.p, pc: cpu.pc }
     }
 
@@ -200,9 +200,9 @@ impl Session {
         if value > max {
             return Err(Error::Argument(format!("register {name} holds 0 to {max}, not {value}")));
         }
-        let mut world = self.world();
-        require_free(&world, "a register")?;
-        let cpu = world.guest.cpu_mut();
+        let mut vm = self.vm();
+        require_free(&vm, "a register")?;
+        let cpu = vm.guest.cpu_mut();
         match name {
             "a" => cpu.a = value as u8,
             "x" => cpu.x = value as u8,
@@ -222,8 +222,8 @@ impl Session {
 
     /// Instructions from `address` (where the CPU is, when not given) on.
     pub fn disassemble(&self, address: Option<u16>, count: usize) -> Vec<Instruction> {
-        let world = self.world();
-        let machine = &world.guest;
+        let vm = self.vm();
+        let machine = &vm.guest;
         let mut at = address.unwrap_or(machine.cpu().pc);
         let one = |_| {
             let instruction = disassemble(machine.cpu().variant(), at, |address| machine.peek(address));
@@ -235,7 +235,7 @@ impl Session {
 
     /// `length` bytes from `start` on, without side effects; wraps at FFFF.
     pub fn memory(&self, start: u16, length: usize) -> Vec<u8> {
-        self.world().guest.peek_range(start, length)
+        self.vm().guest.peek_range(start, length)
     }
 
     /// Writes RAM or ROM, beneath any device.
@@ -243,22 +243,22 @@ impl Session {
     /// # Errors
     /// Where nothing is mapped, beyond FFFF, or on a machine that is recorded or replayed.
     pub fn write_memory(&self, start: u16, bytes: &[u8]) -> Result<(), Error> {
-        let mut world = self.world();
-        require_free(&world, "memory")?;
-        world.guest.poke(start, bytes)?;
+        let mut vm = self.vm();
+        require_free(&vm, "memory")?;
+        vm.guest.poke(start, bytes)?;
         let last = usize::from(start) + bytes.len().saturating_sub(1);
         let writes_into = |region: &Region| {
             usize::from(region.start) <= last && start <= region.end && region.kind == RegionKind::Rom
         };
         if self.board.regions.iter().any(writes_into) {
-            world.identity = build::identity(&self.board, &world.guest);
+            vm.identity = build::identity(&self.board, &vm.guest);
         }
         Ok(())
     }
 
     /// The devices' names and kinds, in board order.
     pub fn devices(&self) -> Vec<(String, &'static str)> {
-        self.world().guest.devices().map(|slot| (slot.name.clone(), slot.device.kind())).collect()
+        self.vm().guest.devices().map(|slot| (slot.name.clone(), slot.device.kind())).collect()
     }
 
     /// A device's registers by their data sheet names.
@@ -266,7 +266,7 @@ impl Session {
     /// # Errors
     /// When the board has no device of that name.
     pub fn device_state(&self, name: &str) -> Result<Vec<(&'static str, Value)>, Error> {
-        let fields = self.world().guest.device_fields(name);
+        let fields = self.vm().guest.device_fields(name);
         fields.ok_or_else(|| self.unknown_device(name))
     }
 
@@ -281,8 +281,8 @@ impl Session {
     /// When the board has no device of that name.
     pub fn device_window(&self, name: &str) -> Result<(u16, u16), Error> {
         let found = {
-            let world = self.world();
-            let slot = world.guest.devices().find(|slot| slot.name == name);
+            let vm = self.vm();
+            let slot = vm.guest.devices().find(|slot| slot.name == name);
             slot.map(|slot| (slot.first, slot.last()))
         };
         found.ok_or_else(|| self.unknown_device(name))
@@ -313,9 +313,9 @@ impl Session {
         let console = self.console_id()?;
         self.require_no_recording_elsewhere()?;
         // Held until the bytes wait with the others: of several who type each counts what the others have typed.
-        let world = self.world();
-        require_input(&world)?;
-        let waiting = self.waiting_input(&world);
+        let vm = self.vm();
+        require_input(&vm)?;
+        let waiting = self.waiting_input(&vm);
         if waiting + bytes.len() > INPUT_PENDING_MAX {
             return Err(Error::Argument(format!(
                 "{waiting} bytes that were typed wait already, and {INPUT_PENDING_MAX} is the most: run the machine \
@@ -334,22 +334,22 @@ impl Session {
     /// What the console has printed from byte `offset` on.
     pub fn output_from(&self, offset: usize) -> Vec<u8> {
         let Some(console) = self.console else { return Vec::new() };
-        self.world().transcripts.of(console).get(offset..).unwrap_or_default().to_vec()
+        self.vm().transcripts.of(console).get(offset..).unwrap_or_default().to_vec()
     }
 
     /// Number of bytes the console has printed.
     pub fn output_length(&self) -> usize {
-        self.console.map_or(0, |console| self.world().transcripts.of(console).len())
+        self.console.map_or(0, |console| self.vm().transcripts.of(console).len())
     }
 
     /// Bytes typed that the guest has not read yet.
     pub fn input_pending(&self) -> usize {
-        self.waiting_input(&self.world())
+        self.waiting_input(&self.vm())
     }
 
-    fn waiting_input(&self, world: &World<Machine>) -> usize {
-        let in_devices: usize = world.guest.devices().map(|slot| slot.device.pending_input()).sum();
-        self.input.waiting() + world.undelivered_bytes() + in_devices
+    fn waiting_input(&self, vm: &VmState<Machine>) -> usize {
+        let in_devices: usize = vm.guest.devices().map(|slot| slot.device.pending_input()).sum();
+        self.input.waiting() + vm.undelivered_bytes() + in_devices
     }
 
     /// Says that more input may come from another thread: until the gate is dropped, a machine that waits for input
@@ -362,7 +362,7 @@ impl Session {
 
     /// The machine's state now.
     pub fn snapshot(&self) -> Snapshot {
-        snapshot_of(&mut self.world())
+        snapshot_of(&mut self.vm())
     }
 
     /// Makes the machine what it was when the snapshot was taken. What a disk was asked for since, or before, is not
@@ -371,16 +371,16 @@ impl Session {
     /// # Errors
     /// A snapshot of another board or ROM, or a machine that is recorded or replayed.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        let mut world = self.world();
-        require_own(&world, snapshot)?;
-        require_free(&world, "the whole state")?;
+        let mut vm = self.vm();
+        require_own(&vm, snapshot)?;
+        require_free(&vm, "the whole state")?;
         // What a recording's snapshot holds of its log has no meaning here.
         let of_machine = snapshot.sections().iter().filter(|(name, _)| name != REPLAY_SECTION);
-        world.guest.restore_sections(&of_machine.cloned().collect::<Vec<_>>())?;
+        vm.guest.restore_sections(&of_machine.cloned().collect::<Vec<_>>())?;
         let mut replay = self.registered(Replay::none())?;
-        replay.abandon_requests(&world.replay);
-        world.replay = replay;
-        world.forget_sleep();
+        replay.abandon_requests(&vm.replay);
+        vm.replay = replay;
+        vm.forget_sleep();
         Ok(())
     }
 
@@ -394,12 +394,12 @@ impl Session {
     fn copy_at(&self) -> (Session, Position) {
         use crate::guest::Guest;
         let (machine, transcripts, identity) = {
-            let world = self.world();
-            (world.guest.clone_without_hooks(), world.transcripts.clone(), world.identity)
+            let vm = self.vm();
+            (vm.guest.clone_without_hooks(), vm.transcripts.clone(), vm.identity)
         };
         let position = machine.position();
         let copy = Self::assemble(self.board.clone(), identity, machine, Replay::none());
-        copy.world().transcripts = transcripts;
+        copy.vm().transcripts = transcripts;
         (copy, position)
     }
 
@@ -409,7 +409,7 @@ impl Session {
         if let Some(console) = fork.console {
             let mut transcripts = Transcripts::default();
             transcripts.append(console, printed);
-            fork.world().transcripts = transcripts;
+            fork.vm().transcripts = transcripts;
         }
         fork.lineage = self.origin.as_ref().map(|origin| Lineage { parent: origin.reader.id(), position });
         fork
@@ -417,16 +417,16 @@ impl Session {
 
     /// The hash of the whole machine: its state, its board and its ROM.
     pub fn digest(&self) -> Digest {
-        let mut world = self.world();
-        let parts = world.guest.digest_sections().into_iter().flat_map(|digest| digest.0);
-        Digest::of(&world.identity.0.into_iter().chain(parts).collect::<Vec<u8>>())
+        let mut vm = self.vm();
+        let parts = vm.guest.digest_sections().into_iter().flat_map(|digest| digest.0);
+        Digest::of(&vm.identity.0.into_iter().chain(parts).collect::<Vec<u8>>())
     }
 
     /// The hash of each subsystem, by name.
     pub fn digests(&self) -> Vec<(String, Digest)> {
-        let mut world = self.world();
-        let digests = world.guest.digest_sections();
-        world.guest.section_names().into_iter().zip(digests).collect()
+        let mut vm = self.vm();
+        let digests = vm.guest.digest_sections();
+        vm.guest.section_names().into_iter().zip(digests).collect()
     }
 
     /// Asks for a shutdown or a reset, as a host does: it comes at the next instruction boundary of the run that goes on,
@@ -452,7 +452,7 @@ impl Session {
     /// When the machine replays a recording, which has its own input.
     pub fn arrive(&self, event: AsyncEvent) -> Result<(), Error> {
         self.require_no_recording_elsewhere()?;
-        require_input(&self.world())?;
+        require_input(&self.vm())?;
         self.input.push(event);
         Ok(())
     }
@@ -464,11 +464,11 @@ impl Session {
     pub fn reset(&self) -> Result<(), Error> {
         let _running = self.claim_briefly()?;
         {
-            let mut world = self.world();
-            if world.replay.mode() == ReplayMode::Play {
+            let mut vm = self.vm();
+            if vm.replay.mode() == ReplayMode::Play {
                 return Err(Error::State("a replay is reset where its recording was".into()));
             }
-            world.press_reset()?;
+            vm.press_reset()?;
         }
         self.settle()
     }
@@ -496,26 +496,26 @@ impl Drop for Session {
 }
 
 /// The state of a machine.
-fn snapshot_of(world: &mut World<Machine>) -> Snapshot {
+fn snapshot_of(vm: &mut VmState<Machine>) -> Snapshot {
     use crate::guest::Guest;
-    let sections = world.guest.save_sections();
-    Snapshot::new(world.identity, world.guest.position(), sections)
+    let sections = vm.guest.save_sections();
+    Snapshot::new(vm.identity, vm.guest.position(), sections)
 }
 
-fn require_own(world: &World<Machine>, snapshot: &Snapshot) -> Result<(), Error> {
-    if snapshot.identity() == world.identity {
+fn require_own(vm: &VmState<Machine>, snapshot: &Snapshot) -> Result<(), Error> {
+    if snapshot.identity() == vm.identity {
         return Ok(());
     }
     Err(Error::Mismatch(format!(
         "the snapshot was taken on another board or ROM (identity {}) than this machine's ({}): restore it \
          on a machine made from the same board and images",
         snapshot.identity(),
-        world.identity
+        vm.identity
     )))
 }
 
-fn require_input(world: &World<Machine>) -> Result<(), Error> {
-    if world.replay.mode() != ReplayMode::Play {
+fn require_input(vm: &VmState<Machine>) -> Result<(), Error> {
+    if vm.replay.mode() != ReplayMode::Play {
         return Ok(());
     }
     Err(Error::State(
@@ -524,8 +524,8 @@ fn require_input(world: &World<Machine>) -> Result<(), Error> {
 }
 
 /// Changes from outside would not be in the log.
-fn require_free(world: &World<Machine>, what: &str) -> Result<(), Error> {
-    match world.replay.mode() {
+fn require_free(vm: &VmState<Machine>, what: &str) -> Result<(), Error> {
+    match vm.replay.mode() {
         ReplayMode::None => Ok(()),
         ReplayMode::Record => Err(Error::State(format!(
             "setting {what} now would not be in the recording: do it before, or let the guest do it"

@@ -26,7 +26,7 @@ const INSTRUCTIONS: usize = 16;
 /// Cycles of waiting that are gone through turn by turn.
 const CYCLES_STEPPED: u64 = 64;
 /// Turns that are gone through one by one: there are no more in so many cycles, unless events come without end.
-const TURNS_MAX: u32 = 10_000;
+const ITERATIONS_MAX: u32 = 10_000;
 
 impl Session {
     /// Finds out about a divergence what can be found out by replaying again.
@@ -247,12 +247,12 @@ impl Search<'_> {
         divergence.executed = way.trail(&suspect);
         reference.restore(expected)?;
         suspect.restore(&found)?;
-        let mut expected = reference.session.world();
-        let mut found = suspect.session.world();
+        let mut expected = reference.session.vm();
+        let mut found = suspect.session.vm();
         let differences = match is_found {
             // The event of the snapshot is still to come there.
             true => compare::machines(&mut expected.guest, &mut found.guest),
-            false => compare::worlds(&mut expected, &mut found),
+            false => compare::vms(&mut expected, &mut found),
         };
         let position = snapshot.position();
         Ok(Some(Narrowed::First { position, cause: Cause::Outside, instruction: None, differences }))
@@ -290,8 +290,8 @@ impl Search<'_> {
         let snapshot = snapshot::recorded(&self.origin.reader, number).map_err(Error::from)?;
         let mut twin = Twin::reference(self.origin)?;
         twin.resume(&snapshot)?;
-        let mut expected = twin.session.world();
-        let mut found = replay.world();
+        let mut expected = twin.session.vm();
+        let mut found = replay.vm();
         Ok(compare::machines(&mut expected.guest, &mut found.guest))
     }
 
@@ -299,8 +299,8 @@ impl Search<'_> {
         let position = self.session.position();
         reference.restore(from)?;
         self.approach(reference, position)?;
-        let mut expected = reference.session.world();
-        let mut found = self.session.world();
+        let mut expected = reference.session.vm();
+        let mut found = self.session.vm();
         Ok(Narrowed::Unrepeated {
             position,
             differences: compare::machines(&mut expected.guest, &mut found.guest),
@@ -393,7 +393,7 @@ impl Search<'_> {
         twins.reference.watch();
         twins.suspect.watch();
         let mut instruction = None;
-        for _ in 0..TURNS_MAX {
+        for _ in 0..ITERATIONS_MAX {
             if let Some(first) = twins.step(goal, &mut instruction, &mut self.meter)? {
                 return Ok(first);
             }

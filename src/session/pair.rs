@@ -78,8 +78,8 @@ impl Pair<Twin> {
         let before = self.log_position()?;
         // Both in the same step, so that states are compared which belong together.
         let goal = self.suspect.limits(goal);
-        self.reference.turn(goal, meter)?;
-        self.suspect.turn(goal, meter)?;
+        self.reference.iteration(goal, meter)?;
+        self.suspect.iteration(goal, meter)?;
         if !self.marks(meter)?.agree() {
             let advanced = [&self.reference, &self.suspect].map(|twin| twin.position().icount > here.icount);
             let instruction = instruction.take().filter(|_| advanced.contains(&true));
@@ -134,9 +134,9 @@ impl Pair<Twin> {
 
     /// The finding: they agreed at `position`, and do not now.
     pub fn difference(&self, position: Position, cause: Cause, instruction: Option<Executed>) -> Narrowed {
-        let mut expected = self.reference.session.world();
-        let mut found = self.suspect.session.world();
-        let differences = compare::worlds(&mut expected, &mut found);
+        let mut expected = self.reference.session.vm();
+        let mut found = self.suspect.session.vm();
+        let differences = compare::vms(&mut expected, &mut found);
         Narrowed::First { position, cause, instruction, differences }
     }
 }

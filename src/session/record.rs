@@ -4,7 +4,7 @@ use super::build::{build_machine, identity, rom_contents};
 use super::owner::Recorded;
 use super::run::Running;
 use super::{Origin, Session, require_own, snapshot_check, snapshot_of};
-use crate::engine::{TIMERS, World};
+use crate::engine::{TIMERS, VmState};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::limits::CHIPS_VERSION;
@@ -92,7 +92,7 @@ impl Session {
     /// What is due here is done, so that nothing is left over from before the recording.
     fn ready_to_record(&self, options: RecordOptions) -> Result<Running<'_>, Error> {
         let running = self.claim_briefly()?;
-        require_recordable(&self.world())?;
+        require_recordable(&self.vm())?;
         if options.digest_every == Some(0) || options.snapshot_every == Some(0) {
             return Err(Error::Argument(
                 "digest_every and snapshot_every are instructions, from 1 on".into(),
@@ -108,19 +108,19 @@ impl Session {
         options: RecordOptions,
         create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
     ) -> Result<u64, Error> {
-        let mut world = self.world();
-        require_recordable(&world)?;
-        if !world.watch.given_back.is_empty() {
+        let mut vm = self.vm();
+        require_recordable(&vm)?;
+        if !vm.signals.deliver_now.is_empty() {
             return Err(Error::State(
                 "what the machine was told before its recording has not arrived yet: a hook or a host has stopped it; \
                  run an instruction, then record"
                     .into(),
             ));
         }
-        let header = self.header(&mut world, options);
+        let header = self.header(&mut vm, options);
         let config = RecordConfig {
             start: header.start,
-            subsystems: world.subsystems(),
+            subsystems: vm.subsystems(),
             digest_every: header.digest_every,
             snapshots: match options.snapshot_every {
                 Some(every) => Snapshots::Every(every),
@@ -130,15 +130,15 @@ impl Session {
         };
         let writer = create(&header)?;
         let mut replay = self.registered(Replay::record(Box::new(writer), config))?;
-        replay.take_over_requests(&world.replay);
+        replay.take_over_requests(&vm.replay);
         replay.start()?;
         // What is read between the two is of the start-up, and not of the run.
         replay.checkpoint(Checkpoint::Init)?;
         replay.checkpoint(Checkpoint::Reset)?;
-        world.replay = replay;
-        world.guest.begin_changes();
+        vm.replay = replay;
+        vm.guest.begin_changes();
         if let Some(seed) = options.chaos {
-            world.start_chaos(seed);
+            vm.start_chaos(seed);
         }
         Ok(lock(&self.recorder).begin())
     }
@@ -149,7 +149,7 @@ impl Session {
     /// A machine that is not recorded or that runs, or a log that cannot be written.
     pub fn request_snapshot(&self) -> Result<(), Error> {
         let _running = self.claim_briefly()?;
-        self.world().replay.request_snapshot()?;
+        self.vm().replay.request_snapshot()?;
         self.settle()
     }
 
@@ -164,9 +164,9 @@ impl Session {
         Ok(replay)
     }
 
-    pub(super) fn header(&self, world: &mut World<Machine>, options: RecordOptions) -> Header {
-        let initial_state = initial_state(world);
-        let roms = rom_contents(&self.board, &world.guest).into_iter().map(|(region, bytes)| {
+    pub(super) fn header(&self, vm: &mut VmState<Machine>, options: RecordOptions) -> Header {
+        let initial_state = initial_state(vm);
+        let roms = rom_contents(&self.board, &vm.guest).into_iter().map(|(region, bytes)| {
             RomRecord::new(region.clone(), RomTarget::Region(region), &bytes, options.embed_roms)
         });
         Header {
@@ -174,14 +174,14 @@ impl Session {
             board_toml: self.board.to_toml(),
             clock_hz: self.clock_hz(),
             roms: roms.collect(),
-            devices: world
+            devices: vm
                 .guest
                 .devices()
                 .map(|slot| (slot.name.clone(), slot.device.kind().to_owned()))
                 .collect(),
             chars: self.chars.clone(),
-            subsystems: Replay::recorded_subsystems(world.subsystems()),
-            start: world.guest.position(),
+            subsystems: Replay::recorded_subsystems(vm.subsystems()),
+            start: vm.guest.position(),
             // The header is compressed as a whole.
             initial_state: initial_state.to_bytes_fast(),
             digest_every: options.digest_every.unwrap_or(DIGEST_EVERY),
@@ -198,11 +198,11 @@ impl Session {
     /// replaced or removed meanwhile; in a process that was forked from the one that records.
     pub fn finish(&self) -> Result<(), Error> {
         let _running = self.claim_briefly()?;
-        let mut world = self.world();
-        if world.replay.mode() != ReplayMode::Record {
+        let mut vm = self.vm();
+        if vm.replay.mode() != ReplayMode::Record {
             return Ok(());
         }
-        let finished = world.finish();
+        let finished = vm.finish();
         lock(&self.recorder).end(None);
         Ok(finished?)
     }
@@ -247,35 +247,35 @@ impl Session {
     /// # Errors
     /// A snapshot of another recording, board or ROM.
     pub(crate) fn resume(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        let mut world = self.world();
-        require_own(&world, snapshot)?;
-        world.resume(snapshot).map_err(|problem| {
+        let mut vm = self.vm();
+        require_own(&vm, snapshot)?;
+        vm.resume(snapshot).map_err(|problem| {
             Error::Mismatch(format!("the snapshot at {} cannot be restored: {problem}", snapshot.position()))
         })?;
-        lock(&self.interventions).skip_to_here(&mut world)?;
+        lock(&self.interventions).skip_to_here(&mut vm)?;
         *lock(&self.resumed) = Some(snapshot.clone());
         *lock(&self.diverged) = None;
         Ok(())
     }
 
     fn start_playing(&self) -> Result<(), ReplayError> {
-        let mut world = self.world();
-        let played = std::mem::replace(&mut world.replay, Replay::none());
-        world.replay = self.registered(played)?;
-        world.number_requests();
+        let mut vm = self.vm();
+        let played = std::mem::replace(&mut vm.replay, Replay::none());
+        vm.replay = self.registered(played)?;
+        vm.number_requests();
         if let Some(origin) = &self.origin {
             let source = snapshot_check::from_file(origin.reader.clone());
-            world.snapshot_check = Some(snapshot_check::snapshot_check(origin.reader.clone(), source));
+            vm.snapshot_check = Some(snapshot_check::snapshot_check(origin.reader.clone(), source));
         }
-        world.guest.take_notes(Notes::All);
-        world.replay.start()?;
+        vm.guest.take_notes(Notes::All);
+        vm.replay.start()?;
         // The first recordings had no checkpoint between start-up and run.
         let both = [Checkpoint::Init, Checkpoint::Reset];
-        let passed = if world.replay.has_subsystem(TIMERS) { &both[..] } else { &both[..1] };
+        let passed = if vm.replay.has_subsystem(TIMERS) { &both[..] } else { &both[..1] };
         for &checkpoint in passed {
             // A recorder that was killed at once leaves a log without any event: it ends where it starts.
-            if world.replay.peek()?.is_some() && !world.replay.checkpoint(checkpoint)? {
-                return Err(world.replay.diverged(Found::Event(format!("the checkpoint {checkpoint}"))));
+            if vm.replay.peek()?.is_some() && !vm.replay.checkpoint(checkpoint)? {
+                return Err(vm.replay.diverged(Found::Event(format!("the checkpoint {checkpoint}"))));
             }
         }
         Ok(())
@@ -333,8 +333,8 @@ impl Start {
     }
 }
 
-fn require_recordable(world: &World<Machine>) -> Result<(), Error> {
-    match world.replay.mode() {
+fn require_recordable(vm: &VmState<Machine>) -> Result<(), Error> {
+    match vm.replay.mode() {
         ReplayMode::None => Ok(()),
         ReplayMode::Record => {
             Err(Error::State("the machine is being recorded already: finish that first".into()))
@@ -346,9 +346,9 @@ fn require_recordable(world: &World<Machine>) -> Result<(), Error> {
 }
 
 /// The machine, and its block requests that are on their way.
-fn initial_state(world: &mut World<Machine>) -> Snapshot {
-    let machine = snapshot_of(world);
-    let requests = world.replay.requests();
+fn initial_state(vm: &mut VmState<Machine>) -> Snapshot {
+    let machine = snapshot_of(vm);
+    let requests = vm.replay.requests();
     if requests.is_empty() {
         return machine;
     }

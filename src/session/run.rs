@@ -1,10 +1,10 @@
 //! Running: limits, stop conditions, hooks.
 
 use super::Session;
-use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing, World};
+use crate::engine::{Limits, OutputMatcher, Scheduler, StopReason, Timing, VmState};
 use crate::error::Error;
 use crate::guest::Guest;
-use crate::host::{HostInput, SessionInlet};
+use crate::host::{HostInput, SessionEvents};
 use crate::log::{Event, StampedEvent};
 use crate::machine::{BusCycle, Fault, Hit, HookId, HookKind, Machine};
 use crate::nondet::{CharId, ShutdownCause};
@@ -117,9 +117,9 @@ impl Running<'_> {
         request: RunRequest,
         interrupted: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<BusCycle>, Error> {
-        self.0.world().guest.start_trace();
+        self.0.vm().guest.start_trace();
         let result = self.run(request, interrupted);
-        let trace = self.0.world().guest.take_trace();
+        let trace = self.0.vm().guest.take_trace();
         result.map(|_| trace)
     }
 }
@@ -149,10 +149,10 @@ impl RunPlan {
         }
     }
 
-    fn begin(&self, world: &mut World<Machine>) {
-        world.begin_run(self.limits);
-        world.ends_on_instruction = self.on_instruction;
-        world.idle_limit = self.idle_limit;
+    fn begin(&self, vm: &mut VmState<Machine>) {
+        vm.begin_run(self.limits);
+        vm.ends_on_instruction = self.on_instruction;
+        vm.idle_limit = self.idle_limit;
     }
 }
 
@@ -214,13 +214,13 @@ impl Session {
             self.console_id()?;
         }
         {
-            let mut world = self.world();
-            let here = world.guest.position();
-            if world.guest.hooks_mut().set_breakpoint(request.pc, here) {
-                world.guest.apply_hooks();
+            let mut vm = self.vm();
+            let here = vm.guest.position();
+            if vm.guest.hooks_mut().set_breakpoint(request.pc, here) {
+                vm.guest.apply_hooks();
             }
-            world.timing = if request.sleep { Timing::Sleep } else { Timing::Jump };
-            world.watch.output = self.console.zip(request.output);
+            vm.timing = if request.sleep { Timing::Sleep } else { Timing::Jump };
+            vm.signals.output = self.console.zip(request.output);
         }
         let gate = request.wait_for_input.then(|| HostInput::open_gate(&self.input));
         let plan = RunPlan { limits, on_instruction, idle_limit, to_the_end, scheduler };
@@ -228,13 +228,13 @@ impl Session {
         let result = result.map_err(|error| self.complete_report(error, interrupted));
         self.flush_recording();
         drop(gate);
-        let mut world = self.world();
-        world.watch.output = None;
-        let here = world.guest.position();
-        if world.guest.hooks_mut().set_breakpoint(None, here) {
-            world.guest.apply_hooks();
+        let mut vm = self.vm();
+        vm.signals.output = None;
+        let here = vm.guest.position();
+        if vm.guest.hooks_mut().set_breakpoint(None, here) {
+            vm.guest.apply_hooks();
         }
-        drop(world);
+        drop(vm);
         result
     }
 
@@ -299,12 +299,13 @@ impl Session {
             interrupted()
         };
         // Once for all stretches between hooks: a request to stop, and the time since the user was asked, outlive them.
-        plan.begin(&mut self.world());
+        plan.begin(&mut self.vm());
         self.aim(limits);
         let readers = self.waiting_readers();
-        let mut inlet = SessionInlet::new(&self.input, &mut interrupted).with_hosts(&self.attached, &readers);
+        let mut host_events =
+            SessionEvents::new(&self.input, &mut interrupted).with_hosts(&self.attached, &readers);
         loop {
-            let reason = match self.engine.run(scheduler, &mut inlet) {
+            let reason = match self.engine.run(scheduler, &mut host_events) {
                 Ok(reason) => reason,
                 Err(error) => {
                     let error = Error::from(error);
@@ -319,7 +320,7 @@ impl Session {
             match reason {
                 StopReason::Hook => {
                     let goes_on = self.call_hooks();
-                    let at_breakpoint = self.world().guest.hooks_mut().take_breakpoint_reached();
+                    let at_breakpoint = self.vm().guest.hooks_mut().take_breakpoint_reached();
                     if at_breakpoint {
                         return Ok(self.stop("pc", None));
                     }
@@ -331,9 +332,9 @@ impl Session {
                     if plan.to_the_end && (reason == StopReason::Fault || !self.log_ends_here()?) =>
                 {
                     // Whatever stopped the recorded run there, the recording goes on, or ends as one.
-                    let mut world = self.world();
-                    world.guest.take_fault();
-                    plan.begin(&mut world);
+                    let mut vm = self.vm();
+                    vm.guest.take_fault();
+                    plan.begin(&mut vm);
                 }
                 StopReason::Fault => return Err(self.fault()),
                 StopReason::Budget => {
@@ -355,9 +356,9 @@ impl Session {
 
     /// Player: whether nothing is left of the recording but what marks its end here, so that a shutdown is what it ends with.
     fn log_ends_here(&self) -> Result<bool, Error> {
-        let mut world = self.world();
-        let here = world.guest.position();
-        let left = world.replay.upcoming(END_EVENTS + 1)?;
+        let mut vm = self.vm();
+        let here = vm.guest.position();
+        let left = vm.replay.upcoming(END_EVENTS + 1)?;
         let is_mark = |event: &StampedEvent| {
             matches!(event.event, Event::Shutdown(ShutdownCause::None) | Event::Digest(_) | Event::End)
         };
@@ -366,49 +367,49 @@ impl Session {
 
     /// Devices in which a program waits for input that it has asked for.
     fn waiting_readers(&self) -> Vec<CharId> {
-        let world = self.world();
-        let readers = world.guest.devices().filter(|slot| slot.device.reads_at_once());
+        let vm = self.vm();
+        let readers = vm.guest.devices().filter(|slot| slot.device.reads_at_once());
         readers.filter_map(|slot| slot.char_id).collect()
     }
 
     /// The next stretch goes towards `goal`, but not past a planned intervention.
     fn aim(&self, goal: Limits) {
-        let mut world = self.world();
-        let here = world.guest.position();
-        world.limits = lock(&self.interventions).limits(here, goal);
+        let mut vm = self.vm();
+        let here = vm.guest.position();
+        vm.limits = lock(&self.interventions).limits(here, goal);
     }
 
     /// Makes the interventions that are due where a stretch has ended; gives whether the run goes on.
     fn intervene(&self, goal: Limits) -> Result<bool, Error> {
         {
-            let mut world = self.world();
-            lock(&self.interventions).make_due(&mut world)?;
+            let mut vm = self.vm();
+            lock(&self.interventions).make_due(&mut vm)?;
         }
         self.aim(goal);
         Ok(!goal.reached(self.position()))
     }
 
     fn stop(&self, reason: &'static str, shutdown: Option<&'static str>) -> Stop {
-        let world = self.world();
-        Stop { reason, position: world.guest.position(), pc: world.guest.cpu().pc, shutdown }
+        let vm = self.vm();
+        Stop { reason, position: vm.guest.position(), pc: vm.guest.cpu().pc, shutdown }
     }
 
     fn fault(&self) -> Error {
-        let fault: Option<Fault> = self.world().guest.take_fault();
+        let fault: Option<Fault> = self.vm().guest.take_fault();
         fault.map_or_else(|| Error::Engine("a fault without a cause".into()), Error::Fault)
     }
 
     /// A log that cannot be written any more ends the recording: what is in the file stays usable.
     fn give_up_recording(&self, error: &Error) {
-        let mut world = self.world();
+        let mut vm = self.vm();
         if let Error::Log(failure) = error
-            && world.replay.mode() == ReplayMode::Record
+            && vm.replay.mode() == ReplayMode::Record
         {
             lock(&self.recorder).end(Some(failure.clone()));
             // Nothing of the log is left to register with.
-            world.replay = self.registered(Replay::none()).unwrap_or_else(|_| Replay::none());
+            vm.replay = self.registered(Replay::none()).unwrap_or_else(|_| Replay::none());
             // Without a log nothing can fail in it.
-            let _ = world.end_chaos();
+            let _ = vm.end_chaos();
         }
     }
 
@@ -416,7 +417,7 @@ impl Session {
     fn flush_recording(&self) {
         if lock(&self.log_flush).has_passed() {
             // An error stays with the log, which gives it again to the next event.
-            let _ = self.world().replay.flush_log();
+            let _ = self.vm().replay.flush_log();
         }
     }
 
@@ -432,9 +433,9 @@ impl Session {
     /// Watches the addresses `first..=last`. The guest does not notice.
     pub fn add_hook(&self, kind: HookKind, first: u16, last: u16, callback: HookCallback) -> HookId {
         let mut hooks = lock(&self.hooks);
-        let mut world = self.world();
-        let id = world.guest.hooks_mut().add(kind, first, last);
-        world.guest.apply_hooks();
+        let mut vm = self.vm();
+        let id = vm.guest.hooks_mut().add(kind, first, last);
+        vm.guest.apply_hooks();
         hooks.insert(id, Shared::new(Mutex::new(callback)));
         id
     }
@@ -442,16 +443,16 @@ impl Session {
     /// Ends a watch; gives whether it was there.
     pub fn remove_hook(&self, id: HookId) -> bool {
         let mut hooks = lock(&self.hooks);
-        let mut world = self.world();
-        world.guest.hooks_mut().remove(id);
-        world.guest.apply_hooks();
+        let mut vm = self.vm();
+        vm.guest.hooks_mut().remove(id);
+        vm.guest.apply_hooks();
         hooks.remove(&id).is_some()
     }
 
     /// Tells the hooks what they have seen; gives whether the run goes on. No lock is held meanwhile but the
     /// callback's own, so that it may look at the machine and add or remove hooks.
     fn call_hooks(&self) -> bool {
-        let hits: Vec<Hit> = self.world().guest.take_hits();
+        let hits: Vec<Hit> = self.vm().guest.take_hits();
         if !hits.is_empty() {
             // However short the work is: what the user's functions do takes its time.
             self.claims.is_no_longer_brief();

@@ -7,8 +7,8 @@ use crate::engine::{PartsCompared, SnapshotCheck};
 use crate::log::{LogError, LogReader};
 use crate::machine::{Captured, Machine, Noted, Notes};
 use crate::memory::{AddressSet, MEMORY, PageBits};
-use crate::planted::{Bug, is_planted};
 use crate::replay::Replay;
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::snapshot::{Composed, Composer, TouchedSet};
 use crate::sync::Shared;
 
@@ -30,11 +30,11 @@ pub(crate) fn snapshot_check(
         let snapshot = source(number)?;
         let mut parts = PartsCompared::default();
         let problem = |problem| reader.snapshot_error(number, &problem);
-        if !is_planted(Bug::SnapshotNotCompared) {
+        if !is_seeded(SeededFault::SnapshotNotCompared) {
             compare_states(machine, replay, &snapshot, &mut parts).map_err(problem)?;
         }
         let noted = machine.take_notes(Notes::All);
-        if !is_planted(Bug::TouchedNotCompared) {
+        if !is_seeded(SeededFault::TouchedNotCompared) {
             compare_touched(&noted, snapshot.touched(), &mut parts);
         }
         Ok(parts)

@@ -5,7 +5,7 @@
 use super::intervention::Interventions;
 use super::{Origin, Session};
 use crate::cpu::disassemble;
-use crate::engine::{Limits, Next, StopReason};
+use crate::engine::{Limits, StopReason, VcpuAction};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::StampedEvent;
@@ -137,7 +137,7 @@ impl Twin {
         let session = Session::play(origin.reader.clone(), &origin.images)?;
         #[cfg(feature = "testing")]
         if let Some(change) = &interventions.source {
-            session.world().replay.change_source(&**change);
+            session.vm().replay.change_source(&**change);
         }
         *lock(&session.interventions) = interventions.anew();
         Ok(Self { session, status: Status::Goes, seen: VecDeque::new() })
@@ -168,12 +168,12 @@ impl Twin {
 
     /// Events taken from the log.
     pub fn events_taken(&self) -> u64 {
-        self.session.world().replay.events_passed()
+        self.session.vm().replay.events_passed()
     }
 
     /// What the log has next.
     pub fn upcoming(&self, count: usize) -> Result<Vec<StampedEvent>, GivenUp> {
-        Ok(self.session.world().replay.upcoming(count)?)
+        Ok(self.session.vm().replay.upcoming(count)?)
     }
 
     // ---- marks ----
@@ -181,11 +181,11 @@ impl Twin {
     /// The state here.
     pub fn mark(&mut self, meter: &mut Meter<'_>) -> Result<Mark, GivenUp> {
         meter.spend(STATE_WORK)?;
-        let mut world = self.session.world();
+        let mut vm = self.session.vm();
         Ok(Mark {
-            snapshot: world.save(),
-            rom: rom(&world.guest).map(|(_, bytes)| bytes).collect::<Vec<_>>().concat(),
-            timers: timers(&world.guest),
+            snapshot: vm.save(),
+            rom: rom(&vm.guest).map(|(_, bytes)| bytes).collect::<Vec<_>>().concat(),
+            timers: timers(&vm.guest),
             status: self.status.clone(),
             made: lock(&self.session.interventions).made(),
         })
@@ -193,17 +193,17 @@ impl Twin {
 
     /// Back to a state.
     pub fn restore(&mut self, mark: &Mark) -> Result<(), GivenUp> {
-        let mut world = self.session.world();
-        world.resume(&mark.snapshot).map_err(GivenUp)?;
+        let mut vm = self.session.vm();
+        vm.resume(&mark.snapshot).map_err(GivenUp)?;
         let pages: Vec<(u16, Vec<u8>)> =
-            rom(&world.guest).map(|(first, bytes)| (first, bytes.to_vec())).collect();
+            rom(&vm.guest).map(|(first, bytes)| (first, bytes.to_vec())).collect();
         for ((first, bytes), wanted) in pages.iter().zip(mark.rom.chunks(crate::memory::PAGE_SIZE)) {
             if bytes != wanted {
-                world.guest.poke(*first, wanted).map_err(Error::from)?;
+                vm.guest.poke(*first, wanted).map_err(Error::from)?;
             }
         }
         // It grows with every pass over the same stretch, and nobody reads it.
-        world.transcripts = Default::default();
+        vm.transcripts = Default::default();
         lock(&self.session.interventions).set_made(mark.made);
         self.status = mark.status.clone();
         Ok(())
@@ -239,15 +239,15 @@ impl Twin {
 
     /// Where a run to `goal` must end, so that the next intervention is made in its place.
     pub fn limits(&self, goal: Limits) -> Limits {
-        let world = self.session.world();
-        lock(&self.session.interventions).limits(world.guest.position(), goal)
+        let vm = self.session.vm();
+        lock(&self.session.interventions).limits(vm.guest.position(), goal)
     }
 
     /// Goes on to where a run would stop by itself, at `goal`, or before the next intervention.
     fn stretch(&mut self, goal: Limits, meter: &mut Meter<'_>) -> Result<Option<StopReason>, GivenUp> {
         {
             let limits = self.limits(goal);
-            self.session.world().begin_run(limits);
+            self.session.vm().begin_run(limits);
         }
         loop {
             let reason = self.hold(meter)?;
@@ -259,78 +259,78 @@ impl Twin {
 
     /// What the vCPU does under one hold of the lock; gives why the run stops, if it does.
     fn hold(&mut self, meter: &mut Meter<'_>) -> Result<Option<StopReason>, GivenUp> {
-        let mut world = self.session.world();
-        let before = world.guest.position().icount;
-        let next = world.vcpu_hold();
-        world.guest.take_fault();
-        let hits = world.guest.take_hits();
-        self.seen.extend(hits.iter().map(|hit| executed(&world.guest, hit.at, hit.address)));
+        let mut vm = self.session.vm();
+        let before = vm.guest.position().icount;
+        let next = vm.run_vcpu_quantum();
+        vm.guest.take_fault();
+        let hits = vm.guest.take_hits();
+        self.seen.extend(hits.iter().map(|hit| executed(&vm.guest, hit.at, hit.address)));
         if self.seen.len() > SEEN_MAX {
             self.seen.pop_front();
         }
-        let executed = world.guest.position().icount - before;
-        drop(world);
+        let executed = vm.guest.position().icount - before;
+        drop(vm);
         meter.spend(executed + TURN_WORK)?;
         match next {
-            Next::Continue => Ok(None),
+            VcpuAction::Continue => Ok(None),
             // There are no hosts to wait for.
-            Next::Rest(_) | Next::Done(Ok(StopReason::End | StopReason::Halted)) => {
+            VcpuAction::Rest(_) | VcpuAction::Done(Ok(StopReason::End | StopReason::Halted)) => {
                 self.status = Status::Ended;
                 Ok(None)
             }
-            Next::Done(Ok(reason)) => Ok(Some(reason)),
-            Next::Done(Err(ReplayError::Divergence(divergence))) => {
+            VcpuAction::Done(Ok(reason)) => Ok(Some(reason)),
+            VcpuAction::Done(Err(ReplayError::Divergence(divergence))) => {
                 self.status = Status::Diverged(divergence);
                 Ok(None)
             }
-            Next::Done(Err(error)) => Err(error.into()),
+            VcpuAction::Done(Err(error)) => Err(error.into()),
         }
     }
 
     /// One turn: what is due here, then at most the way to `goal`.
-    pub fn turn(&mut self, goal: Limits, meter: &mut Meter<'_>) -> Result<(), GivenUp> {
+    pub fn iteration(&mut self, goal: Limits, meter: &mut Meter<'_>) -> Result<(), GivenUp> {
         if self.is_over() {
             return Ok(());
         }
-        let turns = {
-            let mut world = self.session.world();
-            world.begin_run(goal);
-            std::mem::replace(&mut world.turns_per_hold, 1)
+        let iterations = {
+            let mut vm = self.session.vm();
+            vm.begin_run(goal);
+            std::mem::replace(&mut vm.iterations_per_quantum, 1)
         };
         let held = self.hold(meter);
-        self.session.world().turns_per_hold = turns;
+        self.session.vm().iterations_per_quantum = iterations;
         held.map(|_| ())
     }
 
     /// Does what is due here, and executes nothing.
     pub fn deliver(&mut self, meter: &mut Meter<'_>) -> Result<(), GivenUp> {
         let here = self.position();
-        self.turn(Limits { icount: here.icount, cycles: here.cycles }, meter)
+        self.iteration(Limits { icount: here.icount, cycles: here.cycles }, meter)
     }
 
     /// Makes the interventions that are due here.
     pub fn intervene(&mut self) -> Result<(), GivenUp> {
-        let mut world = self.session.world();
-        Ok(lock(&self.session.interventions).make_due(&mut world)?)
+        let mut vm = self.session.vm();
+        Ok(lock(&self.session.interventions).make_due(&mut vm)?)
     }
 
     // ---- watching ----
 
     /// From now on every instruction is seen before it is executed, and ends the turn.
     pub fn watch(&mut self) {
-        let mut world = self.session.world();
+        let mut vm = self.session.vm();
         // Anew, and not only added: hooks remember where they were hit, and the machine may have been put back since.
-        *world.guest.hooks_mut() = Default::default();
-        world.guest.hooks_mut().add(HookKind::Execute, 0, u16::MAX);
-        world.guest.apply_hooks();
+        *vm.guest.hooks_mut() = Default::default();
+        vm.guest.hooks_mut().add(HookKind::Execute, 0, u16::MAX);
+        vm.guest.apply_hooks();
         self.seen.clear();
     }
 
     /// Ends that.
     pub fn unwatch(&mut self) {
-        let mut world = self.session.world();
-        *world.guest.hooks_mut() = Default::default();
-        world.guest.apply_hooks();
+        let mut vm = self.session.vm();
+        *vm.guest.hooks_mut() = Default::default();
+        vm.guest.apply_hooks();
     }
 
     /// The last instruction that it has come to; it may not be executed yet.

@@ -5,7 +5,7 @@
 //! that is not compared: it is then set to our state and goes on from there.
 
 use super::boards::CpuChoice;
-use super::other_cores::{Access, Excuse, OtherCore, Registers, mos6502, robo6502};
+use super::other_cores::{BusAccess, Excuse, OtherCore, Registers, mos6502, robo6502};
 use super::scenario::many;
 use super::targets::Finding;
 use crate::bus::{Bus, Exception, Interrupt};
@@ -236,7 +236,7 @@ impl Ours {
 #[derive(Default)]
 struct Ram {
     memory: Vec<u8>,
-    accesses: Vec<Access>,
+    accesses: Vec<BusAccess>,
     /// The cycle of the first of the accesses.
     first_cycle: u64,
     /// Whether an access was made at another cycle than the one that follows that of the access before.
@@ -260,7 +260,7 @@ impl Ram {
     fn remember(&mut self, address: u16, value: u8, write: bool, at: Position) {
         if !self.plain {
             self.out_of_step |= at.cycles != self.first_cycle + self.accesses.len() as u64;
-            self.accesses.push(Access { address, value, write });
+            self.accesses.push(BusAccess { address, value, write });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A recording taken apart, and a writer of files that knows docs/log-format.md and no scruple: whatever stands in the
 //! parts is written with checksums, index and seal that are right.
 
-use super::travel_notes::text;
+use super::timeline_oracle::notes::text;
 use crate::log::codec::ChunkEncoder;
 use crate::log::limits::{FORMAT_VERSION, MIN_READER_VERSION};
 use crate::log::varint::put_varint;

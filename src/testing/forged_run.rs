@@ -2,7 +2,7 @@
 
 use super::forged_log::{ForgedLog, State};
 use super::lies::hashes;
-use crate::engine::{Limits, Next, PartsCompared, StopReason};
+use crate::engine::{Limits, PartsCompared, StopReason, VcpuAction};
 use crate::guest::Guest;
 use crate::log::{LogError, StampedEvent};
 use crate::persist::Digest;
@@ -63,7 +63,7 @@ impl ForgedLog {
             Shared::new(Mutex::new(Carried { events: self.events.clone(), states: self.states.clone() }));
         install(&session, &carried);
         play_on(&session, &carried);
-        session.world().snapshot_check = None;
+        session.vm().snapshot_check = None;
         drop(session);
         let carried = lock(&carried);
         (self.events, self.states) = (carried.events.clone(), carried.states.clone());
@@ -72,11 +72,11 @@ impl ForgedLog {
 }
 
 fn install(session: &Session, carried: &Shared<Mutex<Carried>>) {
-    let mut world = session.world();
+    let mut vm = session.vm();
     let source = carried.clone();
-    world.replay.change_source(|_, next| Box::new(CarriedSource { carried: source, looked_at: None, next }));
+    vm.replay.change_source(|_, next| Box::new(CarriedSource { carried: source, looked_at: None, next }));
     let carried = carried.clone();
-    world.snapshot_check = Some(Box::new(move |number, machine, _| {
+    vm.snapshot_check = Some(Box::new(move |number, machine, _| {
         let captured = machine.capture();
         if let Some(state) = lock(&carried).states.get_mut(number as usize) {
             for ((_, part), own) in state.parts.iter_mut().zip(captured.parts()) {
@@ -90,29 +90,29 @@ fn install(session: &Session, carried: &Shared<Mutex<Carried>>) {
 
 /// Goes to the end, and puts right on the way what the log has of the state.
 fn play_on(session: &Session, carried: &Shared<Mutex<Carried>>) {
-    let mut world = session.world();
+    let mut vm = session.vm();
     let (mut last, mut stalls) = (None, 0);
-    world.begin_run(Limits::NONE);
+    vm.begin_run(Limits::NONE);
     while stalls < STALLS_MAX {
-        match world.vcpu_hold() {
-            Next::Continue => continue,
-            Next::Rest(_) | Next::Done(Ok(StopReason::End | StopReason::Halted)) => return,
-            Next::Done(Ok(_)) => world.begin_run(Limits::NONE),
-            Next::Done(Err(ReplayError::Divergence(divergence))) => {
+        match vm.run_vcpu_quantum() {
+            VcpuAction::Continue => continue,
+            VcpuAction::Rest(_) | VcpuAction::Done(Ok(StopReason::End | StopReason::Halted)) => return,
+            VcpuAction::Done(Ok(_)) => vm.begin_run(Limits::NONE),
+            VcpuAction::Done(Err(ReplayError::Divergence(divergence))) => {
                 let (Found::State { .. }, Some(expected)) = (&divergence.found, &divergence.expected) else {
                     return;
                 };
-                let mut own = world.digests();
-                own.extend(own_digests(&world.replay));
+                let mut own = vm.digests();
+                own.extend(own_digests(&vm.replay));
                 if let Some(event) = lock(carried).events.get_mut(expected.ordinal.0 as usize)
                     && let Some(digests) = hashes(&mut event.event)
                 {
                     *digests = own;
                 }
             }
-            Next::Done(Err(_)) => return,
+            VcpuAction::Done(Err(_)) => return,
         }
-        let here = Some((world.guest.position(), world.replay.events_passed()));
+        let here = Some((vm.guest.position(), vm.replay.events_passed()));
         stalls = if last == here { stalls + 1 } else { 0 };
         last = here;
     }

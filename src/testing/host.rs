@@ -1,7 +1,7 @@
 //! Hosts of which everything is known beforehand: clocks, entropy, a disk, a network and sound that come from a seed,
 //! and one that must not be asked at all.
 
-use crate::engine::Outlet;
+use crate::engine::HostCalls;
 use crate::error::Error;
 use crate::events::AsyncEvent;
 use crate::host::HostInput;
@@ -24,7 +24,7 @@ const WAITING_MAX: usize = 32;
 
 /// How a host behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, arbitrary::Arbitrary, proptest_derive::Arbitrary)]
-pub enum Temper {
+pub enum HostConfig {
     /// Its clocks stand until they are told to move, and nothing comes by itself. A run is then the same each time,
     /// recorded or not, however it is cut into slices.
     Steady,
@@ -35,7 +35,7 @@ pub enum Temper {
 
 #[derive(Debug)]
 struct State {
-    temper: Temper,
+    host_config: HostConfig,
     random: u64,
     clocks: [i64; 2],
     disk: BTreeMap<u64, Vec<u8>>,
@@ -57,9 +57,9 @@ pub struct TestHost {
 
 impl TestHost {
     /// A host with that seed.
-    pub fn new(seed: u64, temper: Temper) -> Self {
+    pub fn new(seed: u64, host_config: HostConfig) -> Self {
         let state = State {
-            temper,
+            host_config,
             random: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             clocks: [1_700_000_000_000_000_000, 0],
             disk: BTreeMap::new(),
@@ -71,10 +71,10 @@ impl TestHost {
     }
 
     /// A host that answers as this one does from here on, and that nothing is on its way to.
-    pub fn fork(&self, temper: Temper) -> Self {
+    pub fn fork(&self, host_config: HostConfig) -> Self {
         let state = lock(&self.state);
         let forked = State {
-            temper,
+            host_config,
             random: state.random,
             clocks: state.clocks,
             disk: state.disk.clone(),
@@ -128,7 +128,7 @@ impl State {
 
     /// A lively host now and then brings what is on its way.
     fn bring(&mut self) {
-        if self.temper == Temper::Steady || self.input.is_none() || self.below(3) != 0 {
+        if self.host_config == HostConfig::Steady || self.input.is_none() || self.below(3) != 0 {
             return;
         }
         let waiting = self.completions.len() + self.packets.len();
@@ -166,11 +166,11 @@ impl State {
     }
 }
 
-impl Outlet for TestHost {
+impl HostCalls for TestHost {
     fn clock(&mut self, kind: ClockKind) -> i64 {
         let mut state = lock(&self.state);
         state.bring();
-        if state.temper == Temper::Lively {
+        if state.host_config == HostConfig::Lively {
             let step = state.below(STEP_NS_MAX).cast_signed();
             let back = kind == ClockKind::Host && state.below(16) == 0;
             state.clocks[kind as usize] += if back { -step } else { step };
@@ -270,7 +270,7 @@ impl AbsentHost {
     }
 }
 
-impl Outlet for AbsentHost {
+impl HostCalls for AbsentHost {
     fn clock(&mut self, kind: ClockKind) -> i64 {
         self.is_asked(kind.name());
         0
@@ -316,15 +316,15 @@ impl Session {
     /// Puts a host of a test in the place of the operating system. Only with the feature `testing`.
     pub fn attach_host(&self, host: &TestHost) {
         let mut state = lock(&host.state);
-        state.input = (state.temper == Temper::Lively).then(|| self.host_input());
+        state.input = (state.host_config == HostConfig::Lively).then(|| self.host_input());
         drop(state);
-        self.world().outlet = Box::new(host.clone());
+        self.vm().host_calls = Box::new(host.clone());
     }
 
     /// Takes the host away: a replay needs none. Only with the feature `testing`.
     pub fn detach_host(&self) -> AbsentHost {
         let host = AbsentHost::default();
-        self.world().outlet = Box::new(host.clone());
+        self.vm().host_calls = Box::new(host.clone());
         host
     }
 
@@ -334,6 +334,6 @@ impl Session {
     /// # Errors
     /// When nothing is recorded.
     pub fn request_snapshot_while_running(&self) -> Result<(), Error> {
-        Ok(self.world().replay.request_snapshot()?)
+        Ok(self.vm().replay.request_snapshot()?)
     }
 }

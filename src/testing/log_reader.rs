@@ -2,12 +2,12 @@
 //! taken for whole.
 //!
 //! Bytes that begin as a recording are read as one, as they are and once more with all their checksums made right: no
-//! fuzzer guesses those. Any other bytes describe a log ([`Written`]), which is written, read back and then damaged in
-//! one place.
+//! fuzzer guesses those. Any other bytes describe a log ([`GeneratedLog`]), which is written, read back and then
+//! damaged in one place.
 
+use super::log_gen::{Damage, GeneratedLog};
 use super::scenario::many;
 use super::targets::Finding;
-use super::written::{Damage, Written};
 use crate::log::frame::{self, CHECKSUM_LENGTH, FOOTER_LENGTH, FrameHeader, MAGIC, PROLOGUE_LENGTH};
 use crate::log::{Event, LogError, LogReader, LogWriter, Options, StampedEvent};
 use crate::recording::Recording;
@@ -30,7 +30,7 @@ pub(super) fn check(input: &[u8]) -> Result<(), Finding> {
         return check_file(&right).map_err(|what| with(&right, format!("with right checksums: {what}")));
     }
     let mut input = Unstructured::new(input);
-    let written = Written::arbitrary(&mut input).map_err(|error| error.to_string())?;
+    let written = GeneratedLog::arbitrary(&mut input).map_err(|error| error.to_string())?;
     let damages = many::<Damage>(&mut input, 3).map_err(|error| error.to_string())?;
     let good = written.bytes().map_err(|what| format!("writing {written:#?}: {what}"))?;
     written.check_read(&good).map_err(|what| with(&good, format!("reading {written:#?}: {what}")))?;

@@ -1,4 +1,4 @@
-//! For tests and fuzz targets: generated scenarios, the oracle over them, sinks that fill up, and planted bugs.
+//! For tests and fuzz targets: generated scenarios, the oracle over them, sinks that fill up, and seeded faults.
 //!
 //! Only with the feature `testing`. A [`Scenario`] is a board, a guest program and what the host does to it; it comes
 //! from a proptest strategy, from the bytes of a fuzzer, or from a test's own hand. [`check_record_replay`] records it,
@@ -17,15 +17,14 @@
 mod any_board;
 mod board_toml;
 mod boards;
-mod course;
 mod cpu_differential;
-mod drive;
-mod flow;
+mod exec_trace;
 mod forged_log;
 mod forged_run;
 mod forger;
 mod host;
 mod lies;
+mod log_gen;
 mod log_reader;
 mod oracle;
 mod other_cores;
@@ -34,19 +33,18 @@ mod program;
 mod replay_api;
 mod replay_asking;
 mod replay_model;
+mod runner;
 mod scenario;
 mod sink;
 mod snapshot_restore;
+mod taint_oracle;
 pub mod targets;
-mod travel;
-mod travel_notes;
-mod written;
+mod timeline_oracle;
 mod wrong_log;
 
 pub use boards::{BoardChoice, CpuChoice};
-pub use flow::{OriginCase, Origins, check_origins};
 pub use forger::{ForgeryCase, ForgeryReport, check_forgeries, forge};
-pub use host::{AbsentHost, Temper, TestHost};
+pub use host::{AbsentHost, HostConfig, TestHost};
 pub use lies::{HeaderLie, Lie, SetLie, StateLie};
 pub use oracle::{
     Failure, Manners, Report, check_record_replay, check_record_replay_in_chaos, check_replays,
@@ -55,8 +53,9 @@ pub use oracle::{
 pub use perturb::{Line, Perturbation, Register, changeable_fields};
 pub use program::{Body, Handler, Instruction, Program, Setup};
 pub use replay_api::{ReplayApiCase, ReplayOperation, check_replay_api, replay_api};
-pub use scenario::{Extent, HostAct, HostOperation, Scenario, UserInput};
+pub use scenario::{HostAct, HostOperation, RunLength, Scenario, UserInput};
 pub use sink::SmallDisk;
 pub use snapshot_restore::{SnapshotCase, Tampering, check_snapshot_restore, snapshot_restore};
-pub use travel::{Move, Pick, Point, TravelCase, Travelled, check_travel, time_travel};
+pub use taint_oracle::{OriginCase, Origins, check_origins};
+pub use timeline_oracle::{Move, Pick, Point, TimelineCase, TimelineCoverage, check_timeline, time_travel};
 pub use wrong_log::{EventChange, other_payload};

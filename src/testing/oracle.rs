@@ -1,7 +1,7 @@
 //! The oracle: what is recorded replays, from the start and from every snapshot, whoever runs it and however it is cut
 //! into slices.
 
-use super::drive::{Driven, Stops};
+use super::runner::{Runner, Stops};
 use super::scenario::Scenario;
 use super::sink::SmallDisk;
 use crate::engine::Scheduler;
@@ -176,7 +176,7 @@ fn check_with(scenario: &Scenario, chaos: Option<u64>) -> Result<Report, Box<Fai
 
 fn check(scenario: &Scenario, disk: &SmallDisk, chaos: Option<u64>) -> Result<Report, String> {
     let blank = scenario.session().map_err(|error| format!("building: {error}"))?;
-    let (session, stops) = record(Driven::on(blank.copy(), scenario), scenario, disk, chaos)?;
+    let (session, stops) = record(Runner::on(blank.copy(), scenario), scenario, disk, chaos)?;
     let bytes = disk.contents();
     let log_bytes = bytes.len() as u64;
     let recording = Recording::from_bytes(bytes, false).map_err(|error| format!("reopening: {error}"))?;
@@ -185,15 +185,15 @@ fn check(scenario: &Scenario, disk: &SmallDisk, chaos: Option<u64>) -> Result<Re
     // In chaos the same input comes at other moments, and the program may do something else.
     if scenario.is_repeatable() && chaos.is_none() {
         for pieces in [None, Some(scenario.replay_slice())] {
-            let driven = Driven { pieces, ..Driven::on(blank.copy(), scenario) };
+            let runner = Runner { pieces, ..Runner::on(blank.copy(), scenario) };
             let whose = format!("the unrecorded run in pieces of {pieces:?}");
             // What is due is done where a recording begins.
-            let begin = || driven.run_cycles(0).map(|_| ());
-            let plain = driven.drive(scenario, begin).map_err(|what| format!("{whose}: {what}"))?;
+            let begin = || runner.run_cycles(0).map(|_| ());
+            let plain = runner.run_scenario(scenario, begin).map_err(|what| format!("{whose}: {what}"))?;
             if plain != stops {
                 return Err(format!("the recorded runs ended {stops:?}, {whose} ends {plain:?}"));
             }
-            recorded.compare(&State::of(&driven.session), &whose)?;
+            recorded.compare(&State::of(&runner.session), &whose)?;
         }
     }
     let info = recording.info();
@@ -326,11 +326,11 @@ impl Contents {
 /// # Errors
 /// What went wrong; the disk then has what was recorded until there.
 pub fn record_scenario(scenario: &Scenario, disk: &SmallDisk) -> Result<(), String> {
-    record(Driven::new(scenario)?, scenario, disk, None).map(|_| ())
+    record(Runner::new(scenario)?, scenario, disk, None).map(|_| ())
 }
 
 fn record(
-    driven: Driven,
+    runner: Runner,
     scenario: &Scenario,
     disk: &SmallDisk,
     chaos: Option<u64>,
@@ -343,17 +343,17 @@ fn record(
     };
     let begin = || {
         let sink = Box::new(disk.clone());
-        driven
+        runner
             .session
             .record_with(options, |header| {
                 LogWriter::with_sink(sink, "<memory>", header, scenario.log_options())
             })
             .map_err(|error| format!("starting to record: {error}"))
     };
-    let stops = driven.drive(scenario, begin).map_err(|what| format!("recording: {what}"))?;
+    let stops = runner.run_scenario(scenario, begin).map_err(|what| format!("recording: {what}"))?;
     // What came in too late for a run is the recording's last input.
-    driven.session.finish().map_err(|error| format!("finishing: {error}"))?;
-    Ok((driven.session, stops))
+    runner.session.finish().map_err(|error| format!("finishing: {error}"))?;
+    Ok((runner.session, stops))
 }
 
 fn replay_from(
@@ -392,7 +392,7 @@ fn replay(session: &Session, events: u64, manner: Manner) -> Result<State, Strin
             Err(Error::Fault(_)) => "fault",
             Err(error) => return Err(error.to_string()),
         };
-        let consumed = session.world().replay.events_passed();
+        let consumed = session.vm().replay.events_passed();
         if stop == "end" {
             // `end` itself is only looked at.
             if consumed + 1 != events {

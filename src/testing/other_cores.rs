@@ -25,13 +25,13 @@ impl Registers {
 
 /// One bus cycle.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Access {
+pub(super) struct BusAccess {
     pub address: u16,
     pub value: u8,
     pub write: bool,
 }
 
-impl std::fmt::Debug for Access {
+impl std::fmt::Debug for BusAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = if self.write { 'w' } else { 'r' };
         write!(f, "{kind} {:04X} {:02X}", self.address, self.value)
@@ -69,9 +69,9 @@ pub(super) trait OtherCore {
     fn memory(&self) -> &[u8];
     fn poke(&mut self, address: u16, value: u8);
     /// Its accesses in the last step, when it shows them.
-    fn accesses(&self) -> Option<&[Access]>;
+    fn accesses(&self) -> Option<&[BusAccess]>;
     /// Whether those agree with ours, as far as they can be compared.
-    fn has_same_accesses(&self, ours: &[Access]) -> bool;
+    fn has_same_accesses(&self, ours: &[BusAccess]) -> bool;
     /// What is known to be different in the instruction with these bytes, executed from these registers.
     fn excuse(&self, before: Registers, code: [u8; 3]) -> Excuse;
 }
@@ -137,17 +137,17 @@ impl<C: ::robo6502::Cpu> OtherCore for Robo<C> {
         self.system.memory[usize::from(address)] = value;
     }
 
-    fn accesses(&self) -> Option<&[Access]> {
+    fn accesses(&self) -> Option<&[BusAccess]> {
         Some(&self.system.accesses)
     }
 
-    fn has_same_accesses(&self, ours: &[Access]) -> bool {
+    fn has_same_accesses(&self, ours: &[BusAccess]) -> bool {
         let theirs = &self.system.accesses;
         if self.variant == Variant::Nmos6502 {
             return theirs == ours;
         }
         // Its 65C02 reads other addresses in some of the chip's spare cycles.
-        let writes = |access: &&Access| access.write;
+        let writes = |access: &&BusAccess| access.write;
         theirs.iter().filter(writes).eq(ours.iter().filter(writes))
     }
 
@@ -176,7 +176,7 @@ fn is_jam(opcode: u8) -> bool {
 
 struct RoboSystem {
     memory: Vec<u8>,
-    accesses: Vec<Access>,
+    accesses: Vec<BusAccess>,
     /// Accesses of all steps, which are its cycles.
     cycles: u64,
     irq: Option<u64>,
@@ -186,7 +186,7 @@ struct RoboSystem {
 impl RoboSystem {
     fn remember(&mut self, address: u16, value: u8, write: bool) {
         self.cycles += 1;
-        self.accesses.push(Access { address, value, write });
+        self.accesses.push(BusAccess { address, value, write });
     }
 
     /// It asks for its lines before the last cycle, so what counts is what the cycles made so far have seen.
@@ -290,11 +290,11 @@ impl<V: ::mos6502::Variant> OtherCore for Mos<V> {
         self.cpu.memory.0[usize::from(address)] = value;
     }
 
-    fn accesses(&self) -> Option<&[Access]> {
+    fn accesses(&self) -> Option<&[BusAccess]> {
         None
     }
 
-    fn has_same_accesses(&self, _ours: &[Access]) -> bool {
+    fn has_same_accesses(&self, _ours: &[BusAccess]) -> bool {
         true
     }
 

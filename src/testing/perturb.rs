@@ -5,7 +5,7 @@
 //! the replays that look for the first difference.
 
 use super::wrong_log::{EventChange, WrongLog};
-use crate::engine::{Guest, World};
+use crate::engine::{Guest, VmState};
 use crate::error::Error;
 use crate::log::AsyncEvent;
 use crate::machine::Machine;
@@ -101,8 +101,8 @@ impl Session {
     /// has no such field.
     pub fn perturb(&self, perturbation: Perturbation) -> Result<(), Error> {
         self.perturb_at(self.position(), perturbation)?;
-        let mut world = self.world();
-        self.interventions().make_due(&mut world)
+        let mut vm = self.vm();
+        self.interventions().make_due(&mut vm)
     }
 
     /// Changes the machine here, and tells nobody: a second replay will not do it again, as it would not repeat a defect of
@@ -111,7 +111,7 @@ impl Session {
     /// # Errors
     /// The change's own.
     pub fn perturb_once(&self, perturbation: &Perturbation) -> Result<(), Error> {
-        apply(perturbation, &Mutex::new(None), &mut self.world())
+        apply(perturbation, &Mutex::new(None), &mut self.vm())
     }
 
     /// Plans a change: at the first instruction boundary at or behind `at`, when what is due there has been done.
@@ -123,10 +123,10 @@ impl Session {
         if at < here {
             return Err(Error::Argument(format!("the machine stands at {here}, behind {at}")));
         }
-        let is_rom = |address: u16| self.world().guest.memory().kind((address >> 8) as u8) == PageKind::Rom;
+        let is_rom = |address: u16| self.vm().guest.memory().kind((address >> 8) as u8) == PageKind::Rom;
         let is_lasting = matches!(perturbation, Perturbation::Memory { address, .. } if is_rom(address));
         let flip = Mutex::new(None);
-        let change = Shared::new(move |world: &mut World<Machine>| apply(&perturbation, &flip, world));
+        let change = Shared::new(move |vm: &mut VmState<Machine>| apply(&perturbation, &flip, vm));
         self.interventions().plan(Intervention { at, is_lasting, change });
         Ok(())
     }
@@ -136,14 +136,14 @@ impl Session {
     /// # Errors
     /// An event that the replay has taken already.
     pub fn perturb_event(&self, ordinal: u64, change: EventChange) -> Result<(), Error> {
-        let mut world = self.world();
-        let taken = world.replay.events_passed();
+        let mut vm = self.vm();
+        let taken = vm.replay.events_passed();
         if ordinal < taken {
             return Err(Error::Argument(format!("event {ordinal} was taken: the next one is {taken}")));
         }
         let wrong: SourceChange =
             Shared::new(move |source, next| Box::new(WrongLog::new(source, next, ordinal, change.clone())));
-        world.replay.change_source(&*wrong);
+        vm.replay.change_source(&*wrong);
         self.interventions().source = Some(wrong);
         Ok(())
     }
@@ -153,26 +153,26 @@ impl Session {
 fn apply(
     perturbation: &Perturbation,
     flip: &Mutex<Option<usize>>,
-    world: &mut World<Machine>,
+    vm: &mut VmState<Machine>,
 ) -> Result<(), Error> {
     match perturbation {
         Perturbation::Memory { address, bits } => {
-            let flipped = world.guest.memory().bytes()[usize::from(*address)] ^ bits;
-            world.guest.poke(*address, &[flipped])?;
+            let flipped = vm.guest.memory().bytes()[usize::from(*address)] ^ bits;
+            vm.guest.poke(*address, &[flipped])?;
         }
-        Perturbation::Register { register, bits } => flip_register(world, *register, *bits),
+        Perturbation::Register { register, bits } => flip_register(vm, *register, *bits),
         Perturbation::DeviceField { device, field, bit } => {
             let section = format!("device/{device}");
             let mut found = lock(flip);
             let flip = match *found {
                 Some(flip) => flip,
-                None => *found.insert(flip_of(&world.guest, &section, field, *bit)?),
+                None => *found.insert(flip_of(&vm.guest, &section, field, *bit)?),
             };
-            flip_bit(&mut world.guest, &section, flip)?;
+            flip_bit(&mut vm.guest, &section, flip)?;
         }
-        Perturbation::Line(line) => toggle(&mut world.guest, *line)?,
+        Perturbation::Line(line) => toggle(&mut vm.guest, *line)?,
         Perturbation::Input { device, byte } => {
-            let (guest, mut outside) = world.split();
+            let (guest, mut outside) = vm.split();
             let event = AsyncEvent::CharRead { device: CharId(*device), bytes: vec![*byte] };
             guest.deliver(&event.into(), &mut outside);
         }
@@ -180,8 +180,8 @@ fn apply(
     Ok(())
 }
 
-fn flip_register(world: &mut World<Machine>, register: Register, bits: u16) {
-    let cpu = world.guest.cpu_mut();
+fn flip_register(vm: &mut VmState<Machine>, register: Register, bits: u16) {
+    let cpu = vm.guest.cpu_mut();
     let low = bits as u8;
     match register {
         Register::A => cpu.a ^= low,
@@ -250,7 +250,7 @@ fn flip_bit(machine: &mut Machine, name: &str, bit: usize) -> Result<(), Error> 
 /// When the board has no such device.
 pub fn changeable_fields(session: &Session, device: &str) -> Result<BTreeMap<&'static str, usize>, Error> {
     let mut fields = BTreeMap::new();
-    for (_, field) in flips(&session.world().guest, &format!("device/{device}"))? {
+    for (_, field) in flips(&session.vm().guest, &format!("device/{device}"))? {
         *fields.entry(field).or_default() += 1;
     }
     Ok(fields)

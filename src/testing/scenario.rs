@@ -1,7 +1,7 @@
 //! [`Scenario`]: a guest program on a board, and what the hosts do while it runs.
 
 use super::boards::{BoardChoice, CpuChoice};
-use super::host::{Temper, TestHost};
+use super::host::{HostConfig, TestHost};
 use super::oracle::Manners;
 use super::program::Program;
 use crate::engine::Scheduler;
@@ -69,7 +69,7 @@ pub struct Scenario {
     /// Modulo 128, and taken from 128: instructions of the slices in which one replay is made.
     pub replay_slice: u8,
     /// How the host behaves that answers the guest.
-    pub temper: Temper,
+    pub host_config: HostConfig,
     /// What its answers come from.
     pub seed: u16,
     /// Whether the host presses the reset button when a run has ended because the processor was stopped or jammed.
@@ -79,7 +79,7 @@ pub struct Scenario {
 
 /// How far to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary, proptest_derive::Arbitrary)]
-pub enum Extent {
+pub enum RunLength {
     /// So many instructions, modulo 3000, and at most 20 times as many cycles.
     Instructions(u16),
     /// So many cycles.
@@ -97,7 +97,7 @@ pub enum HostOperation {
     #[proptest(weight = 4)]
     Run {
         /// How far.
-        extent: Extent,
+        length: RunLength,
         /// On two threads.
         threads: bool,
     },
@@ -114,7 +114,7 @@ pub enum HostOperation {
         #[proptest(strategy = "vec(any::<HostAct>(), 1..6)")]
         acts: Vec<HostAct>,
         /// How far.
-        extent: Extent,
+        length: RunLength,
     },
     /// Runs on two threads while a third does these things.
     Race {
@@ -123,7 +123,7 @@ pub enum HostOperation {
         #[proptest(strategy = "vec(any::<HostAct>(), 1..6)")]
         acts: Vec<HostAct>,
         /// How far.
-        extent: Extent,
+        length: RunLength,
     },
     /// Runs so many cycles, modulo 300; an idle machine sleeps in real time.
     Sleep {
@@ -253,8 +253,8 @@ impl Scenario {
     /// The host that answers the guest.
     pub fn test_host(&self) -> TestHost {
         // A machine that sleeps until a clock has moved would never wake by one that stands.
-        let temper = if self.sleeps() { Temper::Lively } else { self.temper };
-        TestHost::new(self.seed.into(), temper)
+        let host_config = if self.sleeps() { HostConfig::Lively } else { self.host_config };
+        TestHost::new(self.seed.into(), host_config)
     }
 
     /// What the host does, no more than is looked at: before the recording begins, and then.
@@ -327,15 +327,15 @@ impl Scenario {
     /// Whether the recording is the same each time: no host does anything by itself, or while two threads run.
     pub(super) fn is_repeatable(&self) -> bool {
         let races = self.all_operations().any(|operation| matches!(operation, HostOperation::Race { .. }));
-        !races && !self.sleeps() && self.temper == Temper::Steady
+        !races && !self.sleeps() && self.host_config == HostConfig::Steady
     }
 }
 
 impl Scenario {
     /// Instructions and cycles at most of a run that begins at a position.
-    pub(super) fn limits(&self, extent: Extent, here: Position) -> (u64, u64) {
+    pub(super) fn limits(&self, length: RunLength, here: Position) -> (u64, u64) {
         let patience = u64::from(self.patience);
-        let (instructions, cycles) = extent.limits();
+        let (instructions, cycles) = length.limits();
         let instructions = match instructions {
             u64::MAX => u64::MAX,
             instructions => instructions.min(patience.saturating_sub(here.icount)),
@@ -344,15 +344,15 @@ impl Scenario {
     }
 }
 
-impl Extent {
+impl RunLength {
     /// Instructions and cycles at most.
     fn limits(self) -> (u64, u64) {
         let of_instructions = |count: u16| (u64::from(count), u64::from(count) * CYCLES_PER_INSTRUCTION_MAX);
         match self {
-            Extent::Instructions(count) => of_instructions(count % INSTRUCTIONS_MAX),
-            Extent::Cycles(count) => (u64::MAX, u64::from(count)),
-            Extent::Address(_) => of_instructions(1000),
-            Extent::Output(_) => of_instructions(2000),
+            RunLength::Instructions(count) => of_instructions(count % INSTRUCTIONS_MAX),
+            RunLength::Cycles(count) => (u64::MAX, u64::from(count)),
+            RunLength::Address(_) => of_instructions(1000),
+            RunLength::Output(_) => of_instructions(2000),
         }
     }
 }

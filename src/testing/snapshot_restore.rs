@@ -1,9 +1,9 @@
 //! Snapshots as bytes: a machine that is restored from them runs on as the one they were taken of, and bytes that were
 //! tampered with give an error or a machine that runs.
 
-use super::drive::Driven;
-use super::host::Temper;
+use super::host::HostConfig;
 use super::oracle::{Manners, State, check_replays};
+use super::runner::Runner;
 use super::scenario::{Scenario, many};
 use super::sink::SmallDisk;
 use crate::error::Error;
@@ -141,13 +141,13 @@ pub fn check_snapshot_restore(case: &SnapshotCase) -> Result<(), String> {
 fn check(case: &SnapshotCase) -> Result<(), String> {
     let scenario = &case.scenario.clone().with_patience_over(2, u16::MAX);
     let blank = scenario.session().map_err(|error| error.to_string())?;
-    let driven = Driven::on(blank.copy(), scenario);
+    let runner = Runner::on(blank.copy(), scenario);
     let disk = SmallDisk::default();
     let options = RecordOptions { snapshot_every: scenario.snapshot_every(), ..RecordOptions::default() };
-    driven.drive(scenario, || record(scenario, &driven.session, options, &disk))?;
-    driven.session.finish().map_err(|error| error.to_string())?;
+    runner.run_scenario(scenario, || record(scenario, &runner.session, options, &disk))?;
+    runner.session.finish().map_err(|error| error.to_string())?;
     // From here on nothing comes by itself, and what has come is delivered before the snapshot, which would not have it.
-    let original = Driven { host: driven.host.fork(Temper::Steady), ..driven };
+    let original = Runner { host: runner.host.fork(HostConfig::Steady), ..runner };
     original.session.attach_host(&original.host);
     // One run delivers it all, unless it begins with a shutdown that ends the run.
     while original.run_cycles(0)?.0 == "shutdown" {}
@@ -195,14 +195,14 @@ fn record(
 fn runs_on(
     case: &SnapshotCase,
     blank: &Session,
-    original: &Driven,
+    original: &Runner,
     snapshot: &Snapshot,
 ) -> Result<(), String> {
     let cycles = u64::from(case.cycles % CYCLES_MAX).min(case.scenario.cycles_beside());
     let fresh = |session: Session| {
-        let host = original.host.fork(Temper::Steady);
+        let host = original.host.fork(HostConfig::Steady);
         session.attach_host(&host);
-        Driven { session: Shared::new(session), host, pieces: None }
+        Runner { session: Shared::new(session), host, pieces: None }
     };
     let restored = fresh(blank.copy());
     restored.session.restore(snapshot).map_err(|error| format!("restoring: {error}"))?;
@@ -246,7 +246,7 @@ fn tampered(case: &SnapshotCase, snapshot: &Snapshot) -> Result<Snapshot, String
 /// Whatever the machine has become, it runs, and can be looked at, saved and recorded.
 fn survives_tampering(case: &SnapshotCase, blank: &Session, snapshot: &Snapshot) -> Result<(), String> {
     let tampered = tampered(case, snapshot)?;
-    let machine = Driven::on(blank.copy(), &case.scenario);
+    let machine = Runner::on(blank.copy(), &case.scenario);
     let before = machine.session.digest();
     if machine.session.restore(&tampered).is_err() {
         let unchanged = machine.session.digest() == before;

@@ -31,9 +31,9 @@ struct Frame {
 
 impl Navigator {
     fn frame(&self) -> Frame {
-        let world = self.session().world();
-        let cpu = world.guest.cpu();
-        Frame { opcode: world.guest.peek(cpu.pc), sp: cpu.sp }
+        let vm = self.session().vm();
+        let cpu = vm.guest.cpu();
+        Frame { opcode: vm.guest.peek(cpu.pc), sp: cpu.sp }
     }
 
     fn step_on(&mut self, patience: &mut Patience<'_>) -> Result<(), Error> {

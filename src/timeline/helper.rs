@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::machine::board::ImageInput;
 use crate::machine::{Tap, TapSpec};
 use crate::recording::Recording;
-use crate::sync::{Arc, JoinHandle, Kick, Mutex, Shared, lock, spawn, try_lock};
+use crate::sync::{Arc, JoinHandle, Kick, Mutex, NotifyOnDrop, Shared, lock, spawn, try_lock};
 use crate::units::Position;
 use std::time::Duration;
 
@@ -36,6 +36,14 @@ struct Signals {
     kick: Kick,
 }
 
+impl Signals {
+    /// The thread has ended.
+    fn say_ended(&self) {
+        *lock(&self.ended) = true;
+        self.kick.kick();
+    }
+}
+
 /// A stretch that is being searched. Dropped, it is given up.
 pub struct Running {
     signals: Arc<Signals>,
@@ -58,10 +66,10 @@ impl Helper {
         }
         drop(made);
         let signals = Arc::<Signals>::default();
-        let (navigator, told) = (self.navigator.clone(), signals.clone());
+        let navigator = self.navigator.clone();
+        let told = NotifyOnDrop::new(signals.clone(), Signals::say_ended);
         let thread = spawn("rreplay search", move || {
-            let ending = SayEnded(told);
-            let mut interrupted = || *lock(&ending.0.stop);
+            let mut interrupted = || *lock(&told.stop);
             let mut patience = Patience::new(&mut interrupted);
             let mut navigator = lock(&navigator);
             let Some(navigator) = navigator.as_mut() else {
@@ -72,16 +80,6 @@ impl Helper {
             Ok(Searched { base, taps })
         });
         Some(Running { signals, thread: Some(thread.ok()?) })
-    }
-}
-
-/// Says that the thread has ended, however it ends.
-struct SayEnded(Arc<Signals>);
-
-impl Drop for SayEnded {
-    fn drop(&mut self) {
-        *lock(&self.0.ended) = true;
-        self.0.kick.kick();
     }
 }
 

@@ -3,12 +3,12 @@
 use super::marks::{Mark, Marks};
 pub use super::patience::Patience;
 use super::stored::{StoredSnapshots, Wanted};
-use crate::engine::{Limits, Next, StopReason, World};
+use crate::engine::{Limits, StopReason, VcpuAction, VmState};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{Header, LogError, LogReader, LogWriter};
 use crate::machine::{FrameEnd, HookKind, Machine, Notes, Profile, Tap, TapSpec};
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::session::Session;
 use crate::session::snapshot_check::{SnapshotSource, snapshot_check};
 use crate::snapshot::Composed;
@@ -114,7 +114,7 @@ impl Navigator {
 
     /// Events that the replay has taken from the log where it stands.
     pub fn events_passed(&self) -> u64 {
-        self.session.world().replay.events_passed()
+        self.session.vm().replay.events_passed()
     }
 
     /// Marks kept in memory, and an upper bound of their bytes.
@@ -124,14 +124,14 @@ impl Navigator {
 
     /// Whether no instruction begins where it stands: the CPU waits, or is stopped until a reset.
     pub fn waits(&self) -> bool {
-        let world = self.session.world();
-        world.guest.waits() || world.guest.is_stopped()
+        let vm = self.session.vm();
+        vm.guest.waits() || vm.guest.is_stopped()
     }
 
     /// Whether several instructions may begin where it stands before one retires: one that ends a wait, or one behind the
     /// reset of a processor that this one has jammed.
     fn may_begin_again(&self) -> bool {
-        self.waits() || !is_planted(Bug::JamPassedOver) && self.session.world().guest.may_jam()
+        self.waits() || !is_seeded(SeededFault::JamPassedOver) && self.session.vm().guest.may_jam()
     }
 
     /// The recording's snapshots.
@@ -351,16 +351,16 @@ impl Navigator {
         let here = self.position();
         let waits = self.waits();
         {
-            let mut world = self.session.world();
-            *world.guest.hooks_mut() = Default::default();
-            world.guest.hooks_mut().add(HookKind::Execute, 0, u16::MAX);
+            let mut vm = self.session.vm();
+            *vm.guest.hooks_mut() = Default::default();
+            vm.guest.hooks_mut().add(HookKind::Execute, 0, u16::MAX);
             if !waits {
-                world.guest.hooks_mut().pass_execution(here);
+                vm.guest.hooks_mut().pass_execution(here);
             }
-            world.guest.apply_hooks();
+            vm.guest.apply_hooks();
         }
         let outcome = self.run_until(Limits::NONE, true, patience);
-        let found = !self.session.world().guest.take_hits().is_empty();
+        let found = !self.session.vm().guest.take_hits().is_empty();
         self.unwatch();
         outcome?;
         Ok(found && self.position().icount == here.icount)
@@ -372,10 +372,10 @@ impl Navigator {
     /// As for [`seek`](Navigator::seek).
     pub fn run_to_frame_end(&mut self, end: FrameEnd, patience: &mut Patience<'_>) -> Result<(), Error> {
         {
-            let mut world = self.session.world();
-            *world.guest.hooks_mut() = Default::default();
-            world.guest.hooks_mut().set_frame_end(Some(end));
-            world.guest.apply_hooks();
+            let mut vm = self.session.vm();
+            *vm.guest.hooks_mut() = Default::default();
+            vm.guest.hooks_mut().set_frame_end(Some(end));
+            vm.guest.apply_hooks();
         }
         let outcome = self.run_until(Limits::NONE, true, patience);
         self.unwatch();
@@ -393,16 +393,16 @@ impl Navigator {
         patience: &mut Patience<'_>,
     ) -> Result<Vec<Tap>, Error> {
         {
-            let mut world = self.session.world();
-            *world.guest.hooks_mut() = Default::default();
-            world.guest.hooks_mut().set_taps(specs.iter().map(|spec| Tap::new(*spec)).collect());
-            world.guest.apply_hooks();
+            let mut vm = self.session.vm();
+            *vm.guest.hooks_mut() = Default::default();
+            vm.guest.hooks_mut().set_taps(specs.iter().map(|spec| Tap::new(*spec)).collect());
+            vm.guest.apply_hooks();
         }
         let outcome = match to {
             Goal::Arrival(icount) => self.run(Limits { icount, cycles: u64::MAX }, patience),
             Goal::Place(place) => self.run_on_to(place, patience),
         };
-        let taps = self.session.world().guest.hooks_mut().set_taps(Vec::new());
+        let taps = self.session.vm().guest.hooks_mut().set_taps(Vec::new());
         self.unwatch();
         outcome.map(|()| taps)
     }
@@ -415,17 +415,17 @@ impl Navigator {
         let _ = patience.covers(start, stop.min(self.end.icount));
         self.seek(start, patience)?;
         {
-            let mut world = self.session.world();
-            *world.guest.hooks_mut() = Default::default();
-            world.guest.hooks_mut().set_profile(Some(Profile::default()));
-            world.guest.apply_hooks();
+            let mut vm = self.session.vm();
+            *vm.guest.hooks_mut() = Default::default();
+            vm.guest.hooks_mut().set_profile(Some(Profile::default()));
+            vm.guest.apply_hooks();
         }
         let outcome = if stop > self.end.icount {
             self.run(Limits::NONE, patience)
         } else {
             self.run(Limits { icount: stop, cycles: u64::MAX }, patience)
         };
-        let profile = self.session.world().guest.hooks_mut().set_profile(None);
+        let profile = self.session.vm().guest.hooks_mut().set_profile(None);
         self.unwatch();
         outcome?;
         let mut profile = profile.unwrap_or_default();
@@ -434,9 +434,9 @@ impl Navigator {
     }
 
     fn unwatch(&self) {
-        let mut world = self.session.world();
-        *world.guest.hooks_mut() = Default::default();
-        world.guest.apply_hooks();
+        let mut vm = self.session.vm();
+        *vm.guest.hooks_mut() = Default::default();
+        vm.guest.apply_hooks();
     }
 
     /// Whether the recording's end is reached.
@@ -468,44 +468,44 @@ impl Navigator {
         // Until it is known that all went well.
         self.lost = true;
         let (mut last_stop, mut stalls) = (None, 0);
-        let mut world = self.session.world();
-        begin(&mut world, limits);
-        if world.guest.notes() == Notes::Useless && self.comes_to_snapshot(world.guest.position(), limits) {
+        let mut vm = self.session.vm();
+        begin(&mut vm, limits);
+        if vm.guest.notes() == Notes::Useless && self.comes_to_snapshot(vm.guest.position(), limits) {
             // What was noted is of another way: from here on it is of the one to that snapshot.
-            world.guest.take_notes(Notes::Part);
+            vm.guest.take_notes(Notes::Part);
         }
         loop {
-            let before = world.guest.position().icount;
-            let next = world.vcpu_hold();
-            world.guest.take_fault();
-            let icount = world.guest.position().icount;
+            let before = vm.guest.position().icount;
+            let next = vm.run_vcpu_quantum();
+            vm.guest.take_fault();
+            let icount = vm.guest.position().icount;
             patience.at(icount);
             patience.spend(icount - before + STOP_WORK)?;
             match next {
-                Next::Continue => {}
-                Next::Done(Ok(StopReason::Budget)) => break,
-                Next::Done(Ok(StopReason::Hook | StopReason::Breakpoint)) if to_hook => break,
+                VcpuAction::Continue => {}
+                VcpuAction::Done(Ok(StopReason::Budget)) => break,
+                VcpuAction::Done(Ok(StopReason::Hook | StopReason::Breakpoint)) if to_hook => break,
                 // There are no hosts to wait for.
-                Next::Rest(_) | Next::Done(Ok(StopReason::End | StopReason::Halted)) => {
+                VcpuAction::Rest(_) | VcpuAction::Done(Ok(StopReason::End | StopReason::Halted)) => {
                     self.ended = true;
                     break;
                 }
-                Next::Done(Ok(_)) => {
+                VcpuAction::Done(Ok(_)) => {
                     // Shut down, or at a fault: the log goes on behind it, or never.
-                    let here = Some((world.guest.position(), world.replay.events_passed()));
+                    let here = Some((vm.guest.position(), vm.replay.events_passed()));
                     stalls = if last_stop == here { stalls + 1 } else { 0 };
                     last_stop = here;
                     if stalls == STALLS_MAX {
                         self.ended = true;
                         break;
                     }
-                    begin(&mut world, limits);
+                    begin(&mut vm, limits);
                 }
-                Next::Done(Err(error)) => return Err(error.into()),
+                VcpuAction::Done(Err(error)) => return Err(error.into()),
             }
         }
         // It grows with every pass over the same stretch, and nobody reads it.
-        world.transcripts = Default::default();
+        vm.transcripts = Default::default();
         (self.lost, self.settled) = (false, true);
         Ok(())
     }
@@ -570,19 +570,19 @@ impl Navigator {
 
     fn restore(&mut self, mark: &Mark) -> Result<(), Error> {
         self.lost = true;
-        let mut world = self.session.world();
-        world.guest.reinstate(&mark.machine)?;
-        world.replay.resume(&mark.replay)?;
-        world.number_requests();
-        let (machine, log) = (world.guest.position(), world.replay.position());
+        let mut vm = self.session.vm();
+        vm.guest.reinstate(&mark.machine)?;
+        vm.replay.resume(&mark.replay)?;
+        vm.number_requests();
+        let (machine, log) = (vm.guest.position(), vm.replay.position());
         if machine != mark.position || log != mark.position {
             return Err(Error::Mismatch(format!(
                 "the snapshot at {} is of a machine at {machine} and a log at {log}: the file is damaged",
                 mark.position
             )));
         }
-        world.forget_sleep();
-        drop(world);
+        vm.forget_sleep();
+        drop(vm);
         (self.lost, self.ended, self.settled) = (false, false, mark.is_settled);
         Ok(())
     }
@@ -598,24 +598,18 @@ fn check_snapshots(session: &Session, reader: &Shared<LogReader>, stored: &Share
     let source: SnapshotSource = Box::new(move |number| {
         stored.composed(number).ok_or_else(|| damaged.snapshot_error(number, &"it was not read"))
     });
-    session.world().snapshot_check = Some(snapshot_check(reader.clone(), source));
+    session.vm().snapshot_check = Some(snapshot_check(reader.clone(), source));
 }
 
-fn begin(world: &mut World<Machine>, limits: Limits) {
-    world.begin_run(limits);
-    world.ends_on_instruction = limits.icount != u64::MAX;
+fn begin(vm: &mut VmState<Machine>, limits: Limits) {
+    vm.begin_run(limits);
+    vm.ends_on_instruction = limits.icount != u64::MAX;
 }
 
 fn capture(session: &Session, is_arrival: bool) -> Mark {
-    let mut world = session.world();
-    let replay = world.replay.save();
-    Mark {
-        position: world.guest.position(),
-        is_arrival,
-        is_settled: true,
-        machine: world.guest.capture(),
-        replay,
-    }
+    let mut vm = session.vm();
+    let replay = vm.replay.save();
+    Mark { position: vm.guest.position(), is_arrival, is_settled: true, machine: vm.guest.capture(), replay }
 }
 
 /// The later one of a recording's snapshot and a mark.

@@ -66,9 +66,9 @@ impl Notes {
         }
         let base = navigator.position();
         // The bytes of instructions stand in the trace: memory may have changed since, and a device may have given them.
-        navigator.session().world().guest.start_trace();
+        navigator.session().vm().guest.start_trace();
         let taps = navigator.watch(&[EVERYTHING], Goal::Place(until), patience);
-        let trace = navigator.session().world().guest.take_trace();
+        let trace = navigator.session().vm().guest.take_trace();
         let taps = taps?;
         let (mut steps, mut accesses): (Vec<Step>, Vec<Sighting>) = Default::default();
         for sighting in taps.iter().flat_map(|tap| tap.seen()) {

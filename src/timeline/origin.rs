@@ -112,8 +112,8 @@ pub fn trace(
         let mut navigator = run.search.navigator(patience)?;
         measure = patience.covers(place.icount, navigator.start().icount);
         navigator.go_to(place, patience)?;
-        let world = navigator.session().world();
-        (world.guest.cpu().variant(), navigator.start(), world.guest.peek(address))
+        let vm = navigator.session().vm();
+        (vm.guest.cpu().variant(), navigator.start(), vm.guest.peek(address))
     };
     let mut walk = Walk {
         run,
@@ -155,7 +155,7 @@ impl Walk<'_> {
         };
         // A register that is written to stands for what was written; what is read there may be something else.
         let is_written =
-            self.run.search.navigator(patience)?.session().world().guest.device_at(address, true).is_some();
+            self.run.search.navigator(patience)?.session().vm().guest.device_at(address, true).is_some();
         let write = if is_written { self.last_write(address, place, By::Processor, patience)? } else { None };
         if let Some(write) = write {
             return self.written(write, patience);
@@ -496,7 +496,7 @@ impl Walk<'_> {
 
     fn lying(&self, address: u16, patience: &mut Patience<'_>) -> Result<Lying, Error> {
         let navigator = self.run.search.navigator(patience)?;
-        let guest = &navigator.session().world().guest;
+        let guest = &navigator.session().vm().guest;
         Ok(match (guest.device_at(address, false), guest.memory().kind((address >> 8) as u8)) {
             (Some(slot), _) => Lying::Device(slot),
             (None, PageKind::Ram) => Lying::Ram { is_written: guest.device_at(address, true).is_none() },
@@ -507,7 +507,7 @@ impl Walk<'_> {
 
     fn device(&self, slot: usize, patience: &mut Patience<'_>) -> Result<String, Error> {
         let navigator = self.run.search.navigator(patience)?;
-        let name = navigator.session().world().guest.devices().nth(slot).map(|slot| slot.name.clone());
+        let name = navigator.session().vm().guest.devices().nth(slot).map(|slot| slot.name.clone());
         Ok(name.unwrap_or_else(|| "device".to_owned()))
     }
 }

@@ -56,8 +56,8 @@ impl Navigator {
             Author::Instruction => "cpu".to_owned(),
             Author::Interrupt => "interrupt".to_owned(),
             Author::Device(slot) => {
-                let world = self.session().world();
-                let name = world.guest.devices().nth(slot).map(|slot| slot.name.clone());
+                let vm = self.session().vm();
+                let name = vm.guest.devices().nth(slot).map(|slot| slot.name.clone());
                 name.unwrap_or_else(|| "device".to_owned())
             }
         };

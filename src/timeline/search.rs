@@ -93,7 +93,7 @@ impl Navigator {
 
     /// What taps look at, for the recording's snapshots to say where it may be.
     pub fn wanted(&self, specs: &[TapSpec]) -> Wanted {
-        Wanted::new(specs, self.session().world().guest.memory())
+        Wanted::new(specs, self.session().vm().guest.memory())
     }
 
     fn place_of(&mut self, sighting: &Sighting, patience: &mut Patience<'_>) -> Result<Position, Error> {

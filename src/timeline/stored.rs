@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::log::LogReader;
 use crate::machine::TapSpec;
 use crate::memory::{AddressSet, Memory, PageKind, Touched, page_of};
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::snapshot::{Composed, Composer, TouchedSet};
 use crate::sync::Shared;
 use crate::units::Position;
@@ -177,7 +177,7 @@ impl StoredSnapshots {
         if self.snapshots.get(own).is_none_or(|stored| stored.stretch.may_show(wanted)) {
             return Some(before);
         }
-        let passed = own.saturating_sub(usize::from(is_planted(Bug::SearchSkipsStretch)));
+        let passed = own.saturating_sub(usize::from(is_seeded(SeededFault::SearchSkipsStretch)));
         let shown = self.snapshots[..passed].iter().rfind(|stored| stored.stretch.may_show(wanted));
         shown.map(|stored| stored.composed.position())
     }

@@ -1,7 +1,7 @@
 //! Hosts of the toy machine: noise, scripts, and a desk at which other threads type.
 
-use rreplay::engine::{Inlet, Outlet};
-use rreplay::host::{HostInput, SessionInlet};
+use rreplay::engine::{HostCalls, HostEvents};
+use rreplay::host::{HostInput, SessionEvents};
 use rreplay::log::event::AsyncEvent;
 use rreplay::nondet::{BlockRequest, BlockResult, CharId, CharWritten, ClockKind, Owner, ShutdownCause};
 use rreplay::sync::{Arc, Kick, Mutex, lock};
@@ -17,7 +17,7 @@ impl NoisyHost {
     }
 }
 
-impl Outlet for NoisyHost {
+impl HostCalls for NoisyHost {
     fn clock(&mut self, _kind: ClockKind) -> i64 {
         self.next().cast_signed()
     }
@@ -42,7 +42,7 @@ pub struct SteadyHost {
     now_ns: i64,
 }
 
-impl Outlet for SteadyHost {
+impl HostCalls for SteadyHost {
     fn clock(&mut self, _kind: ClockKind) -> i64 {
         self.now_ns += 4_000;
         self.now_ns
@@ -64,7 +64,7 @@ pub struct PanickingHost;
 /// What it says.
 pub const PANIC: &str = "the host panics on purpose";
 
-impl Outlet for PanickingHost {
+impl HostCalls for PanickingHost {
     fn clock(&mut self, _kind: ClockKind) -> i64 {
         1
     }
@@ -92,7 +92,7 @@ impl SlowDiskHost {
     }
 }
 
-impl Outlet for SlowDiskHost {
+impl HostCalls for SlowDiskHost {
     fn clock(&mut self, kind: ClockKind) -> i64 {
         self.other.clock(kind)
     }
@@ -138,7 +138,7 @@ impl Script {
     }
 }
 
-impl Inlet for Script {
+impl HostEvents for Script {
     fn poll(&mut self) -> Vec<AsyncEvent> {
         self.batches.pop_front().unwrap_or_default()
     }
@@ -186,18 +186,18 @@ impl Desk {
 }
 
 /// The hosts of one run at a [`Desk`].
-pub struct DeskInlet<'a> {
-    real: SessionInlet<'a>,
+pub struct DeskEvents<'a> {
+    real: SessionEvents<'a>,
     stop: Arc<Mutex<bool>>,
 }
 
-impl<'a> DeskInlet<'a> {
+impl<'a> DeskEvents<'a> {
     pub fn new(desk: &'a Desk, never: &'a mut dyn FnMut() -> bool) -> Self {
-        Self { real: SessionInlet::new(&desk.input, never), stop: desk.stop.clone() }
+        Self { real: SessionEvents::new(&desk.input, never), stop: desk.stop.clone() }
     }
 }
 
-impl Inlet for DeskInlet<'_> {
+impl HostEvents for DeskEvents<'_> {
     fn poll(&mut self) -> Vec<AsyncEvent> {
         self.real.poll()
     }

@@ -9,6 +9,6 @@ pub mod models;
 mod rig;
 mod toy;
 
-pub use hosts::{Desk, DeskInlet, NoisyHost, PANIC, PanickingHost, Script, SlowDiskHost, SteadyHost, typed};
+pub use hosts::{Desk, DeskEvents, NoisyHost, PANIC, PanickingHost, Script, SlowDiskHost, SteadyHost, typed};
 pub use rig::{Outcome, Rig, play, record, record_with};
 pub use toy::{CHAIN_CALLS, Op, Toy};

@@ -1,4 +1,4 @@
-//! Models of lock and kick that are explored with and without a planted bug.
+//! Models of lock and kick that are explored with and without a seeded fault.
 
 use rreplay::engine::ReplayLock;
 use rreplay::sync::{Arc, Kick, Mutex, lock, yield_now};

@@ -1,7 +1,9 @@
 //! A toy machine in an engine, recording into memory or playing from it.
 
-use super::{Desk, DeskInlet, NoisyHost, Script, Toy};
-use rreplay::engine::{Engine, Guest, Inlet, Limits, Outlet, RunError, Scheduler, StopReason, Timing, World};
+use super::{Desk, DeskEvents, NoisyHost, Script, Toy};
+use rreplay::engine::{
+    Engine, Guest, HostCalls, HostEvents, Limits, RunError, Scheduler, StopReason, Timing, VmState,
+};
 use rreplay::log::event::StampedEvent;
 use rreplay::nondet::CharId;
 use rreplay::persist::Digest;
@@ -25,12 +27,12 @@ pub struct Rig {
 
 impl Rig {
     /// Records `toy` from where it is.
-    pub fn recording(toy: Toy, digest_every: u64, host: Box<dyn Outlet>) -> Self {
+    pub fn recording(toy: Toy, digest_every: u64, host: Box<dyn HostCalls>) -> Self {
         Self::recording_at(Desk::default(), toy, digest_every, host)
     }
 
     /// As [`recording`](Rig::recording), at a desk that the host knows of.
-    pub fn recording_at(desk: Desk, toy: Toy, digest_every: u64, host: Box<dyn Outlet>) -> Self {
+    pub fn recording_at(desk: Desk, toy: Toy, digest_every: u64, host: Box<dyn HostCalls>) -> Self {
         let sink = MemorySink::default();
         let log = Box::new(sink.log());
         Self::recording_into(Box::new(sink), log, desk, toy, digest_every, host)
@@ -43,22 +45,22 @@ impl Rig {
         desk: Desk,
         toy: Toy,
         digest_every: u64,
-        host: Box<dyn Outlet>,
+        host: Box<dyn HostCalls>,
     ) -> Self {
-        let mut world = World::new(toy, Replay::none(), host);
+        let mut vm = VmState::new(toy, Replay::none(), host);
         let config = RecordConfig {
-            start: world.guest.position,
-            subsystems: world.subsystems(),
+            start: vm.guest.position,
+            subsystems: vm.subsystems(),
             digest_every,
             ..RecordConfig::default()
         };
-        world.replay = Replay::record(sink, config);
-        Self::assemble(world, desk, log)
+        vm.replay = Replay::record(sink, config);
+        Self::assemble(vm, desk, log)
     }
 
     /// Runs `toy` without recording it.
-    pub fn free(toy: Toy, host: Box<dyn Outlet>) -> Self {
-        Self::assemble(World::new(toy, Replay::none(), host), Desk::default(), Box::new(MemoryLog::default))
+    pub fn free(toy: Toy, host: Box<dyn HostCalls>) -> Self {
+        Self::assemble(VmState::new(toy, Replay::none(), host), Desk::default(), Box::new(MemoryLog::default))
     }
 
     /// Plays `events` on a `toy` that is as the recorded one was at first, with other hosts.
@@ -68,42 +70,42 @@ impl Rig {
 
     /// As [`playing`](Rig::playing), with the snapshots of the recording.
     pub fn playing_log(toy: Toy, log: MemoryLog) -> Self {
-        let mut world = World::new(toy, Replay::none(), Box::new(NoisyHost(999)));
+        let mut vm = VmState::new(toy, Replay::none(), Box::new(NoisyHost(999)));
         let config = PlayConfig {
-            start: world.guest.position,
-            subsystems: Replay::recorded_subsystems(world.subsystems()),
+            start: vm.guest.position,
+            subsystems: Replay::recorded_subsystems(vm.subsystems()),
             chars: None,
         };
-        world.replay = Replay::play(Box::new(MemorySource::new(log)), config);
-        Self::assemble(world, Desk::default(), Box::new(MemoryLog::default))
+        vm.replay = Replay::play(Box::new(MemorySource::new(log)), config);
+        Self::assemble(vm, Desk::default(), Box::new(MemoryLog::default))
     }
 
-    fn assemble(mut world: World<Toy>, desk: Desk, log: Box<dyn Fn() -> MemoryLog + Send>) -> Self {
-        world.replay.register_net("net").expect("there is room for one");
-        world.replay.start().expect("nothing blocks");
-        Self { engine: Engine::with_kick(world, desk.main.clone()), desk, log }
+    fn assemble(mut vm: VmState<Toy>, desk: Desk, log: Box<dyn Fn() -> MemoryLog + Send>) -> Self {
+        vm.replay.register_net("net").expect("there is room for one");
+        vm.replay.start().expect("nothing blocks");
+        Self { engine: Engine::with_kick(vm, desk.main.clone()), desk, log }
     }
 
     /// Runs with input from the desk.
     pub fn run(&self, scheduler: Scheduler, limits: Limits, timing: Timing) -> Result<StopReason, RunError> {
         let mut never = || false;
-        self.run_with(scheduler, &mut DeskInlet::new(&self.desk, &mut never), limits, timing)
+        self.run_with(scheduler, &mut DeskEvents::new(&self.desk, &mut never), limits, timing)
     }
 
     /// Runs with any input.
     pub fn run_with(
         &self,
         scheduler: Scheduler,
-        inlet: &mut dyn Inlet,
+        host_events: &mut dyn HostEvents,
         limits: Limits,
         timing: Timing,
     ) -> Result<StopReason, RunError> {
         {
-            let mut world = self.engine.lock("test");
-            world.begin_run(limits);
-            world.timing = timing;
+            let mut vm = self.engine.lock("test");
+            vm.begin_run(limits);
+            vm.timing = timing;
         }
-        self.engine.run(scheduler, inlet)
+        self.engine.run(scheduler, host_events)
     }
 
     /// Plays to the end, however often the guest shuts itself down on the way.
@@ -130,11 +132,11 @@ impl Rig {
 
     /// Where the machine is now.
     pub fn outcome(&self) -> Outcome {
-        let mut world = self.engine.lock("test");
+        let mut vm = self.engine.lock("test");
         Outcome {
-            position: world.guest.position,
-            digests: world.guest.digests(),
-            transcript: world.transcripts.of(CharId(0)).to_vec(),
+            position: vm.guest.position,
+            digests: vm.guest.digests(),
+            transcript: vm.transcripts.of(CharId(0)).to_vec(),
         }
     }
 }

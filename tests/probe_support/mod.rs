@@ -9,7 +9,9 @@ use rreplay::machine::rom::Format;
 use rreplay::persist::Value;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session, Stop};
-use rreplay::testing::{BoardChoice, CpuChoice, SmallDisk, Temper, TestHost, check_replays_in_all_manners};
+use rreplay::testing::{
+    BoardChoice, CpuChoice, HostConfig, SmallDisk, TestHost, check_replays_in_all_manners,
+};
 
 /// The first register of the probe.
 pub const PROBE: u16 = 0xC020;
@@ -143,19 +145,19 @@ pub struct Made {
 
 impl Bench {
     /// A machine that is not recorded.
-    pub fn unrecorded(program: &Code, temper: Temper) -> Self {
-        Self::of(machine_on(CpuChoice::W65c02, program), temper)
+    pub fn unrecorded(program: &Code, host_config: HostConfig) -> Self {
+        Self::of(machine_on(CpuChoice::W65c02, program), host_config)
     }
 
-    pub fn of(session: Session, temper: Temper) -> Self {
-        let host = TestHost::new(7, temper);
+    pub fn of(session: Session, host_config: HostConfig) -> Self {
+        let host = TestHost::new(7, host_config);
         session.attach_host(&host);
         Self { session, host, disk: SmallDisk::default() }
     }
 
     /// A machine whose recording has begun, with a digest every 50 instructions.
-    pub fn recorded(program: &Code, temper: Temper) -> Self {
-        let bench = Self::unrecorded(program, temper);
+    pub fn recorded(program: &Code, host_config: HostConfig) -> Self {
+        let bench = Self::unrecorded(program, host_config);
         bench.record(None);
         bench
     }

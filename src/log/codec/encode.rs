@@ -9,7 +9,7 @@ use crate::log::limits::{MAX_CHUNK_DECODED, MAX_CHUNK_EVENTS};
 use crate::log::varint::{put_bytes, put_signed, put_varint};
 use crate::nondet::{CharId, CharWritten, ClockKind};
 use crate::persist::Digest;
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::units::Position;
 
 /// Appends events of one chunk to a buffer.
@@ -84,7 +84,7 @@ impl ChunkEncoder {
 
     fn put_place(&mut self, start: usize, position: Position) {
         let mut instructions = position.icount - self.reference.position.icount;
-        if is_planted(Bug::DeltaOffByOne) && instructions > 127 {
+        if is_seeded(SeededFault::DeltaOffByOne) && instructions > 127 {
             instructions -= 1;
         }
         let cycles = position.cycles - self.reference.position.cycles;

@@ -1,7 +1,7 @@
 //! Events and states on their way between Python and the state machine.
 
 use crate::events::{AsyncEvent, Delivery, InputEvent};
-use crate::foreign::{Part, State};
+use crate::external::{Part, State};
 use crate::persist::Digest;
 use crate::python::errors::named;
 use pyo3::prelude::*;

@@ -1,6 +1,6 @@
 //! Where a state machine is, as `Replay.info` tells it.
 
-use crate::foreign::Foreign;
+use crate::external::ExternalReplay;
 use crate::units::Position;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -18,8 +18,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub fn of(own: &Foreign) -> Self {
-        let replay = own.look();
+    pub fn of(own: &ExternalReplay) -> Self {
+        let replay = own.inspect();
         Self {
             position: own.position(),
             ordinal: replay.events_passed(),

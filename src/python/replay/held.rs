@@ -3,7 +3,7 @@
 
 use crate::engine::ReplayLock;
 use crate::error::Error;
-use crate::foreign::Foreign;
+use crate::external::ExternalReplay;
 use crate::python::errors::{OrRaise, named};
 use crate::sync::{Mutex, ThreadId, current_thread, lock};
 use pyo3::prelude::*;
@@ -13,7 +13,7 @@ const ROLE: &str = "machine of Python";
 
 /// A state machine under the replay lock.
 pub struct Holding {
-    lock: ReplayLock<Foreign>,
+    lock: ReplayLock<ExternalReplay>,
     held: Mutex<Held>,
 }
 
@@ -22,7 +22,7 @@ pub struct Holding {
 struct Held {
     by: Option<ThreadId>,
     /// Absent while a call works on it.
-    value: Option<Box<Foreign>>,
+    value: Option<Box<ExternalReplay>>,
     /// The function whose host is being asked.
     asking: Option<&'static str>,
 }
@@ -39,8 +39,8 @@ pub enum Caller {
 }
 
 impl Holding {
-    pub fn new(foreign: Foreign) -> Self {
-        Self { lock: ReplayLock::new(foreign), held: Mutex::default() }
+    pub fn new(external: ExternalReplay) -> Self {
+        Self { lock: ReplayLock::new(external), held: Mutex::default() }
     }
 
     /// Whether the calling thread has the lock.
@@ -98,7 +98,7 @@ impl Holding {
         &self,
         py: Python<'_>,
         caller: Caller,
-        work: impl FnOnce(&mut Foreign) -> Result<T, Error> + Send,
+        work: impl FnOnce(&mut ExternalReplay) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         let held_before = self.holds();
         if !held_before {
@@ -115,7 +115,7 @@ impl Holding {
         &self,
         py: Python<'_>,
         caller: Caller,
-        work: impl FnOnce(&mut Foreign) -> Result<T, Error> + Send,
+        work: impl FnOnce(&mut ExternalReplay) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         let (value, asking) = {
             let mut held = lock(&self.held);

@@ -14,7 +14,7 @@ use super::errors::{OrRaise, named};
 use crate::bus::{Exception, Interrupt};
 use crate::error::Error;
 use crate::events::{Checkpoint, Delivery};
-use crate::foreign::{Foreign, ForeignConfig, Missing};
+use crate::external::{ExternalConfig, ExternalReplay, Missing};
 use crate::log::StampedEvent;
 use crate::nondet::{AudioRead, BlockResult, CharWritten, ClockKind, Owner, ShutdownCause};
 use crate::replay::{Action, Function};
@@ -33,8 +33,8 @@ pub struct PyReplayCore {
 }
 
 impl PyReplayCore {
-    fn new(foreign: Foreign) -> Self {
-        Self { holding: Holding::new(foreign) }
+    fn new(external: ExternalReplay) -> Self {
+        Self { holding: Holding::new(external) }
     }
 
     /// Something that comes in or is asked for; what is given back is Python's to deliver at once.
@@ -42,10 +42,10 @@ impl PyReplayCore {
         &self,
         py: Python<'py>,
         caller: Caller,
-        work: impl FnOnce(&mut Foreign) -> Result<Option<Delivery>, Error> + Send,
+        work: impl FnOnce(&mut ExternalReplay) -> Result<Option<Delivery>, Error> + Send,
     ) -> PyResult<Option<PyDelivery<'py>>> {
-        let given_back = self.holding.with(py, caller, work)?;
-        given_back.map(|given_back| delivery(py, given_back)).transpose()
+        let deliver_now = self.holding.with(py, caller, work)?;
+        deliver_now.map(|deliver_now| delivery(py, deliver_now)).transpose()
     }
 }
 
@@ -53,7 +53,7 @@ impl PyReplayCore {
 impl PyReplayCore {
     #[staticmethod]
     fn none() -> Self {
-        Self::new(Foreign::none())
+        Self::new(ExternalReplay::none())
     }
 
     #[staticmethod]
@@ -70,13 +70,13 @@ impl PyReplayCore {
         start: (u64, u64),
     ) -> PyResult<Self> {
         let start = Position::new(start.0, start.1);
-        let config = ForeignConfig { machine, subsystems, digest_every, snapshot_every, clock_hz, start };
-        py.detach(|| Foreign::record(&path, config)).or_raise(py).map(Self::new)
+        let config = ExternalConfig { machine, subsystems, digest_every, snapshot_every, clock_hz, start };
+        py.detach(|| ExternalReplay::record(&path, config)).or_raise(py).map(Self::new)
     }
 
     #[staticmethod]
     fn play(py: Python<'_>, path: PathBuf, salvage: bool, machine: Option<&str>) -> PyResult<Self> {
-        py.detach(|| Foreign::play(&path, salvage, machine)).or_raise(py).map(Self::new)
+        py.detach(|| ExternalReplay::play(&path, salvage, machine)).or_raise(py).map(Self::new)
     }
 
     // ---- the lock ----
@@ -113,7 +113,7 @@ impl PyReplayCore {
         let Some(row) = row else {
             return Err(named(py, "EngineError", &format!("the mode table has no function {function:?}")));
         };
-        let mode = self.holding.with(py, Caller::Machine, |own| Ok(own.look().mode()))?;
+        let mode = self.holding.with(py, Caller::Machine, |own| Ok(own.inspect().mode()))?;
         let asks = matches!(row.action(mode), Action::AskHost | Action::AskHostAndLog);
         if asks {
             self.holding.begin_question(row.name());
@@ -128,7 +128,7 @@ impl PyReplayCore {
     // ---- life ----
 
     fn mode(&self, py: Python<'_>) -> PyResult<&'static str> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().mode().name()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().mode().name()))
     }
 
     fn is_finished(&self, py: Python<'_>) -> PyResult<bool> {
@@ -143,7 +143,7 @@ impl PyReplayCore {
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Machine, Foreign::start)
+        self.holding.with(py, Caller::Machine, ExternalReplay::start)
     }
 
     /// Ends the recording; what was queued comes back to be delivered unlogged.
@@ -155,7 +155,7 @@ impl PyReplayCore {
 
     /// Player: what the recording has still to come, if anything.
     fn missing(&self, py: Python<'_>) -> PyResult<Option<StillToCome>> {
-        let missing = self.holding.with(py, Caller::Anybody, Foreign::missing)?;
+        let missing = self.holding.with(py, Caller::Anybody, ExternalReplay::missing)?;
         Ok(missing.map(|Missing { next, end_icount }| {
             let StampedEvent { position, ordinal, event } = next;
             (event.to_string(), position.icount, position.cycles, ordinal.0, end_icount)
@@ -163,7 +163,7 @@ impl PyReplayCore {
     }
 
     fn finish_torn(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Anybody, Foreign::finish_torn)
+        self.holding.with(py, Caller::Anybody, ExternalReplay::finish_torn)
     }
 
     fn flush_log(&self, py: Python<'_>) -> PyResult<()> {
@@ -178,7 +178,7 @@ impl PyReplayCore {
     }
 
     fn event_ordinal(&self, py: Python<'_>) -> PyResult<u64> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().events_passed()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().events_passed()))
     }
 
     fn account_executed(&self, py: Python<'_>, instructions: u64, cycles: u64) -> PyResult<()> {
@@ -190,11 +190,11 @@ impl PyReplayCore {
     }
 
     fn instructions_until_next_stop(&self, py: Python<'_>) -> PyResult<u64> {
-        self.holding.with(py, Caller::Machine, Foreign::instructions_until_next_stop)
+        self.holding.with(py, Caller::Machine, ExternalReplay::instructions_until_next_stop)
     }
 
     fn cycles_until_next_event(&self, py: Python<'_>) -> PyResult<u64> {
-        self.holding.with(py, Caller::Machine, Foreign::cycles_until_next_event)
+        self.holding.with(py, Caller::Machine, ExternalReplay::cycles_until_next_event)
     }
 
     fn break_at(&self, py: Python<'_>, icount: Option<u64>) -> PyResult<()> {
@@ -205,7 +205,7 @@ impl PyReplayCore {
     }
 
     fn break_icount(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().break_icount()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().break_icount()))
     }
 
     fn take_break(&self, py: Python<'_>) -> PyResult<bool> {
@@ -213,7 +213,7 @@ impl PyReplayCore {
     }
 
     fn at_end(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Machine, Foreign::at_end)
+        self.holding.with(py, Caller::Machine, ExternalReplay::at_end)
     }
 
     fn machine(&self, py: Python<'_>) -> PyResult<String> {
@@ -444,11 +444,11 @@ impl PyReplayCore {
     // ---- async events ----
 
     fn events_enabled(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().events_enabled()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().events_enabled()))
     }
 
     fn enable_events(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Machine, Foreign::enable_events)
+        self.holding.with(py, Caller::Machine, ExternalReplay::enable_events)
     }
 
     /// What is still queued comes back to be delivered.
@@ -535,7 +535,7 @@ impl PyReplayCore {
         data: Vec<u8>,
     ) -> PyResult<Option<PyDelivery<'py>>> {
         self.arrives(py, Caller::Host, |own| {
-            if own.look().outstanding_blocks().any(|outstanding| outstanding == number) {
+            if own.inspect().outstanding_blocks().any(|outstanding| outstanding == number) {
                 own.require_started("the completion of a block request")?;
             }
             Ok(own.replay()?.block(number, BlockResult { result, data })?)
@@ -545,26 +545,26 @@ impl PyReplayCore {
     /// Block requests that have not completed, with who asked.
     fn outstanding_blocks(&self, py: Python<'_>) -> PyResult<Vec<(u64, u16)>> {
         self.holding.with(py, Caller::Anybody, |own| {
-            Ok(own.look().outstanding_requests().map(|(id, owner)| (id, owner.0)).collect())
+            Ok(own.inspect().outstanding_requests().map(|(id, owner)| (id, owner.0)).collect())
         })
     }
 
     // ---- the flush point ----
 
     fn has_queued_events(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().has_queued_events()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().has_queued_events()))
     }
 
     fn begin_flush(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Machine, Foreign::begin_flush)
+        self.holding.with(py, Caller::Machine, ExternalReplay::begin_flush)
     }
 
     fn next_delivery<'py>(&self, py: Python<'py>) -> PyResult<Option<PyDelivery<'py>>> {
-        self.arrives(py, Caller::Machine, Foreign::next_delivery)
+        self.arrives(py, Caller::Machine, ExternalReplay::next_delivery)
     }
 
     fn end_flush(&self, py: Python<'_>) -> PyResult<()> {
-        self.holding.with(py, Caller::Anybody, Foreign::end_flush)
+        self.holding.with(py, Caller::Anybody, ExternalReplay::end_flush)
     }
 
     // ---- digests and snapshots ----
@@ -589,12 +589,12 @@ impl PyReplayCore {
     }
 
     fn can_snapshot(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Anybody, |own| Ok(own.look().can_snapshot()))
+        self.holding.with(py, Caller::Anybody, |own| Ok(own.inspect().can_snapshot()))
     }
 
     /// Whether one will be there for it.
     fn request_snapshot(&self, py: Python<'_>) -> PyResult<bool> {
-        self.holding.with(py, Caller::Machine, Foreign::request_snapshot)
+        self.holding.with(py, Caller::Machine, ExternalReplay::request_snapshot)
     }
 
     fn snapshot_due(&self, py: Python<'_>) -> PyResult<bool> {

@@ -1,31 +1,32 @@
-//! Planted bugs: known mistakes that tests switch on, to see that their nets catch them. A net that cannot fail is no
+//! Seeded faults: known mistakes that tests switch on, to see that their nets catch them. A net that cannot fail is no
 //! net.
 //!
-//! They exist only with the feature `testing` and under the model checker; elsewhere [`is_planted`] is `false` to the
-//! compiler and nothing is left of them. tests/planted.rs and tests/loom_planted.rs say which net catches which.
+//! They exist only with the feature `testing` and under the model checker; elsewhere [`is_seeded`] is `false` to the
+//! compiler and nothing is left of them. tests/seeded_faults.rs and tests/loom_seeded_faults.rs say which net catches
+//! which.
 
-macro_rules! bugs {
-    ($($(#[$meta:meta])* $bug:ident $name:literal,)*) => {
+macro_rules! faults {
+    ($($(#[$meta:meta])* $fault:ident $name:literal,)*) => {
         /// A mistake that could have been made.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u8)]
-        pub enum Bug {
-            $($(#[$meta])* $bug),*
+        pub enum SeededFault {
+            $($(#[$meta])* $fault),*
         }
 
-        impl Bug {
+        impl SeededFault {
             /// All of them.
-            pub const ALL: &'static [Bug] = &[$(Bug::$bug),*];
+            pub const ALL: &'static [SeededFault] = &[$(SeededFault::$fault),*];
 
             /// What it is, in words.
             pub const fn name(self) -> &'static str {
-                match self { $(Bug::$bug => $name),* }
+                match self { $(SeededFault::$fault => $name),* }
             }
         }
     };
 }
 
-bugs! {
+faults! {
     /// Whoever comes when the lock is free takes it, whatever the tickets say.
     UnfairLock "an unfair lock",
     /// A kick that comes before the wait is forgotten.
@@ -36,7 +37,7 @@ bugs! {
     LateInterrupt "an interrupt one instruction late",
     /// Reads of the host clock are not logged.
     UnloggedClock "a clock read not logged",
-    /// The player gives the value of the read before.
+    /// The player returns the value of the read before.
     StaleClock "a stale cached clock",
     /// A long distance between two events is written one instruction short.
     DeltaOffByOne "an off-by-one in the delta",
@@ -44,7 +45,7 @@ bugs! {
     BlockOutOfOrder "a block completion out of order",
     /// The first device has no part in the digests.
     DigestSkipsDevice "a digest that skips a device",
-    /// The async queue is flushed behind a slice, before the slice is accounted.
+    /// The async queue is flushed after a slice, before the slice is accounted.
     FlushMisplaced "a flush in the wrong place",
     /// The wake of a CPU whose interrupts are masked is not logged.
     WakeNotLogged "a wake from waiting not logged",
@@ -67,29 +68,29 @@ bugs! {
 /// Whether the mistake is made.
 #[cfg(not(any(feature = "testing", loom)))]
 #[inline(always)]
-pub const fn is_planted(_bug: Bug) -> bool {
+pub const fn is_seeded(_fault: SeededFault) -> bool {
     false
 }
 
 /// Whether the mistake is made.
 #[cfg(any(feature = "testing", loom))]
-pub fn is_planted(bug: Bug) -> bool {
-    switch::PLANTED.load(crate::sync::PlainOrdering::Relaxed) == bug as u8 + 1
+pub fn is_seeded(fault: SeededFault) -> bool {
+    switch::SEEDED.load(crate::sync::PlainOrdering::Relaxed) == fault as u8 + 1
 }
 
 #[cfg(any(feature = "testing", loom))]
-pub use switch::plant;
+pub use switch::seed_fault;
 
 #[cfg(any(feature = "testing", loom))]
 mod switch {
-    use super::Bug;
+    use super::SeededFault;
     use crate::sync::{PlainAtomicU8, PlainOrdering};
 
-    /// 0 for none, else the number of the bug and 1.
-    pub(super) static PLANTED: PlainAtomicU8 = PlainAtomicU8::new(0);
+    /// 0 for none, else the number of the fault and 1.
+    pub(super) static SEEDED: PlainAtomicU8 = PlainAtomicU8::new(0);
 
-    /// Plants a bug in the whole process, or takes it out again.
-    pub fn plant(bug: Option<Bug>) {
-        PLANTED.store(bug.map_or(0, |bug| bug as u8 + 1), PlainOrdering::Relaxed);
+    /// Seeds a fault in the whole process, or takes it out again.
+    pub fn seed_fault(fault: Option<SeededFault>) {
+        SEEDED.store(fault.map_or(0, |fault| fault as u8 + 1), PlainOrdering::Relaxed);
     }
 }

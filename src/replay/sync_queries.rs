@@ -6,7 +6,7 @@ use super::{Replay, ReplayError, ReplayMode};
 use crate::bus::{Exception, Interrupt};
 use crate::log::event::Event;
 use crate::nondet::{AudioRead, CharId, CharWritten, ClockKind, NetId, ShutdownCause};
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::units::Position;
 
 impl Replay {
@@ -25,10 +25,10 @@ impl Replay {
     pub fn interrupt(&mut self, at: Position, interrupt: Interrupt) -> Result<bool, ReplayError> {
         let mut at = at;
         if self.mode == ReplayMode::Record {
-            if is_planted(Bug::WakeNotLogged) && interrupt == Interrupt::Wake {
+            if is_seeded(SeededFault::WakeNotLogged) && interrupt == Interrupt::Wake {
                 return Ok(true);
             }
-            at.icount += u64::from(is_planted(Bug::LateInterrupt));
+            at.icount += u64::from(is_seeded(SeededFault::LateInterrupt));
         }
         self.pass(Function::Interrupt, at, Event::Interrupt(interrupt))
     }
@@ -61,7 +61,7 @@ impl Replay {
         read_host: impl FnOnce() -> i64,
     ) -> Result<i64, ReplayError> {
         let last = self.cached_clocks[kind as usize];
-        if is_planted(Bug::UnloggedClock) && self.mode == ReplayMode::Record {
+        if is_seeded(SeededFault::UnloggedClock) && self.mode == ReplayMode::Record {
             return Ok(read_host());
         }
         if self.action(Function::Clock) == Action::AnswerFromLogOrLast && !self.has_clock(at, kind)? {
@@ -79,7 +79,7 @@ impl Replay {
             || format!("a read of the {kind} clock"),
         )?;
         self.cached_clocks[kind as usize] = value;
-        if is_planted(Bug::StaleClock) && self.mode == ReplayMode::Play {
+        if is_seeded(SeededFault::StaleClock) && self.mode == ReplayMode::Play {
             return Ok(last);
         }
         Ok(value)
@@ -93,7 +93,7 @@ impl Replay {
         self.next_here(at, |event| matches!(event, Event::Clock { kind, .. } if *kind == wanted))
     }
 
-    /// Fills `buffer` from the host's entropy and gives the host call's return code.
+    /// Fills `buffer` from the host's entropy and returns the host call's return code.
     ///
     /// # Errors
     /// When the log cannot be written or read; in play a divergence when no read of this length is next.
@@ -122,7 +122,7 @@ impl Replay {
         Ok(result)
     }
 
-    /// Sends bytes of a character device to its host and gives the host's result, which may be partial or an error.
+    /// Sends bytes of a character device to its host and returns the host's result, which may be partial or an error.
     /// The bytes are logged too, so that a recording has its transcript.
     ///
     /// # Errors
@@ -290,7 +290,7 @@ impl Replay {
         function.action(self.mode)
     }
 
-    /// The rule of events that carry no answer.
+    /// What the mode table says of events that carry no answer.
     pub(super) fn pass(
         &mut self,
         function: Function,
@@ -314,7 +314,7 @@ impl Replay {
         }
     }
 
-    /// The rule of questions: asked of the host, or answered by the log.
+    /// What the mode table says of questions: they are asked of the host, or answered by the log.
     fn answer<T>(
         &mut self,
         function: Function,

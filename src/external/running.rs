@@ -1,6 +1,6 @@
-//! While a foreign machine runs: where it is, how far it may go, what is delivered to it, when it ends.
+//! While an external machine runs: where it is, how far it may go, what is delivered to it, when it ends.
 
-use super::Foreign;
+use super::ExternalReplay;
 use crate::error::Error;
 use crate::events::Delivery;
 use crate::nondet::ShutdownCause;
@@ -31,7 +31,7 @@ impl Standstill {
     }
 }
 
-impl Foreign {
+impl ExternalReplay {
     // ---- places ----
 
     /// Logs or checks that the guest has executed so many instructions and cycles.
@@ -149,7 +149,7 @@ impl Foreign {
     /// Something that a host brings: it is refused where it would be in no log.
     ///
     /// # Errors
-    /// Before [`start`](Foreign::start), in record and play.
+    /// Before [`start`](ExternalReplay::start), in record and play.
     pub fn require_started(&self, what: &str) -> Result<(), Error> {
         if self.started || self.replay.mode() == ReplayMode::None {
             return Ok(());

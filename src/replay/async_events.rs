@@ -6,7 +6,7 @@ use super::{Checkpoint, Found, Replay, ReplayError, ReplayMode};
 use crate::events::{AsyncEvent, Delivery, InputEvent};
 use crate::log::event::{Event, StampedEvent};
 use crate::nondet::{BlockResult, CharId, NetId, Owner, ShutdownCause};
-use crate::planted::{Bug, is_planted};
+use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::units::Position;
 
 /// How far the player looks ahead for the next event that ends a slice.
@@ -24,7 +24,7 @@ impl Replay {
     /// # Errors
     /// When the log cannot be written or read.
     pub fn checkpoint(&mut self, checkpoint: Checkpoint) -> Result<bool, ReplayError> {
-        if is_planted(Bug::CheckpointNotLogged)
+        if is_seeded(SeededFault::CheckpointNotLogged)
             && checkpoint == Checkpoint::ClockVirtual
             && self.mode == ReplayMode::Record
         {
@@ -56,48 +56,48 @@ impl Replay {
     /// Flushes the queue; from then on async events run at once.
     ///
     /// # Errors
-    /// As for [`flush`](Replay::flush).
+    /// When the log cannot be written or read.
     pub fn disable_events(&mut self, deliver: impl FnMut(Delivery)) -> Result<(), ReplayError> {
         self.flush(deliver)?;
         self.events_enabled = false;
         Ok(())
     }
 
-    /// Schedules a deferred call for `owner`. `Some` gives it back: the caller makes it now, as soon as the access that
+    /// Schedules a deferred call for `owner`. `Some` is a call that the caller makes now, as soon as the access that
     /// goes on is over. Else it comes at a flush; its number is the icount here.
-    #[must_use = "a call that is given back must be made"]
+    #[must_use = "a call that is returned must be made"]
     pub fn schedule_bh(&mut self, at: Position, owner: Owner) -> Option<Delivery> {
         self.schedule(Function::Bh, Delivery { event: AsyncEvent::Bh { id: at.icount }, owner: Some(owner) })
     }
 
-    /// As [`schedule_bh`](Replay::schedule_bh), for a call that is made once and belongs to no lasting object.
-    #[must_use = "a call that is given back must be made"]
+    /// The same as [`schedule_bh`](Replay::schedule_bh) for a call that is made once and belongs to no lasting object.
+    #[must_use = "a call that is returned must be made"]
     pub fn schedule_bh_oneshot(&mut self, at: Position, owner: Owner) -> Option<Delivery> {
         let event = AsyncEvent::BhOneshot { id: at.icount };
         self.schedule(Function::BhOneshot, Delivery { event, owner: Some(owner) })
     }
 
-    /// An input event of the host. `Some` gives it back to be delivered now.
-    #[must_use = "an event that is given back must be delivered"]
+    /// An input event of the host. `Some` is to be delivered now.
+    #[must_use = "an event that is returned must be delivered"]
     pub fn input(&mut self, event: InputEvent) -> Option<Delivery> {
         self.schedule(Function::Input, AsyncEvent::Input(event).into())
     }
 
-    /// The end of a packet of input events. `Some` gives it back to be delivered now.
-    #[must_use = "an event that is given back must be delivered"]
+    /// The end of a packet of input events. `Some` is to be delivered now.
+    #[must_use = "an event that is returned must be delivered"]
     pub fn input_sync(&mut self) -> Option<Delivery> {
         self.schedule(Function::InputSync, AsyncEvent::InputSync.into())
     }
 
-    /// Bytes from the host side of a character device. `Some` gives them back to be delivered now.
-    #[must_use = "bytes that are given back must be delivered"]
+    /// Bytes from the host side of a character device. `Some` is to be delivered now.
+    #[must_use = "bytes that are returned must be delivered"]
     pub fn char_read(&mut self, device: CharId, bytes: Vec<u8>) -> Option<Delivery> {
         self.schedule(Function::CharRead, AsyncEvent::CharRead { device, bytes }.into())
     }
 
-    /// A packet from the host side of a network device, dropped unless that device is registered. `Some` gives it back
-    /// to be delivered now.
-    #[must_use = "a packet that is given back must be delivered"]
+    /// A packet from the host side of a network device, dropped unless that device is registered.
+    /// `Some` is to be delivered now.
+    #[must_use = "a packet that is returned must be delivered"]
     pub fn net_packet(&mut self, device: NetId, flags: u32, packet: Vec<u8>) -> Option<Delivery> {
         if !self.has_net(device) {
             return None;
@@ -125,12 +125,12 @@ impl Replay {
         self.outstanding.iter().map(|(&id, &owner)| (id, owner))
     }
 
-    /// A block request has completed on the host. `Some` gives the completion back to be delivered now. In play the
-    /// log's completion counts, with its data: the image need not be there.
+    /// A block request has completed on the host. `Some` is to be delivered now. In play the log's completion
+    /// counts, with its data: the image need not be there.
     ///
     /// # Errors
     /// A request that was never made, or that has completed already.
-    #[must_use = "a completion that is given back must be delivered"]
+    #[must_use = "a completion that is returned must be delivered"]
     pub fn block(&mut self, id: u64, completion: BlockResult) -> Result<Option<Delivery>, ReplayError> {
         if self.action(Function::Block) == Action::AwaitLog && self.events_enabled {
             return Ok(None);
@@ -146,11 +146,11 @@ impl Replay {
         }
         let BlockResult { result, data } = completion;
         let delivery = self.with_owner(AsyncEvent::Block { id, result, data });
-        let given_back = self.schedule(Function::Block, delivery);
-        if given_back.is_some() {
+        let deliver_now = self.schedule(Function::Block, delivery);
+        if deliver_now.is_some() {
             self.outstanding.remove(&id);
         }
-        Ok(given_back)
+        Ok(deliver_now)
     }
 
     /// Goes on with the block requests, and their numbers, of the state machine whose place this one takes.
@@ -160,8 +160,8 @@ impl Replay {
         self.abandoned.clone_from(&before.abandoned);
     }
 
-    /// As [`take_over_requests`](Replay::take_over_requests), for a machine that was put into another state: it has not
-    /// made them. When they complete, nobody is told.
+    /// The same as [`take_over_requests`](Replay::take_over_requests) for a machine that was put into another state: it
+    /// has not made them. When they complete, nobody is told.
     pub fn abandon_requests(&mut self, before: &Replay) {
         self.next_block = before.next_block;
         self.abandoned.clone_from(&before.abandoned);
@@ -176,10 +176,10 @@ impl Replay {
         Delivery { event, owner }
     }
 
-    /// Any event that hosts bring by themselves, by its kind. `Some` gives it back to be delivered now.
+    /// Any event that hosts bring by themselves, by its kind. `Some` is to be delivered now.
     ///
     /// # Errors
-    /// As for [`block`](Replay::block).
+    /// A completion of a block request that was never made, or that has completed already.
     pub fn arrive(&mut self, event: AsyncEvent) -> Result<Option<Delivery>, ReplayError> {
         Ok(match event {
             AsyncEvent::Input(input) => self.input(input),
@@ -234,7 +234,7 @@ impl Replay {
     /// until there is no more, then [`end_flush`](Replay::end_flush).
     ///
     /// # Panics
-    /// Within another flush, as [`flush`](Replay::flush).
+    /// Within another flush: a programming error in every build.
     pub fn begin_flush(&mut self) -> FlushSteps {
         std::mem::forget(Flush::enter(self));
         self.flush_steps()
@@ -266,7 +266,8 @@ impl Replay {
         }
         let Some(delivery) = self.queue.pop() else { return Ok(None) };
         steps.queued -= 1;
-        let seen = if is_planted(Bug::EventOutsideLock) { self.position_before } else { self.position };
+        let seen =
+            if is_seeded(SeededFault::EventOutsideLock) { self.position_before } else { self.position };
         self.log(seen, Event::Async(delivery.event.clone()))?;
         if let AsyncEvent::Block { id, .. } = delivery.event {
             self.outstanding.remove(&id);
@@ -333,7 +334,7 @@ impl Replay {
 
     /// Player: the position of the next event that the loop and not the guest must handle (async events, checkpoints,
     /// digests, shutdown by the host, end), or of an event before it when that is far. The guest may run up to there. In
-    /// a log that was cut off, just behind its last event. `None` in the other modes and behind the end.
+    /// a log that was cut off, just after its last event. `None` in the other modes and after the end.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -351,7 +352,7 @@ impl Replay {
         if let (None, Some(last)) = (found, ahead.checked_sub(1))
             && let Some(event) = source.peek(last)?
         {
-            // Nothing is known of what came behind it: the guest goes no further than it must to come to the event.
+            // Nothing is known of what came after it: the guest goes no further than it must to come to the event.
             let Position { icount, cycles } = event.position;
             found = Some(Position::new(icount, cycles.saturating_add(1)));
         }
@@ -372,7 +373,7 @@ impl Replay {
         if next.event != Event::End || next.position != here {
             return Ok(false);
         }
-        // Without it nothing would vouch for the last stretch. Behind a snapshot it is not known what came before.
+        // Without it nothing checks the last stretch. After a snapshot it is not known what came before.
         let is_last_digest =
             |last: &StampedEvent| last.position == here && matches!(last.event, Event::Digest(_));
         if self.recent.back().is_some_and(|last| !is_last_digest(last)) {
@@ -393,8 +394,8 @@ pub struct FlushSteps {
     blocks: u64,
 }
 
-/// A flush that goes on, with the assertion against one within another, which would deliver events out of order. Ends
-/// however it is left.
+/// A flush that is under way. One within another would deliver events out of order, and panics. The flush ends when this
+/// is dropped, also by a panic.
 struct Flush<'a>(&'a mut Replay);
 
 impl<'a> Flush<'a> {

@@ -1,6 +1,6 @@
-//! A foreign machine's state: hashed into digests, kept in snapshots, given back.
+//! An external machine's state: hashed into digests, kept in snapshots, returned from them.
 
-use super::Foreign;
+use super::ExternalReplay;
 use crate::error::Error;
 use crate::log::Event;
 use crate::persist::{Digest, Sections};
@@ -34,7 +34,7 @@ pub(super) fn is_unknown(hashes: &[Digest]) -> bool {
     hashes[..of_machine].iter().all(|hash| *hash == Digest::UNKNOWN)
 }
 
-impl Foreign {
+impl ExternalReplay {
     /// The hash of each subsystem, in the recording's order; unknown where no state is given.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Foreign {
             (None, None) => return Ok(()),
         };
         let problem = format!("{problem}: the digests of this recording are of {known:?}");
-        Err(match self.look().mode() {
+        Err(match self.inspect().mode() {
             ReplayMode::Play => Error::Mismatch(problem),
             _ => Error::Argument(problem),
         })
@@ -76,8 +76,8 @@ impl Foreign {
     /// A state with other parts than the recording's; in play a divergence that names the subsystems that differ.
     pub fn digest(&mut self, state: Option<&[Part]>) -> Result<(), Error> {
         let mut hashes =
-            if self.look().mode() == ReplayMode::None { Vec::new() } else { self.hashes(state)? };
-        if self.look().mode() == ReplayMode::Play
+            if self.inspect().mode() == ReplayMode::None { Vec::new() } else { self.hashes(state)? };
+        if self.inspect().mode() == ReplayMode::Play
             && let Some(Event::Digest(logged)) = self.replay()?.peek()?.map(|next| &next.event)
         {
             if is_unknown(logged) {
@@ -122,12 +122,12 @@ impl Foreign {
         Ok(of_machine.cloned().collect())
     }
 
-    /// The state that the run starts from: logged in record, given back from the log in play.
+    /// The state that the run starts from: logged in record, returned from the log in play.
     ///
     /// # Errors
     /// When the log cannot be written; in play, a divergence when it does not have such a state here.
     pub fn vmstate_init(&mut self, state: Option<&[Part]>) -> Result<Option<Sections>, Error> {
-        let container = match (self.look().mode(), state) {
+        let container = match (self.inspect().mode(), state) {
             (ReplayMode::Record, Some(state)) => self.container(state, None)?.to_bytes(),
             _ => Vec::new(),
         };
@@ -142,7 +142,7 @@ impl Foreign {
     /// # Errors
     /// When the log cannot be written or read.
     pub fn snapshot(&mut self, state: Option<&[Part]>) -> Result<(), Error> {
-        if self.look().mode() != ReplayMode::Record {
+        if self.inspect().mode() != ReplayMode::Record {
             return Ok(self.replay()?.snapshot(|_| Vec::new())?);
         }
         let Some(state) = state else {
@@ -161,7 +161,7 @@ impl Foreign {
     /// # Errors
     /// When the file's header cannot be written.
     pub fn request_snapshot(&mut self) -> Result<bool, Error> {
-        if self.look().mode() != ReplayMode::Record {
+        if self.inspect().mode() != ReplayMode::Record {
             return Ok(false);
         }
         self.replay()?.request_snapshot()?;
@@ -173,13 +173,13 @@ impl Foreign {
         self.reader.iter().flat_map(|reader| reader.snapshots()).map(|chunk| chunk.first).collect()
     }
 
-    /// Player: goes to a snapshot of the recording, by its number, and gives the machine's state there. The log goes on
-    /// with what comes behind it.
+    /// Player: goes to a snapshot of the recording, by its number, and returns the machine's state there. The log goes on
+    /// with what comes after it.
     ///
     /// # Errors
     /// Not in play, no such snapshot, or the initial state, at which a replay stands before it has begun.
     pub fn resume(&mut self, number: u64) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        let Some(reader) = self.reader.clone().filter(|_| self.look().mode() == ReplayMode::Play) else {
+        let Some(reader) = self.reader.clone().filter(|_| self.inspect().mode() == ReplayMode::Play) else {
             return Err(Error::State("only a replay can go to a snapshot of its recording".into()));
         };
         let snapshot = snapshot::recorded(&reader, number)?;

@@ -1,7 +1,7 @@
 //! The guest's questions, put to the state machine and, where it says so, to the hosts.
 
 use super::chaos::Chaos;
-use super::hosts::Outlet;
+use super::hosts::HostCalls;
 use crate::bus::{Exception, Interrupt};
 use crate::events::{AsyncEvent, Delivery};
 use crate::nondet::{
@@ -11,8 +11,8 @@ use crate::nondet::{
 use crate::replay::{Replay, ReplayError, ReplayMode};
 use crate::units::Position;
 
-/// A text that a run waits for: given all that the console has printed, whether it is there. Called after each write, of
-/// one byte or of many, so it remembers how far it has looked.
+/// The text that a run waits for. Called with all that the console has printed, after each write of one byte or more;
+/// returns whether the text is there. It should remember how far it has looked.
 pub type OutputMatcher = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 /// What character devices have sent to their hosts, by [`CharId`].
@@ -37,9 +37,9 @@ impl Transcripts {
     }
 }
 
-/// What a run of the machine is watched for by the calls that pass through [`Outside`].
+/// What the calls of a running guest that pass through [`ReplayIo`] look out for, and what they leave for the loop.
 #[derive(Default)]
-pub struct Watch {
+pub struct RunSignals {
     /// Ends the run when it matches the console's transcript.
     pub output: Option<(CharId, OutputMatcher)>,
     /// Set when `output` has matched.
@@ -48,92 +48,93 @@ pub struct Watch {
     pub shutdown: Option<ShutdownCause>,
     /// Set when the guest has asked to be suspended.
     pub suspend: bool,
-    /// What the guest has asked for and is to be given at the next instruction boundary, because nothing is recorded.
-    pub given_back: Vec<Delivery>,
-    /// Recorder: decides by lot what hardware leaves open.
+    /// What is to be delivered at the next instruction boundary: the state machine has returned it instead of queueing
+    /// it.
+    pub deliver_now: Vec<Delivery>,
+    /// Recorder: decides at random what hardware leaves open.
     pub chaos: Option<Chaos>,
     /// Set when a host has failed: the run ends at the next instruction boundary.
     pub host_failed: bool,
     /// Set when the guest has asked for something that the loop should look at before the next instruction.
-    pub wants_turn: bool,
+    pub wants_iteration: bool,
     /// The first error of the state machine; the run ends with it.
     pub failure: Option<ReplayError>,
 }
 
-/// Stands between a running guest and the outside.
-pub struct Outside<'a> {
+/// Stands between a running guest and the hosts: each call goes through the state machine.
+pub struct ReplayIo<'a> {
     /// The state machine.
     pub replay: &'a mut Replay,
     /// The hosts.
-    pub outlet: &'a mut dyn Outlet,
+    pub host_calls: &'a mut dyn HostCalls,
     /// What was printed.
     pub transcripts: &'a mut Transcripts,
-    /// What the run is watched for.
-    pub watch: &'a mut Watch,
+    /// What is looked out for, and what is left for the loop.
+    pub signals: &'a mut RunSignals,
 }
 
-impl Outside<'_> {
-    /// Keeps the first error; the guest gets a neutral answer and gives back the CPU.
+impl ReplayIo<'_> {
+    /// Keeps the first error; the guest gets a neutral answer and returns from its slice.
     fn keep<T>(&mut self, result: Result<T, ReplayError>, neutral: T) -> T {
         result.unwrap_or_else(|error| {
-            self.watch.failure.get_or_insert(error);
+            self.signals.failure.get_or_insert(error);
             neutral
         })
     }
 
-    /// A guest that comes to something which the log does not have has diverged: the machine is deterministic.
+    /// Reports a divergence when the guest does something that the log does not have: a replay does what was recorded.
     fn require(&mut self, at: Position, passed: bool, what: impl FnOnce() -> String) -> bool {
-        if !passed && self.watch.failure.is_none() {
-            self.watch.failure = Some(self.replay.unexpected(at, what()));
+        if !passed && self.signals.failure.is_none() {
+            self.signals.failure = Some(self.replay.unexpected(at, what()));
         }
         passed
     }
 
     /// A host that has failed ends the run.
     fn check_hosts(&mut self) {
-        if self.outlet.has_failed() {
-            self.watch.host_failed = true;
-            self.watch.wants_turn = true;
+        if self.host_calls.has_failed() {
+            self.signals.host_failed = true;
+            self.signals.wants_iteration = true;
         }
     }
 
-    /// A call or completion that comes at the next instruction boundary, whoever brings it there.
-    fn soon(&mut self, given_back: Option<Delivery>) {
-        self.watch.given_back.extend(given_back);
-        self.watch.wants_turn = true;
+    /// A call or completion that comes at the next instruction boundary: delivered now, or by a flush.
+    fn soon(&mut self, deliver_now: Option<Delivery>) {
+        self.signals.deliver_now.extend(deliver_now);
+        self.signals.wants_iteration = true;
     }
 }
 
-impl Nondet for Outside<'_> {
+impl Nondet for ReplayIo<'_> {
     fn clock(&mut self, at: Position, kind: ClockKind) -> i64 {
         let has_clock = self.replay.has_clock(at, kind);
         let has_clock = self.keep(has_clock, false);
         if !self.require(at, has_clock, || format!("a read of the {} clock", kind.name())) {
             return 0;
         }
-        let outlet = &mut *self.outlet;
-        let value = self.replay.clock(at, kind, || outlet.clock(kind));
+        let host_calls = &mut *self.host_calls;
+        let value = self.replay.clock(at, kind, || host_calls.clock(kind));
         self.keep(value, 0)
     }
 
     fn random(&mut self, at: Position, buffer: &mut [u8]) -> i32 {
-        let outlet = &mut *self.outlet;
-        let result = self.replay.random(at, buffer, |buffer| outlet.random(buffer));
+        let host_calls = &mut *self.host_calls;
+        let result = self.replay.random(at, buffer, |buffer| host_calls.random(buffer));
         self.keep(result, 0)
     }
 
     fn char_write(&mut self, at: Position, device: CharId, bytes: &[u8]) -> CharWritten {
-        let outlet = &mut *self.outlet;
-        let result = self.replay.char_write(at, device, bytes, |bytes| outlet.char_write(device, bytes));
+        let host_calls = &mut *self.host_calls;
+        let result = self.replay.char_write(at, device, bytes, |bytes| host_calls.char_write(device, bytes));
         let failed = result.is_err();
         let written = self.keep(result, CharWritten { result: 0, offset: 0 });
         if !failed {
             self.transcripts.append(device, bytes);
-            if let Some((console, matches)) = &mut self.watch.output
+            if let Some((console, matches)) = &mut self.signals.output
                 && *console == device
-                && !self.watch.output_seen
+                && !self.signals.output_seen
             {
-                self.watch.output_seen = matches(self.transcripts.of(device));
+                self.signals.output_seen = matches(self.transcripts.of(device));
             }
         }
         written
@@ -150,66 +151,66 @@ impl Nondet for Outside<'_> {
         request: CharRequest<'_>,
         buffer: &mut [u8],
     ) -> i32 {
-        let outlet = &mut *self.outlet;
-        let read = |buffer: &mut [u8]| outlet.char_request(device, request, buffer);
+        let host_calls = &mut *self.host_calls;
+        let read = |buffer: &mut [u8]| host_calls.char_request(device, request, buffer);
         let result = self.replay.char_read_all(at, device, buffer, read);
         self.check_hosts();
         self.keep(result, 0)
     }
 
     fn audio_out(&mut self, at: Position, samples: &[i16]) -> u32 {
-        let outlet = &mut *self.outlet;
+        let host_calls = &mut *self.host_calls;
         let played = {
             let offered = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-            self.replay.audio_out(at, offered, || outlet.audio_out(samples))
+            self.replay.audio_out(at, offered, || host_calls.audio_out(samples))
         };
         self.keep(played, 0)
     }
 
     fn audio_in(&mut self, at: Position, samples: &mut [i16]) -> AudioRead {
-        let outlet = &mut *self.outlet;
-        let read = self.replay.audio_in(at, samples, |samples| outlet.audio_in(samples));
+        let host_calls = &mut *self.host_calls;
+        let read = self.replay.audio_in(at, samples, |samples| host_calls.audio_in(samples));
         self.keep(read, AudioRead { recorded: 0, write_position: 0 })
     }
 
     fn net_send(&mut self, _at: Position, device: NetId, flags: u32, packet: &[u8]) {
-        let outlet = &mut *self.outlet;
-        self.replay.net_send(device, || outlet.net_send(device, flags, packet));
+        let host_calls = &mut *self.host_calls;
+        self.replay.net_send(device, || host_calls.net_send(device, flags, packet));
         self.check_hosts();
     }
 
     fn block(&mut self, at: Position, owner: Owner, request: BlockRequest) -> u64 {
         let id = self.replay.next_block_id(owner);
         if self.replay.mode() != ReplayMode::Play
-            && let Some(completion) = self.outlet.block(id, owner, &request)
+            && let Some(completion) = self.host_calls.block(id, owner, &request)
         {
-            if let Some(chaos) = &mut self.watch.chaos {
+            if let Some(chaos) = &mut self.signals.chaos {
                 let BlockResult { result, data } = completion;
                 chaos.hold(AsyncEvent::Block { id, result, data }, at.cycles, None);
                 // Its moment may come before the slice would end.
-                self.watch.wants_turn = true;
+                self.signals.wants_iteration = true;
                 return id;
             }
-            let given_back = self.replay.block(id, completion);
-            let given_back = self.keep(given_back, None);
-            self.soon(given_back);
+            let deliver_now = self.replay.block(id, completion);
+            let deliver_now = self.keep(deliver_now, None);
+            self.soon(deliver_now);
         }
         id
     }
 
     fn schedule_bh(&mut self, at: Position, owner: Owner) {
-        let given_back = self.replay.schedule_bh(at, owner);
-        self.soon(given_back);
+        let deliver_now = self.replay.schedule_bh(at, owner);
+        self.soon(deliver_now);
     }
 
     fn schedule_bh_oneshot(&mut self, at: Position, owner: Owner) {
-        let given_back = self.replay.schedule_bh_oneshot(at, owner);
-        self.soon(given_back);
+        let deliver_now = self.replay.schedule_bh_oneshot(at, owner);
+        self.soon(deliver_now);
     }
 
     fn suspend_request(&mut self, _at: Position) {
-        self.watch.suspend = true;
-        self.watch.wants_turn = true;
+        self.signals.suspend = true;
+        self.signals.wants_iteration = true;
     }
 
     fn interrupt(&mut self, at: Position, interrupt: Interrupt) -> bool {
@@ -228,14 +229,14 @@ impl Nondet for Outside<'_> {
         let acts = self.replay.shutdown_request(at, cause);
         let acts = self.keep(acts, false);
         if self.require(at, acts, || format!("shutdown {}", cause.name())) {
-            self.watch.shutdown.get_or_insert(cause);
+            self.signals.shutdown.get_or_insert(cause);
         }
     }
 
     fn wants_break(&self) -> bool {
-        self.watch.failure.is_some()
-            || self.watch.output_seen
-            || self.watch.wants_turn
-            || self.watch.shutdown.is_some()
+        self.signals.failure.is_some()
+            || self.signals.output_seen
+            || self.signals.wants_iteration
+            || self.signals.shutdown.is_some()
     }
 }

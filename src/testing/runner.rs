@@ -1,9 +1,9 @@
-//! Does with a machine what a scenario says.
+//! Carries out a scenario on a machine.
 
 use super::host::TestHost;
 use super::oracle::look_at;
 use super::scenario::{
-    CYCLES_PER_INSTRUCTION_MAX, Extent, HostAct, HostOperation, Scenario, host_cause, sleep_cycles,
+    CYCLES_PER_INSTRUCTION_MAX, HostAct, HostOperation, RunLength, Scenario, host_cause, sleep_cycles,
 };
 use crate::engine::Scheduler;
 use crate::error::Error;
@@ -19,34 +19,34 @@ use crate::units::Position;
 /// Why and where runs ended.
 pub(super) type Stops = Vec<(&'static str, Position)>;
 
-/// How runs end that a reset must come after: the processor does nothing more, or waits for what nobody brings.
+/// How runs end after which only a reset helps: the processor does nothing more, or waits for what nobody brings.
 const STOPPED: [&str; 2] = ["jammed", "halted"];
 
 /// A machine with its host.
 #[derive(Clone)]
-pub(super) struct Driven {
+pub(super) struct Runner {
     pub session: Shared<Session>,
     pub host: TestHost,
-    /// Instructions of the pieces in which runs are made that could be made whole.
+    /// Instructions of the pieces into which runs are cut, where they may be cut.
     pub pieces: Option<u64>,
 }
 
-impl Driven {
+impl Runner {
     /// The machine of a scenario at power-on.
     pub fn new(scenario: &Scenario) -> Result<Self, String> {
         let session = scenario.session().map_err(|error| format!("building: {error}"))?;
         Ok(Self::on(session, scenario))
     }
 
-    /// As [`new`](Driven::new), on a machine that was built already.
+    /// The same as [`new`](Runner::new), on a machine that was built already.
     pub fn on(session: Session, scenario: &Scenario) -> Self {
         let host = scenario.test_host();
         session.attach_host(&host);
         Self { session: Shared::new(session), host, pieces: None }
     }
 
-    /// Does all of it; `begin` is called where the recording begins.
-    pub fn drive(
+    /// Carries out the whole scenario; `begin` is called where the recording begins.
+    pub fn run_scenario(
         &self,
         scenario: &Scenario,
         begin: impl FnOnce() -> Result<(), String>,
@@ -74,32 +74,32 @@ impl Driven {
     ) -> Result<Option<(&'static str, Position)>, String> {
         let session = &self.session;
         match operation {
-            HostOperation::Run { extent, threads } => {
-                return match (extent, self.pieces) {
-                    (Extent::Instructions(_) | Extent::Cycles(_), Some(pieces)) => {
-                        let limits = scenario.limits(*extent, session.position());
+            HostOperation::Run { length, threads } => {
+                return match (length, self.pieces) {
+                    (RunLength::Instructions(_) | RunLength::Cycles(_), Some(pieces)) => {
+                        let limits = scenario.limits(*length, session.position());
                         self.run_in_pieces(limits, scheduler(*threads), pieces)
                     }
-                    _ => self.run(scenario, *extent, scheduler(*threads), false),
+                    _ => self.run(scenario, *length, scheduler(*threads), false),
                 }
                 .map(Some);
             }
             HostOperation::Act(act) => self.act(act, || {}).map_err(|error| error.to_string())?,
-            HostOperation::ActAt { address, acts, extent } => {
+            HostOperation::ActAt { address, acts, length } => {
                 let hook = self.act_at(scenario.program.address(*address), acts.clone());
-                let stop = self.run(scenario, *extent, Scheduler::Inline, false);
+                let stop = self.run(scenario, *length, Scheduler::Inline, false);
                 session.remove_hook(hook);
                 return stop.map(Some);
             }
-            HostOperation::Race { acts, extent } => {
+            HostOperation::Race { acts, length } => {
                 let racing = self.race(acts.clone(), session.open_gate())?;
-                let stop = self.run(scenario, *extent, Scheduler::Threads, false);
+                let stop = self.run(scenario, *length, Scheduler::Threads, false);
                 racing.join().map_err(|_| "the racing thread panicked".to_owned())??;
                 return stop.map(Some);
             }
             HostOperation::Sleep { cycles, threads } => {
-                let extent = Extent::Cycles(sleep_cycles(*cycles) as u16);
-                return self.run(scenario, extent, scheduler(*threads), true).map(Some);
+                let length = RunLength::Cycles(sleep_cycles(*cycles) as u16);
+                return self.run(scenario, length, scheduler(*threads), true).map(Some);
             }
             HostOperation::Reset => session.reset().map_err(|error| error.to_string())?,
             HostOperation::Snapshot if session.mode() == ReplayMode::Record => {
@@ -161,14 +161,14 @@ impl Driven {
 
     /// Does one thing each time the guest comes to an address.
     fn act_at(&self, address: u16, acts: Vec<HostAct>) -> HookId {
-        // The hook is kept by the session, and so must not keep it.
+        // The session keeps the hook, so a hook that kept the session would never be freed.
         let (session, host) = (Shared::downgrade(&self.session), self.host.clone());
         let mut acts = acts.into_iter();
         let callback = move |_| {
             if let (Some(session), Some(act)) = (session.upgrade(), acts.next()) {
-                let driven = Self { session, host: host.clone(), pieces: None };
+                let runner = Self { session, host: host.clone(), pieces: None };
                 // There may be no console; and nobody finishes the recording meanwhile.
-                let _ = driven.act(&act, || {});
+                let _ = runner.act(&act, || {});
             }
             true
         };
@@ -177,10 +177,10 @@ impl Driven {
 
     /// Does these things on another thread.
     fn race(&self, acts: Vec<HostAct>, gate: InputGate) -> Result<JoinHandle<Result<(), String>>, String> {
-        let driven = self.clone();
+        let runner = self.clone();
         let racing = spawn("racing host", move || {
             for act in acts {
-                driven.act(&act, yield_now).map_err(|error| error.to_string())?;
+                runner.act(&act, yield_now).map_err(|error| error.to_string())?;
                 yield_now();
             }
             drop(gate);
@@ -190,9 +190,9 @@ impl Driven {
     }
 
     fn trace(&self, instructions: u64) -> Result<(&'static str, Position), String> {
-        self.session.world().guest.start_trace();
+        self.session.vm().guest.start_trace();
         let result = self.run_cycles_or(instructions, instructions * CYCLES_PER_INSTRUCTION_MAX);
-        let trace = self.session.world().guest.take_trace();
+        let trace = self.session.vm().guest.take_trace();
         let (reason, at) = result?;
         if trace.windows(2).any(|two| two[0].cycle >= two[1].cycle) {
             return Err(format!("the bus cycles of a trace are out of order at {at}"));
@@ -205,7 +205,7 @@ impl Driven {
         self.run_cycles_or(u64::MAX, cycles)
     }
 
-    /// As [`run_cycles`](Driven::run_cycles), with stops after so many instructions.
+    /// The same as [`run_cycles`](Runner::run_cycles), with stops after so many instructions.
     pub fn run_cycles_in_pieces(&self, cycles: u64, pieces: u64) -> Result<(&'static str, Position), String> {
         self.run_in_pieces((u64::MAX, cycles), Scheduler::Inline, pieces)
     }
@@ -216,7 +216,7 @@ impl Driven {
         reason(&self.session, self.session.run(request, &mut || false))
     }
 
-    /// As [`run`](Driven::run), but stops on the way, and looks at everything there.
+    /// The same as [`run`](Runner::run), but stops on the way, and looks at everything there.
     fn run_in_pieces(
         &self,
         (instructions, cycles): (u64, u64),
@@ -249,13 +249,13 @@ impl Driven {
     fn run(
         &self,
         scenario: &Scenario,
-        extent: Extent,
+        length: RunLength,
         scheduler: Scheduler,
         sleep: bool,
     ) -> Result<(&'static str, Position), String> {
         let start = self.session.position();
-        let limits = scenario.limits(extent, start);
-        let request = RunRequest { sleep, ..request(scenario, &self.session, extent, limits, scheduler) };
+        let limits = scenario.limits(length, start);
+        let request = RunRequest { sleep, ..request(scenario, &self.session, length, limits, scheduler) };
         let result = self.session.run(request, &mut || false);
         if let Ok(stop) = &result {
             check_stop(stop, start, limits, &self.session)?;
@@ -283,7 +283,7 @@ fn reason(session: &Session, result: Result<Stop, Error>) -> Result<(&'static st
 fn request(
     scenario: &Scenario,
     session: &Session,
-    extent: Extent,
+    length: RunLength,
     (instructions, cycles): (u64, u64),
     scheduler: Scheduler,
 ) -> RunRequest {
@@ -293,13 +293,13 @@ fn request(
         scheduler: Some(scheduler),
         ..RunRequest::default()
     };
-    match extent {
-        Extent::Address(low) => request.pc = Some(scenario.program.address(low)),
-        Extent::Output(more) => {
+    match length {
+        RunLength::Address(low) => request.pc = Some(scenario.program.address(low)),
+        RunLength::Output(more) => {
             let wanted = session.output_length() + usize::from(more % 8) + 1;
             request.output = Some(Box::new(move |printed| printed.len() >= wanted));
         }
-        Extent::Instructions(_) | Extent::Cycles(_) => {}
+        RunLength::Instructions(_) | RunLength::Cycles(_) => {}
     }
     request
 }

@@ -11,14 +11,14 @@ const PIECE_BYTES: usize = 4096;
 
 /// The running hash (docs/log-format.md, "The events hash").
 #[derive(Clone, Debug)]
-pub struct EventChain {
+pub struct EventHash {
     hash: Digest,
     /// Events since the last piece, encoded.
     pending: Vec<u8>,
     encoder: ChunkEncoder,
 }
 
-impl EventChain {
+impl EventHash {
     /// The hash of a log that has no event yet; it begins with the identity of its header.
     pub fn starting_with(identity: Digest) -> Self {
         Self { hash: identity, pending: Vec::new(), encoder: ChunkEncoder::new() }

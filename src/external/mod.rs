@@ -1,11 +1,11 @@
-//! Machines that are not ours: the state machine with a recording file, for whoever brings a machine.
+//! External machines: the state machine with a recording file, for a machine that the user brings.
 //!
 //! A [`Session`](crate::session::Session) knows its machine: it makes the header, takes the hashes and the snapshots.
-//! Here the machine is a stranger with a name. It registers its devices, calls the functions of
+//! Here the machine is known by its name alone. It registers its devices, calls the functions of
 //! [`Replay`](crate::replay::Replay) and says its own state when it is asked for it.
 //!
-//! Its recordings are like all others, but for the board: where the header of ours describes one, theirs has the single
-//! key `machine`, with the machine's name ([`machine_name`]).
+//! Its recordings are like all others, but for the board: where the header of a session's describes one, theirs has the
+//! single key `machine`, with the machine's name ([`machine_name`]).
 
 mod ending;
 mod running;
@@ -29,15 +29,15 @@ use crate::units::Position;
 use running::Standstill;
 use std::path::Path;
 
-/// The key of a header's board text that holds the name of a machine that is not ours.
+/// The key of a header's board text that holds the name of an external machine.
 pub const MACHINE_KEY: &str = "machine";
 
 /// Bytes that a machine's name may have.
 const NAME_BYTES_MAX: usize = 200;
 
-/// What a recording of a machine that is not ours is made with.
+/// What a recording of an external machine is made with.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ForeignConfig {
+pub struct ExternalConfig {
     /// The machine's name; a replay may ask for it.
     pub machine: String,
     /// The parts of its state, each with a hash of its own in a digest.
@@ -52,15 +52,15 @@ pub struct ForeignConfig {
     pub start: Position,
 }
 
-/// The state machine of a machine that is not ours, with its file.
-pub struct Foreign {
+/// The state machine of an external machine, with its file.
+pub struct ExternalReplay {
     replay: Replay,
     machine: String,
     subsystems: Vec<String>,
     /// Binds snapshots to the machine.
     identity: Digest,
     clock_hz: u64,
-    /// Recorder: what is not settled before the first event comes.
+    /// Recorder: the header, which may change until the first event comes.
     setup: Option<Setup>,
     /// Recorder: whose file it is.
     owner: Option<Process>,
@@ -102,7 +102,7 @@ impl Setup {
 
 /// The name of the machine in the board text of a recording, when it was not made on a board of ours.
 pub fn machine_name(board_toml: &str) -> Option<String> {
-    // Whoever opens a recording asks this, and a board takes its time to read.
+    // This is asked each time a recording is opened, and a whole board takes long to read.
     if !board_toml.contains(MACHINE_KEY) {
         return None;
     }
@@ -117,7 +117,7 @@ fn board_text(machine: &str) -> String {
     table.to_string()
 }
 
-impl Foreign {
+impl ExternalReplay {
     /// Records nothing and plays nothing.
     pub fn none() -> Self {
         Self::new(Replay::none(), String::new(), Vec::new())
@@ -150,7 +150,7 @@ impl Foreign {
     /// # Errors
     /// A name or number that makes no sense, a file that cannot be made, or one that is being recorded into; nothing is
     /// left behind then.
-    pub fn record(path: &Path, config: ForeignConfig) -> Result<Self, Error> {
+    pub fn record(path: &Path, config: ExternalConfig) -> Result<Self, Error> {
         config.check()?;
         let header = Header {
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -165,11 +165,11 @@ impl Foreign {
         let writer = LogWriter::create(path, &header, Options::default())?;
         // Devices register with it, and nothing is logged to it.
         let replay = recorder(Box::new(MemorySink::default()), &header);
-        let mut foreign = Self::new(replay, config.machine, config.subsystems);
-        foreign.clock_hz = config.clock_hz;
-        foreign.owner = Some(Process::this());
-        foreign.setup = Some(Setup { writer, header, blockers: Vec::new() });
-        Ok(foreign)
+        let mut external = Self::new(replay, config.machine, config.subsystems);
+        external.clock_hz = config.clock_hz;
+        external.owner = Some(Process::this());
+        external.setup = Some(Setup { writer, header, blockers: Vec::new() });
+        Ok(external)
     }
 
     /// Plays a recording; with `salvage` what is left of a damaged one. `machine` is the name it must have, if that
@@ -211,10 +211,10 @@ impl Foreign {
             chars: Some(header.chars.clone()),
         };
         let replay = Replay::play(Box::new(EventCursor::new(reader.clone())), config);
-        let mut foreign = Self::new(replay, recorded, subsystems);
-        foreign.clock_hz = clock_hz;
-        foreign.reader = Some(reader);
-        Ok(foreign)
+        let mut external = Self::new(replay, recorded, subsystems);
+        external.clock_hz = clock_hz;
+        external.reader = Some(reader);
+        Ok(external)
     }
 
     /// The machine's name; empty in mode none.
@@ -239,7 +239,7 @@ impl Foreign {
     pub fn replay(&mut self) -> Result<&mut Replay, Error> {
         self.require_owner()?;
         if let Some(setup) = &mut self.setup {
-            // What fails is tried again, and fails again: nothing is ever logged beside the file.
+            // A failure leaves the setup in place, so the next call tries again: nothing is ever logged outside the file.
             setup.settle(self.replay.chars())?;
         }
         if let Some(setup) = self.setup.take() {
@@ -260,7 +260,7 @@ impl Foreign {
     }
 
     /// The state machine, to look at.
-    pub fn look(&self) -> &Replay {
+    pub fn inspect(&self) -> &Replay {
         &self.replay
     }
 
@@ -390,7 +390,7 @@ impl Foreign {
     }
 }
 
-impl ForeignConfig {
+impl ExternalConfig {
     fn check(&self) -> Result<(), Error> {
         check_name("machine", &self.machine)?;
         if self.subsystems.is_empty() {

@@ -1,7 +1,7 @@
-//! A part of a log, copied while it is played: a recording of its own.
+//! A part of a log, written out while it is played: a recording of its own.
 
-use super::chain::EventChain;
 use super::error::ReplayError;
+use super::event_hash::EventHash;
 use super::state::Replay;
 use super::stream::EventSink;
 use crate::events::Checkpoint;
@@ -11,30 +11,30 @@ use crate::persist::Digest;
 use crate::units::Position;
 
 /// Takes the events that a player consumes.
-pub(super) struct LogCopy {
+pub(super) struct LogExtract {
     sink: Box<dyn EventSink>,
-    chain: EventChain,
+    event_hash: EventHash,
     shutdown: bool,
 }
 
-impl LogCopy {
+impl LogExtract {
     fn log(&mut self, at: Position, event: &Event) -> Result<(), ReplayError> {
         self.sink.append(at, event)?;
-        self.chain.add(at, event);
+        self.event_hash.add(at, event);
         Ok(())
     }
 
-    /// The hashes of the state are what they were; that of the events is of this log's own.
+    /// The hashes of the state are those of the first log; the hash of the events is of this one's.
     fn digest(&mut self, at: Position, mut digests: Vec<Digest>) -> Result<(), ReplayError> {
         if let Some(events) = digests.last_mut() {
-            *events = self.chain.digest();
+            *events = self.event_hash.digest();
         }
         self.log(at, &Event::Digest(digests))
     }
 
     pub(super) fn take(&mut self, event: &StampedEvent) -> Result<(), ReplayError> {
         match &event.event {
-            // It refers to a snapshot of the other log, and is no part of what happened.
+            // It refers to a snapshot of the first log, and is no event of the guest or its hosts.
             Event::Snapshot { .. } => Ok(()),
             // The mark of an end, which may lie elsewhere here.
             Event::Shutdown(ShutdownCause::None) => Ok(()),
@@ -52,36 +52,40 @@ impl Replay {
     /// guest's hashes.
     ///
     /// # Errors
-    /// When the copy cannot be written.
-    pub fn start_copy(&mut self, sink: Box<dyn EventSink>, of_guest: Vec<Digest>) -> Result<(), ReplayError> {
-        let (at, chain) = (self.position(), EventChain::starting_with(sink.identity()));
-        let mut copy = LogCopy { sink, chain, shutdown: false };
-        copy.log(at, &Event::Checkpoint(Checkpoint::Init))?;
-        copy.log(at, &Event::Checkpoint(Checkpoint::Reset))?;
+    /// When the extract cannot be written.
+    pub fn start_extract(
+        &mut self,
+        sink: Box<dyn EventSink>,
+        of_guest: Vec<Digest>,
+    ) -> Result<(), ReplayError> {
+        let (at, event_hash) = (self.position(), EventHash::starting_with(sink.identity()));
+        let mut extract = LogExtract { sink, event_hash, shutdown: false };
+        extract.log(at, &Event::Checkpoint(Checkpoint::Init))?;
+        extract.log(at, &Event::Checkpoint(Checkpoint::Reset))?;
         let digests = self.with_own_digests(of_guest);
-        copy.digest(at, digests)?;
-        self.copy = Some(copy);
+        extract.digest(at, digests)?;
+        self.extract = Some(extract);
         Ok(())
     }
 
-    /// Player: nothing comes of the copy. What its sink has is given up.
-    pub fn abandon_copy(&mut self) {
-        self.copy = None;
+    /// Player: drops the extract. What its sink has is not finished.
+    pub fn abandon_extract(&mut self) {
+        self.extract = None;
     }
 
-    /// Player: ends the copy here.
+    /// Player: ends the extract here.
     ///
     /// # Errors
-    /// When the copy cannot be written.
-    pub fn finish_copy(&mut self, of_guest: Vec<Digest>) -> Result<(), ReplayError> {
-        let Some(mut copy) = self.copy.take() else { return Ok(()) };
+    /// When the extract cannot be written.
+    pub fn finish_extract(&mut self, of_guest: Vec<Digest>) -> Result<(), ReplayError> {
+        let Some(mut extract) = self.extract.take() else { return Ok(()) };
         let at = self.position();
-        if !copy.shutdown {
-            copy.log(at, &Event::Shutdown(ShutdownCause::None))?;
+        if !extract.shutdown {
+            extract.log(at, &Event::Shutdown(ShutdownCause::None))?;
         }
         let digests = self.with_own_digests(of_guest);
-        copy.digest(at, digests)?;
-        copy.log(at, &Event::End)?;
-        Ok(copy.sink.finish()?)
+        extract.digest(at, digests)?;
+        extract.log(at, &Event::End)?;
+        Ok(extract.sink.finish()?)
     }
 }

@@ -6,7 +6,7 @@ use crate::nondet::ClockKind;
 use crate::persist::Field;
 use crate::units::Position;
 
-/// What the events that are looked up may carry, so that a small file does not cost much memory.
+/// Bytes that the upcoming events may carry, so that a small file cannot take much memory.
 const UPCOMING_BYTES_MAX: usize = 2 << 20;
 
 impl Replay {
@@ -19,7 +19,7 @@ impl Replay {
             ("queue", "waiting", self.queued_descriptions().join(", ")),
             ("queue", "next block request", self.next_block.value().to_string()),
             ("events", "taken from the log", self.events_passed.to_string()),
-            ("events", "hash", self.chain.digest().to_string()),
+            ("events", "hash", self.event_hash.digest().to_string()),
         ]
     }
 

@@ -1,7 +1,7 @@
-//! How a run of a foreign machine ends: at the recording's end, before it, or torn by a failure; and what a divergence of one
-//! probably comes from.
+//! How a run of an external machine ends: at the recording's end, before it, or torn by a failure; and what a divergence
+//! of one probably comes from.
 
-use super::{Foreign, Part, state};
+use super::{ExternalReplay, Part, state};
 use crate::error::Error;
 use crate::events::Delivery;
 use crate::log::{Event, StampedEvent};
@@ -20,10 +20,11 @@ pub struct Missing {
     pub end_icount: u64,
 }
 
-impl Foreign {
+impl ExternalReplay {
     /// Player: what the recording has still to come. `None` at its end, and in the other modes.
     ///
-    /// A recording ends with its shutdown, digest and end, which belong to no instruction: who stands there has seen all.
+    /// A recording ends with its shutdown, digest and end, which belong to no instruction: a replay that stands there
+    /// has seen all.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -132,7 +133,7 @@ impl Foreign {
     }
 }
 
-impl Drop for Foreign {
+impl Drop for ExternalReplay {
     /// A recording that nobody finished ends where its machine was lost.
     fn drop(&mut self) {
         if !self.finished {

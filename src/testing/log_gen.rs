@@ -18,7 +18,7 @@ const PAYLOAD_MAX: usize = 20;
 
 /// A log to be written, and how.
 #[derive(Clone, PartialEq, Eq, Debug, Arbitrary)]
-pub(super) struct Written {
+pub(super) struct GeneratedLog {
     start: (u8, u8),
     /// Bytes of events that end a chunk.
     chunk_bytes: u8,
@@ -32,7 +32,7 @@ pub(super) struct Written {
     ending: Ending,
 }
 
-/// An event and how far behind the one before it.
+/// An event, and how long after the one before it.
 #[derive(Clone, PartialEq, Eq, Debug, Arbitrary)]
 struct Step {
     delta: Delta,
@@ -62,8 +62,8 @@ enum Ending {
     WithoutEnd,
     /// As a killed recorder leaves it: whole chunks.
     Killed,
-    /// As a killed recorder leaves it that had only the index to write.
-    KilledBehindEnd,
+    /// As a recorder leaves it that was killed when only the index was missing.
+    KilledAfterEnd,
 }
 
 /// The container of the snapshot with a number.
@@ -71,7 +71,7 @@ fn container(number: u64) -> Vec<u8> {
     format!("the container of snapshot {number}").into_bytes()
 }
 
-impl Written {
+impl GeneratedLog {
     fn header(&self) -> Header {
         Header {
             engine_version: "0".into(),
@@ -90,7 +90,7 @@ impl Written {
         let mut snapshots = 0;
         let mut events = Vec::new();
         for step in &self.steps {
-            at = step.delta.behind(at);
+            at = step.delta.after(at);
             let mut event = step.event.clone();
             match &mut event {
                 Event::Snapshot { number } => {
@@ -102,7 +102,7 @@ impl Written {
             }
             events.push((at, event));
         }
-        if matches!(self.ending, Ending::Finished | Ending::KilledBehindEnd) {
+        if matches!(self.ending, Ending::Finished | Ending::KilledAfterEnd) {
             events.push((at, Event::End));
         }
         events
@@ -128,14 +128,14 @@ impl Written {
         }
         match self.ending {
             Ending::Finished | Ending::WithoutEnd => writer.finish()?,
-            Ending::Killed | Ending::KilledBehindEnd => writer.flush()?,
+            Ending::Killed | Ending::KilledAfterEnd => writer.flush()?,
         }
         Ok(writer.take_bytes().unwrap_or_default())
     }
 
     /// Checks that the file has in it what was written.
     pub(super) fn check_read(&self, bytes: &[u8]) -> Result<(), String> {
-        let ended = matches!(self.ending, Ending::Finished | Ending::KilledBehindEnd);
+        let ended = matches!(self.ending, Ending::Finished | Ending::KilledAfterEnd);
         let opened = LogReader::from_bytes(bytes.to_vec());
         let reader = LogReader::salvage_bytes(bytes.to_vec()).map_err(|error| error.to_string())?;
         match (opened, reader.damage()) {
@@ -193,7 +193,7 @@ impl Written {
         }
     }
 
-    /// Checks that a file's events are the first of those written. Gives the place of the last, and whether it is the
+    /// Checks that a file's events are the first of those written. Returns the place of the last, and whether it is the
     /// last of all.
     fn check_prefix(&self, reader: &LogReader) -> Result<(Position, bool), String> {
         if *reader.header() != self.header() {
@@ -225,7 +225,7 @@ impl Written {
 }
 
 impl Delta {
-    fn behind(self, at: Position) -> Position {
+    fn after(self, at: Position) -> Position {
         let (icount, cycles) = match self {
             Delta::None => (0, 0),
             Delta::Waited(cycles) => (0, cycles.into()),
@@ -252,7 +252,7 @@ pub(super) enum Damage {
     Remove(u16, u16),
     /// Bytes stand twice.
     Repeat(u16, u16),
-    /// What stands before the place and what stands behind it, so many bytes each, change places.
+    /// What stands before the place and what stands after it, so many bytes each, change places.
     Swap(u16, u8),
 }
 

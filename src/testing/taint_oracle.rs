@@ -1,11 +1,11 @@
-//! Where bytes come from, against what goes through the run forwards: for each register and each byte of memory the set of
-//! all that its value was made from is carried along, an instruction at a time.
+//! The origins of bytes, against an oracle that goes through the run forwards: for each register and each byte of memory
+//! it carries along the set of all that its value was made from, an instruction at a time.
 
-use super::course::{Course, Executed, Fact, Ground, Touch};
+use super::exec_trace::{ExecTrace, Fact, Ground, Touch, TraceEntry};
 use super::oracle::record_scenario;
 use super::scenario::{Scenario, many};
 use super::sink::SmallDisk;
-use super::travel::Pick;
+use super::timeline_oracle::Pick;
 use crate::cpu::disassemble::Mode;
 use crate::recording::Recording;
 use crate::session::{Registers, Session};
@@ -76,18 +76,18 @@ fn origins(case: &OriginCase) -> Result<Origins, String> {
     if end - start > FACTS_MAX as u64 {
         return Ok(found);
     }
-    let course = Course::take(&recording)?;
+    let exec_trace = ExecTrace::take(&recording)?;
     let timeline = Timeline::new(&recording, &[], MARKS_BUDGET).map_err(text)?;
     let timeline = if case.is_hasty { timeline.with_stretches(4, 64) } else { timeline };
     for (place, pick) in &case.questions {
         let icount = start + u64::from(*place) % (end - start + 1);
         timeline.seek(icount, None, &mut || false).map_err(text)?;
-        found += course.check_origin(&timeline, course.pick(*pick, icount))?;
+        found += exec_trace.check_origin(&timeline, exec_trace.pick(*pick, icount))?;
     }
     Ok(found)
 }
 
-/// Something that a value comes from in the end. What does not tell one from another is 0.
+/// Something that a value comes from in the end. Fields that do not distinguish leaves of a kind are 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Leaf {
     kind: NodeKind,
@@ -124,9 +124,9 @@ impl Leaf {
     }
 }
 
-/// Which instruction makes what of what: `a=am` is an A made of A and the operand. Registers are a, x, y and s; m is the
-/// operand on the right and the byte written on the left; 0 is a constant, and ! the processor's own.
-fn flow(name: &str, mode: Mode) -> &'static str {
+/// The data flow of an instruction: `a=am` says that A is made from A and the operand. Registers are a, x, y and s; m
+/// is the operand on the right and the byte written on the left; 0 is a constant, and ! the processor's own.
+fn data_flow(name: &str, mode: Mode) -> &'static str {
     let in_accumulator = mode == Mode::Accumulator;
     match name {
         "LDA" => "a=m",
@@ -170,7 +170,7 @@ fn flow(name: &str, mode: Mode) -> &'static str {
 
 /// What everything was made from, at one place of the run.
 struct Carried<'a> {
-    course: &'a Course,
+    exec_trace: &'a ExecTrace,
     registers: BTreeMap<char, Leaves>,
     memory: BTreeMap<u16, Leaves>,
     /// What was written to registers of devices.
@@ -184,18 +184,18 @@ fn values(registers: &Registers) -> [(char, u8); 4] {
 }
 
 impl<'a> Carried<'a> {
-    fn at_start(course: &'a Course) -> Self {
+    fn at_start(exec_trace: &'a ExecTrace) -> Self {
         let initial = |(name, value): (char, u8)| {
             let letter = name.to_ascii_uppercase();
             (name, Leaf::of_register(NodeKind::Initial, Position::default(), letter, Some(value)))
         };
-        let registers = values(&course.registers).into_iter().map(initial).collect();
+        let registers = values(&exec_trace.registers).into_iter().map(initial).collect();
         let (memory, given) = Default::default();
-        Self { course, registers, memory, given, expected: values(&course.registers).into() }
+        Self { exec_trace, registers, memory, given, expected: values(&exec_trace.registers).into() }
     }
 
     /// Registers that no instruction has changed, as far as the table knows, hold what they held.
-    fn expect(&mut self, executed: &Executed) -> Result<(), String> {
+    fn expect(&mut self, executed: &TraceEntry) -> Result<(), String> {
         for (register, value) in values(&executed.before) {
             let expected = self.expected.insert(register, value);
             if expected.is_some_and(|expected| expected != value) {
@@ -207,8 +207,8 @@ impl<'a> Carried<'a> {
 
     /// A byte as one reads it at a place, when the access is none to a device.
     fn byte(&self, address: u16, at: Position) -> Leaves {
-        let initial = self.course.memory[usize::from(address)];
-        match self.course.grounds[usize::from(address)] {
+        let initial = self.exec_trace.memory[usize::from(address)];
+        match self.exec_trace.grounds[usize::from(address)] {
             Ground::Rom => Leaf::new(NodeKind::Rom, at, address, initial),
             Ground::Nothing => Leaf::new(NodeKind::Processor, at, address, (address >> 8) as u8),
             Ground::Ram => self
@@ -220,7 +220,7 @@ impl<'a> Carried<'a> {
     }
 
     fn put(&mut self, address: u16, by_device: bool, leaves: Leaves) {
-        let is_given = self.course.devices[usize::from(address)].1 && !by_device;
+        let is_given = self.exec_trace.devices[usize::from(address)].1 && !by_device;
         let to = if is_given { &mut self.given } else { &mut self.memory };
         to.insert(address, leaves);
     }
@@ -230,7 +230,7 @@ impl<'a> Carried<'a> {
         self.expected.remove(&register);
     }
 
-    fn take_in(&mut self, fact: &Fact) -> Result<(), String> {
+    fn propagate(&mut self, fact: &Fact) -> Result<(), String> {
         match fact {
             Fact::Pushed(touch) => {
                 let leaf = Leaf::new(NodeKind::Interrupt, touch.at, touch.address, touch.value);
@@ -251,7 +251,7 @@ impl<'a> Carried<'a> {
         Ok(())
     }
 
-    fn operand(&self, executed: &Executed) -> Result<Leaves, String> {
+    fn operand(&self, executed: &TraceEntry) -> Result<Leaves, String> {
         if executed.mode == Mode::Immediate {
             let address = executed.pc.wrapping_add(1);
             return Ok(Leaf::new(NodeKind::Constant, executed.at, address, executed.second));
@@ -259,14 +259,14 @@ impl<'a> Carried<'a> {
         let read = executed.touches.iter().rfind(|touch| !touch.is_write);
         let Touch { at, address, value, .. } =
             *read.ok_or_else(|| format!("nothing was read by {executed:?}"))?;
-        if self.course.devices[usize::from(address)].0 {
+        if self.exec_trace.devices[usize::from(address)].0 {
             return Ok(Leaf::new(NodeKind::Input, at, address, value));
         }
         Ok(self.byte(address, executed.at))
     }
 
-    fn execute(&mut self, executed: &Executed) -> Result<(), String> {
-        let flow = flow(&executed.name, executed.mode);
+    fn execute(&mut self, executed: &TraceEntry) -> Result<(), String> {
+        let flow = data_flow(&executed.name, executed.mode);
         let writes = || executed.touches.iter().filter(|touch| touch.is_write);
         let mut results: Vec<(char, Leaves)> = Vec::new();
         for (to, from) in flow.split_whitespace().filter_map(|part| part.split_once('=')) {
@@ -312,8 +312,8 @@ impl<'a> Carried<'a> {
     }
 }
 
-impl Course {
-    /// An address that has a history when so many instructions have retired, now and then any.
+impl ExecTrace {
+    /// Mostly an address that was written to before so many instructions have retired, now and then any.
     fn pick(&self, pick: Pick, icount: u64) -> u16 {
         let (Pick::Used(number) | Pick::Rare(number) | Pick::Any(number)) = pick;
         let (mut made, mut others) = (Vec::new(), Vec::new());
@@ -321,7 +321,7 @@ impl Course {
             match fact {
                 Fact::Executed(executed) if executed.at.icount < icount => {
                     let writes = executed.touches.iter().filter(|touch| touch.is_write);
-                    let from_nothing = matches!(flow(&executed.name, executed.mode), "m=! s=!" | "m=0");
+                    let from_nothing = matches!(data_flow(&executed.name, executed.mode), "m=! s=!" | "m=0");
                     let to = if from_nothing { &mut others } else { &mut made };
                     to.extend(writes.map(|touch| touch.address));
                 }
@@ -352,7 +352,7 @@ impl Course {
             if is_behind {
                 break;
             }
-            carried.take_in(fact)?;
+            carried.propagate(fact)?;
         }
         let (shows, takes) = self.devices[usize::from(address)];
         if shows {
@@ -397,7 +397,7 @@ impl Course {
         Ok(Origins { compared: 1, grown: u64::from(graph.len() > 1), nodes, limited: 0 })
     }
 
-    /// Without what only one side knows: where the recording's first place is, and the cycles within a sequence.
+    /// The leaf without what only one side knows: where the recording's first place is, and the cycles within a sequence.
     fn comparable(&self, leaf: Leaf) -> Leaf {
         match (leaf.kind, leaf.register) {
             (NodeKind::Initial, _) => Leaf { at: Position::default(), ..leaf },

@@ -110,7 +110,7 @@ impl Notes {
         notes.output = session.output();
         notes.rare = rare_addresses(&notes.hits);
         if !notes.is_short() {
-            let (waits, jams) = notes.begun_behind();
+            let (waits, jams) = notes.begun_later();
             notes.begun_again = if jams.is_empty() { waits } else { jams };
             notes.snapshots = recording.snapshots().iter().map(|snapshot| snapshot.icount).collect();
         }
@@ -137,15 +137,15 @@ impl Notes {
     }
 
     /// Numbers of instructions at which one begins after a wait, and at which one begins after another that never retired.
-    pub fn begun_behind(&self) -> (Vec<u64>, Vec<u64>) {
+    pub fn begun_later(&self) -> (Vec<u64>, Vec<u64>) {
         let again = self.begun.windows(2).filter(|two| two[0].at.icount == two[1].at.icount);
         let jams: Vec<u64> = again.map(|two| two[1].at.icount).collect();
-        let behind = self
+        let later = self
             .begun
             .iter()
             .map(|begun| begun.at)
             .filter(|begun| begun.icount >= self.first() && *begun > self.place(begun.icount));
-        let waits = behind.map(|begun| begun.icount).filter(|icount| !jams.contains(icount)).collect();
+        let waits = later.map(|begun| begun.icount).filter(|icount| !jams.contains(icount)).collect();
         (waits, jams)
     }
 
@@ -231,7 +231,7 @@ impl Notes {
             || pushed.windows(2).any(|pair| pair[0].position.cycles == pair[1].position.cycles)
     }
 
-    /// Behind the instruction that retires next at a place, and behind the subroutine that it calls.
+    /// After the instruction that retires next at a place, and after the subroutine that it calls.
     pub fn over(&self, from: Position) -> Position {
         let begun = self.begun.iter().rfind(|begun| begun.at >= from && begun.at.icount == from.icount);
         let Some(begun) = begun else { return self.end };
@@ -243,7 +243,7 @@ impl Notes {
         self.places.iter().find(raised).map_or(self.end, |seen| seen.at)
     }
 
-    /// Behind the return from the subroutine or handler of a place.
+    /// After the return from the subroutine or handler of a place.
     pub fn out(&self, from: Position) -> Option<Position> {
         let sp = self.sp(from)?;
         for begun in self.begun.iter().filter(|begun| begun.at >= from && begun.sp >= sp) {
@@ -262,11 +262,11 @@ impl Notes {
             if !(start..stop).contains(&begun.at.icount) {
                 continue;
             }
-            let behind = self.begun.get(number + 1).map_or(self.end, |next| next.at);
-            let behind = if stop > self.last() { behind } else { behind.min(self.place(stop)) };
+            let after = self.begun.get(number + 1).map_or(self.end, |next| next.at);
+            let after = if stop > self.last() { after } else { after.min(self.place(stop)) };
             let (count, cycles) = profile.entry(begun.pc).or_insert((0, 0));
             *count += 1;
-            *cycles += behind.cycles - begun.at.cycles;
+            *cycles += after.cycles - begun.at.cycles;
         }
         profile
     }
@@ -283,9 +283,9 @@ struct Stood {
 
 impl Stood {
     fn now(session: &Session) -> Self {
-        let world = session.world();
-        let cpu = world.guest.cpu();
-        Self { at: cpu.position(), pc: cpu.pc, sp: cpu.sp, opcode: world.guest.peek(cpu.pc) }
+        let vm = session.vm();
+        let cpu = vm.guest.cpu();
+        Self { at: cpu.position(), pc: cpu.pc, sp: cpu.sp, opcode: vm.guest.peek(cpu.pc) }
     }
 }
 

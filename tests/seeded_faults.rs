@@ -1,8 +1,8 @@
-//! Nets that are known to catch: each planted bug (src/planted.rs) is switched on in turn, and every net is drawn. A bug
-//! must be caught by the net that is named for it; without a bug no net may catch anything. Prints which net caught
-//! which bug.
+//! Nets that are known to catch: each seeded fault (src/seeded_faults.rs) is switched on in turn, and every net is
+//! drawn. A fault must be caught by the net that is named for it; without a fault no net may catch anything. Prints
+//! which net caught which fault.
 //!
-//! The lock and the kick are the model checker's: tests/loom_planted.rs.
+//! The lock and the kick are the model checker's: tests/loom_seeded_faults.rs.
 
 mod common;
 mod session_support;
@@ -10,17 +10,17 @@ mod session_support;
 use common::{Op, Rig, Script, Toy, play, record_with};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use rreplay::engine::{Inlet, Limits, Outlet, Scheduler, Timing};
+use rreplay::engine::{HostCalls, HostEvents, Limits, Scheduler, Timing};
 use rreplay::events::AsyncEvent;
 use rreplay::log::{Event, LogReader, LogWriter, Options};
 use rreplay::nondet::{BlockRequest, BlockResult, CharId, CharWritten, ClockKind, Owner};
-use rreplay::planted::{Bug, plant};
 use rreplay::recording::Recording;
+use rreplay::seeded_faults::{SeededFault, seed_fault};
 use rreplay::session::{RecordOptions, RunRequest};
 use rreplay::sync::{Arc, Mutex, lock};
 use rreplay::testing::{
-    ForgeryCase, ForgeryReport, Perturbation, Scenario, SmallDisk, TravelCase, check_forgeries,
-    check_record_replay, check_travel,
+    ForgeryCase, ForgeryReport, Perturbation, Scenario, SmallDisk, TimelineCase, check_forgeries,
+    check_record_replay, check_timeline,
 };
 use rreplay::units::Position;
 use session_support::{COUNTER, PRINTER, instructions, machine, run};
@@ -41,23 +41,23 @@ const NETS: &[(&str, Net)] = &[
 ];
 
 /// The net that must catch it; others may. The first two are the model checker's.
-const CAUGHT_BY: &[(Bug, &str)] = &[
-    (Bug::EventOutsideLock, "scenarios"),
-    (Bug::LateInterrupt, "scenarios"),
-    (Bug::UnloggedClock, "toy"),
-    (Bug::StaleClock, "toy"),
-    (Bug::DeltaOffByOne, "log round trip"),
-    (Bug::BlockOutOfOrder, "disk"),
-    (Bug::DigestSkipsDevice, "perturbed device"),
-    (Bug::FlushMisplaced, "toy"),
-    (Bug::WakeNotLogged, "toy"),
-    (Bug::SnapshotSkipsEvent, "snapshots"),
-    (Bug::CheckpointNotLogged, "scenarios"),
-    (Bug::SearchSkipsStretch, "time travel"),
-    (Bug::TouchedNotCompared, "forgeries"),
-    (Bug::SnapshotNotCompared, "forgeries"),
-    (Bug::TouchForgotten, "time travel"),
-    (Bug::JamPassedOver, "time travel"),
+const CAUGHT_BY: &[(SeededFault, &str)] = &[
+    (SeededFault::EventOutsideLock, "scenarios"),
+    (SeededFault::LateInterrupt, "scenarios"),
+    (SeededFault::UnloggedClock, "toy"),
+    (SeededFault::StaleClock, "toy"),
+    (SeededFault::DeltaOffByOne, "log round trip"),
+    (SeededFault::BlockOutOfOrder, "disk"),
+    (SeededFault::DigestSkipsDevice, "perturbed device"),
+    (SeededFault::FlushMisplaced, "toy"),
+    (SeededFault::WakeNotLogged, "toy"),
+    (SeededFault::SnapshotSkipsEvent, "snapshots"),
+    (SeededFault::CheckpointNotLogged, "scenarios"),
+    (SeededFault::SearchSkipsStretch, "time travel"),
+    (SeededFault::TouchedNotCompared, "forgeries"),
+    (SeededFault::SnapshotNotCompared, "forgeries"),
+    (SeededFault::TouchForgotten, "time travel"),
+    (SeededFault::JamPassedOver, "time travel"),
 ];
 
 fn main() {
@@ -69,28 +69,28 @@ fn main() {
             wrong.push(format!("the net {name:?} catches something where nothing is: {what}"));
         }
     }
-    for &bug in Bug::ALL {
-        let Some((_, expected)) = CAUGHT_BY.iter().find(|(of, _)| *of == bug) else {
-            println!("{:<44} caught under the model checker (tests/loom_planted.rs)", bug.name());
+    for &fault in SeededFault::ALL {
+        let Some((_, expected)) = CAUGHT_BY.iter().find(|(of, _)| *of == fault) else {
+            println!("{:<44} caught under the model checker (tests/loom_seeded_faults.rs)", fault.name());
             continue;
         };
-        let caught = draw(Some(bug));
+        let caught = draw(Some(fault));
         let by: Vec<&str> = caught.iter().filter(|(_, what)| what.is_some()).map(|(name, _)| *name).collect();
-        println!("{:<44} caught by: {}", bug.name(), by.join(", "));
+        println!("{:<44} caught by: {}", fault.name(), by.join(", "));
         if !by.contains(expected) {
-            wrong.push(format!("{} is not caught by the net {expected:?}", bug.name()));
+            wrong.push(format!("{} is not caught by the net {expected:?}", fault.name()));
         }
     }
-    assert_eq!(Bug::ALL.len(), CAUGHT_BY.len() + 2, "each bug has its net");
+    assert_eq!(SeededFault::ALL.len(), CAUGHT_BY.len() + 2, "each fault has its net");
     if !wrong.is_empty() {
         wrong.iter().for_each(|line| eprintln!("{line}"));
         std::process::exit(1);
     }
 }
 
-/// All nets with that bug, and what each caught.
-fn draw(bug: Option<Bug>) -> Vec<(&'static str, Option<String>)> {
-    plant(bug);
+/// All nets with that fault, and what each caught.
+fn draw(fault: Option<SeededFault>) -> Vec<(&'static str, Option<String>)> {
+    seed_fault(fault);
     let drawn = NETS
         .iter()
         .map(|(name, net)| {
@@ -102,7 +102,7 @@ fn draw(bug: Option<Bug>) -> Vec<(&'static str, Option<String>)> {
             (*name, caught)
         })
         .collect();
-    plant(None);
+    seed_fault(None);
     drawn
 }
 
@@ -137,8 +137,8 @@ fn time_travel() -> Result<(), String> {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     for _ in 0..200 {
         let case =
-            proptest::arbitrary::any::<TravelCase>().new_tree(&mut runner).map_err(|e| e.to_string())?;
-        check_travel(&case.current())?;
+            proptest::arbitrary::any::<TimelineCase>().new_tree(&mut runner).map_err(|e| e.to_string())?;
+        check_timeline(&case.current())?;
     }
     Ok(())
 }
@@ -174,7 +174,7 @@ fn toy() -> Result<(), String> {
 #[derive(Clone, Default)]
 struct LateDisk(Arc<Mutex<Vec<u64>>>);
 
-impl Outlet for LateDisk {
+impl HostCalls for LateDisk {
     fn clock(&mut self, _kind: ClockKind) -> i64 {
         0
     }
@@ -193,7 +193,7 @@ impl Outlet for LateDisk {
     }
 }
 
-impl Inlet for LateDisk {
+impl HostEvents for LateDisk {
     fn poll(&mut self) -> Vec<AsyncEvent> {
         let mut waiting = lock(&self.0);
         if waiting.len() < 3 {

@@ -27,13 +27,13 @@ pub(super) struct Touch {
 
 /// An instruction that was executed.
 #[derive(Clone, Debug)]
-pub(super) struct Executed {
+pub(super) struct TraceEntry {
     pub at: Position,
     pub pc: u16,
     /// Its name; that of RMB and SMB without the number of the bit.
     pub name: String,
     pub mode: Mode,
-    /// The byte behind the opcode.
+    /// The byte after the opcode.
     pub second: u8,
     pub before: Registers,
     pub touches: Vec<Touch>,
@@ -42,7 +42,7 @@ pub(super) struct Executed {
 /// What has happened, in order.
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
-    Executed(Executed),
+    Executed(TraceEntry),
     /// A byte that the processor pushed on its way into a handler.
     Pushed(Touch),
     /// The stack pointer has moved on the way into a handler, or by a reset; at its first access.
@@ -60,7 +60,7 @@ pub(super) enum Ground {
 }
 
 /// The whole of a recorded run.
-pub(super) struct Course {
+pub(super) struct ExecTrace {
     pub registers: Registers,
     pub memory: Vec<u8>,
     pub grounds: Vec<Ground>,
@@ -75,15 +75,15 @@ enum Seen {
     Touched(Touch),
 }
 
-impl Course {
+impl ExecTrace {
     /// Replays a recording from its start to its end.
-    pub fn take(recording: &Recording) -> Result<Course, String> {
+    pub fn take(recording: &Recording) -> Result<ExecTrace, String> {
         let session = recording.replay().map_err(|error| error.to_string())?;
         let registers = session.registers();
-        let (variant, memory, grounds, devices) = lie_of_the_land(&session);
-        session.world().guest.start_trace();
+        let (variant, memory, grounds, devices) = memory_map(&session);
+        session.vm().guest.start_trace();
         let seen = run(&session)?;
-        let trace = session.world().guest.take_trace();
+        let trace = session.vm().guest.take_trace();
         let mut facts = Vec::new();
         let mut outside: Vec<Touch> = Vec::new();
         for seen in seen {
@@ -102,11 +102,11 @@ impl Course {
             }
         }
         explain(&mut outside, &mut facts);
-        Ok(Course { registers, memory, grounds, devices, facts })
+        Ok(ExecTrace { registers, memory, grounds, devices, facts })
     }
 }
 
-impl Executed {
+impl TraceEntry {
     fn makes(&self, touch: &Touch) -> bool {
         let is_its_own = touch.at.icount == self.at.icount && touch.at.cycles > self.at.cycles;
         // A jammed processor does nothing but its reset.
@@ -114,11 +114,11 @@ impl Executed {
     }
 }
 
-type Land = (Variant, Vec<u8>, Vec<Ground>, Vec<(bool, bool)>);
+type MemoryMap = (Variant, Vec<u8>, Vec<Ground>, Vec<(bool, bool)>);
 
-fn lie_of_the_land(session: &Session) -> Land {
-    let world = session.world();
-    let guest = &world.guest;
+fn memory_map(session: &Session) -> MemoryMap {
+    let vm = session.vm();
+    let guest = &vm.guest;
     let ground = |address: u16| match guest.memory().kind((address >> 8) as u8) {
         PageKind::Ram => Ground::Ram,
         PageKind::Rom => Ground::Rom,
@@ -162,7 +162,7 @@ fn run(session: &Session) -> Result<Vec<Seen>, String> {
     session.add_hook(HookKind::Execute, 0, u16::MAX, Box::new(stop));
     loop {
         let stop = match session.run(RunRequest::default(), &mut || false) {
-            // The program's own mistake: the log goes on behind it.
+            // The program's own mistake: the log goes on after it.
             Err(Error::Fault(_)) => continue,
             Err(error) => return Err(error.to_string()),
             Ok(stop) => stop,
@@ -180,7 +180,7 @@ fn executed(
     before: Registers,
     variant: Variant,
     trace: &[BusCycle],
-) -> Result<Executed, String> {
+) -> Result<TraceEntry, String> {
     let (at, pc) = (event.position, event.address);
     let first = trace.partition_point(|cycle| cycle.cycle < at.cycles);
     let byte = |number: usize, address: u16| {
@@ -193,10 +193,10 @@ fn executed(
         name.truncate(3);
     }
     let second = byte(1, pc.wrapping_add(1)).unwrap_or_default();
-    Ok(Executed { at, pc, name, mode, second, before, touches: Vec::new() })
+    Ok(TraceEntry { at, pc, name, mode, second, before, touches: Vec::new() })
 }
 
-/// Says of accesses that no instruction has made who made them.
+/// Attributes the accesses that no instruction has made: to an interrupt sequence, a reset or a device.
 fn explain(outside: &mut Vec<Touch>, facts: &mut Vec<Fact>) {
     let mut touches = std::mem::take(outside).into_iter().peekable();
     let mut waiting: Vec<Touch> = Vec::new();
