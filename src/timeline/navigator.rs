@@ -374,7 +374,8 @@ impl Navigator {
         {
             let mut world = self.session.world();
             *world.guest.hooks_mut() = Default::default();
-            world.guest.hooks_mut().set_frame_end(Some(end));
+            let variant = world.guest.cpu().variant();
+            world.guest.hooks_mut().set_frame_end(Some((end, variant)));
             world.guest.apply_hooks();
         }
         let outcome = self.run_until(Limits::NONE, true, patience);
