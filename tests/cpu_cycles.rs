@@ -1,6 +1,7 @@
 //! Cycles of every opcode against the data sheets' tables.
 
 use rreplay::bus::{Bus, Exception, Interrupt};
+use rreplay::cpu::mos6502::opcodes::opcode as opcode_of;
 use rreplay::cpu::{Cpu, Status, Variant};
 use rreplay::units::Position;
 
@@ -121,6 +122,15 @@ fn check(variant: Variant, table: &[&str; 16], crossing: &str) {
         assert_eq!(cycles(variant, opcode, 0, p, zero_page), base, "{variant:?} {opcode:02X}");
         let name = format!("{opcode:02X}");
         let more = u64::from(crossing.split_whitespace().any(|listed| listed == name));
+        let described = opcode_of(variant, opcode);
+        // BRA is taken always, and crosses a page here.
+        let always = u64::from(described.operation.mnemonic == "BRA");
+        assert_eq!(
+            u64::from(described.cycles) + always,
+            base,
+            "{variant:?} {opcode:02X} in the opcode table"
+        );
+        assert_eq!(u64::from(described.crossing_cycle), more, "{variant:?} {opcode:02X} in the opcode table");
         let crossed = cycles(variant, opcode, 0xF0, p, zero_page);
         assert_eq!(crossed, base + more, "{variant:?} {opcode:02X} across a page");
     }

@@ -6,7 +6,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use rreplay::bus::{Bus, Exception, Interrupt};
-use rreplay::cpu::{Cpu, Exit, Variant, disassemble::decode};
+use rreplay::cpu::mos6502::opcodes::opcode as opcode_of;
+use rreplay::cpu::{Cpu, Exit, Variant};
 use rreplay::units::Position;
 
 type Row = (u16, u8, char);
@@ -116,13 +117,13 @@ fn documented(variant: Variant, opcode: u8) -> bool {
         "JAM", "SLO", "RLA", "SRE", "RRA", "SAX", "LAX", "DCP", "ISC", "ANC", "ALR", "ARR", "SBX", "ANE",
         "LXA", "LAS", "TAS", "SHA", "SHX", "SHY",
     ];
-    let name = decode(variant, opcode).0;
+    let name = opcode_of(variant, opcode).operation.mnemonic;
     if name == "NOP" {
         return opcode == 0xEA;
     }
     match variant {
         Variant::W65c02 => !matches!(opcode & 0x0F, 0x07 | 0x0B | 0x0F) && opcode != 0x6C,
-        Variant::Nmos6502 => !UNDOCUMENTED.contains(&name.as_str()) && opcode != 0xEB,
+        Variant::Nmos6502 => !UNDOCUMENTED.contains(&name) && opcode != 0xEB,
     }
 }
 

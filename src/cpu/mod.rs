@@ -7,8 +7,8 @@
 //!
 //! A processor knows its bus and nothing else: no device, no log, no host.
 
-pub mod disassemble;
+pub mod instruction;
 pub mod mos6502;
 
-pub use disassemble::{Instruction, disassemble};
-pub use mos6502::{Cpu, Exit, Halt, Status, Variant};
+pub use instruction::Instruction;
+pub use mos6502::{Cpu, Exit, Halt, Status, Variant, disassemble};

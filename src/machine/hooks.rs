@@ -3,6 +3,9 @@
 
 use super::profile::Profile;
 use super::tap::{Author, RegistersSet, Sighting, Tap};
+use crate::cpu::Variant;
+use crate::cpu::instruction::ControlFlow;
+use crate::cpu::mos6502::opcodes::opcode;
 use crate::memory::Watched;
 use crate::units::Position;
 
@@ -60,12 +63,9 @@ struct Hook {
 pub enum FrameEnd {
     /// Before an instruction, when the stack pointer is this or above.
     Above(u8),
-    /// Before an RTS or RTI, when the stack pointer is this or above.
+    /// Before an instruction that returns, when the stack pointer is this or above.
     Return(u8),
 }
-
-const RTI: u8 = 0x40;
-const RTS: u8 = 0x60;
 
 /// All hooks and the breakpoint of the current run.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +82,8 @@ pub struct Hooks {
     past_execute: Option<Position>,
     taps: Vec<Tap>,
     profile: Option<Profile>,
-    frame_end: Option<FrameEnd>,
+    /// With the chip, whose table says which instructions return.
+    frame_end: Option<(FrameEnd, Variant)>,
 }
 
 impl Hooks {
@@ -125,8 +126,8 @@ impl Hooks {
         std::mem::replace(&mut self.profile, profile)
     }
 
-    /// From now on runs end where a frame does, or not.
-    pub fn set_frame_end(&mut self, end: Option<FrameEnd>) {
+    /// From now on runs of this chip end where a frame does, or not.
+    pub fn set_frame_end(&mut self, end: Option<(FrameEnd, Variant)>) {
         self.frame_end = end;
     }
 
@@ -195,11 +196,13 @@ impl Hooks {
     }
 
     /// Asked before an instruction; gives whether the frame ends there.
-    pub(super) fn frame_ends(&self, sp: u8, opcode: impl FnOnce() -> u8) -> bool {
+    pub(super) fn frame_ends(&self, sp: u8, byte: impl FnOnce() -> u8) -> bool {
         match self.frame_end {
             None => false,
-            Some(FrameEnd::Above(least)) => sp >= least,
-            Some(FrameEnd::Return(least)) => sp >= least && matches!(opcode(), RTS | RTI),
+            Some((FrameEnd::Above(least), _)) => sp >= least,
+            Some((FrameEnd::Return(least), variant)) => {
+                sp >= least && opcode(variant, byte()).operation.flow == ControlFlow::Return
+            }
         }
     }
 

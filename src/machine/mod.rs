@@ -24,7 +24,7 @@ pub use state::{Captured, Noted, Notes, SectionError};
 pub use tap::{Author, RegistersSet, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
-use crate::cpu::disassemble::jams;
+use crate::cpu::mos6502::opcodes::opcode;
 use crate::cpu::{Cpu, Exit, Halt, Variant};
 use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
 use crate::events::{AsyncEvent, Delivery};
@@ -212,8 +212,9 @@ impl Machine {
     /// may be another thing each time, so there it may.
     pub fn may_jam(&self) -> bool {
         let pc = self.cpu.pc;
-        self.cpu.variant() == Variant::Nmos6502
-            && (self.device_at(pc, false).is_some() || jams(Variant::Nmos6502, self.peek(pc)))
+        let variant = self.cpu.variant();
+        variant == Variant::Nmos6502
+            && (self.device_at(pc, false).is_some() || !opcode(variant, self.peek(pc)).operation.retires)
     }
 
     /// Tells the memory which pages are watched; to be called when hooks have changed.

@@ -288,8 +288,8 @@ impl PyVerification {
 
 impl From<Instruction> for PyInstruction {
     fn from(instruction: Instruction) -> Self {
-        let Instruction { address, bytes, mnemonic, operand, target, .. } = instruction;
-        let text = if operand.is_empty() { mnemonic.clone() } else { format!("{mnemonic} {operand}") };
+        let (text, mnemonic) = (instruction.text(), instruction.mnemonic().to_owned());
+        let Instruction { address, bytes, operand, target, .. } = instruction;
         Self { address, bytes, mnemonic, operand, target, text }
     }
 }

@@ -348,10 +348,7 @@ impl Twin {
 
 fn executed(machine: &Machine, position: Position, pc: u16) -> Executed {
     let instruction = disassemble(machine.cpu().variant(), pc, |address| machine.peek(address));
-    let text = match &*instruction.operand {
-        "" => instruction.mnemonic,
-        operand => format!("{} {operand}", instruction.mnemonic),
-    };
+    let text = instruction.text();
     Executed { position, pc, bytes: instruction.bytes, text }
 }
 

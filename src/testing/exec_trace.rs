@@ -1,7 +1,7 @@
 //! A recording gone through once, an instruction at a time, as a list of what each did to memory and registers.
 
 use crate::cpu::Variant;
-use crate::cpu::disassemble::{Mode, decode};
+use crate::cpu::mos6502::opcodes::{Mode, opcode};
 use crate::error::Error;
 use crate::machine::{BusCycle, HookKind};
 use crate::memory::PageKind;
@@ -187,8 +187,9 @@ fn executed(
         let cycle = trace.get(first + number)?;
         (cycle.address == address && !cycle.write).then_some(cycle.value)
     };
-    let opcode = byte(0, pc).ok_or_else(|| format!("no opcode was fetched at {at} from {pc:04X}"))?;
-    let (mut name, mode) = decode(variant, opcode);
+    let code = byte(0, pc).ok_or_else(|| format!("no opcode was fetched at {at} from {pc:04X}"))?;
+    let described = opcode(variant, code);
+    let (mut name, mode) = (described.operation.mnemonic.to_owned(), described.mode);
     if name.starts_with("RMB") || name.starts_with("SMB") {
         name.truncate(3);
     }

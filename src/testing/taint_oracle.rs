@@ -6,7 +6,7 @@ use super::oracle::record_scenario;
 use super::scenario::{Scenario, many};
 use super::sink::SmallDisk;
 use super::timeline_oracle::Pick;
-use crate::cpu::disassemble::Mode;
+use crate::cpu::mos6502::opcodes::Mode;
 use crate::recording::Recording;
 use crate::session::{Registers, Session};
 use crate::sync::Shared;

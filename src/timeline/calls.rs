@@ -7,25 +7,19 @@
 use super::navigator::{Navigator, Patience};
 use super::patience::Measure;
 use super::search::{Found, Search};
+use crate::cpu::instruction::{ControlFlow, Operation, StackAccess};
+use crate::cpu::mos6502::opcodes::opcode;
 use crate::error::Error;
 use crate::machine::{Author, FrameEnd, TapSpec};
 use crate::units::Position;
-
-const BRK: u8 = 0x00;
-const PHP: u8 = 0x08;
-const JSR: u8 = 0x20;
-const RTI: u8 = 0x40;
-const PHA: u8 = 0x48;
-const PHY: u8 = 0x5A;
-const RTS: u8 = 0x60;
-const PHX: u8 = 0xDA;
 
 const STACK: u16 = 0x0100;
 
 /// What matters of a place.
 #[derive(Clone, Copy)]
 struct Frame {
-    opcode: u8,
+    /// The instruction that comes next.
+    operation: &'static Operation,
     sp: u8,
 }
 
@@ -33,7 +27,7 @@ impl Navigator {
     fn frame(&self) -> Frame {
         let vm = self.session().vm();
         let cpu = vm.guest.cpu();
-        Frame { opcode: vm.guest.peek(cpu.pc), sp: cpu.sp }
+        Frame { operation: &opcode(cpu.variant(), vm.guest.peek(cpu.pc)).operation, sp: cpu.sp }
     }
 
     fn step_on(&mut self, patience: &mut Patience<'_>) -> Result<(), Error> {
@@ -53,7 +47,7 @@ impl Navigator {
         }
         let call = self.frame();
         self.step_on(patience)?;
-        if matches!(call.opcode, JSR | BRK) && self.frame().sp < call.sp {
+        if call.operation.flow == ControlFlow::Call && self.frame().sp < call.sp {
             // Also behind an interrupt that comes with the return, and where the subroutine drops its return address.
             self.run_to_frame_end(FrameEnd::Above(call.sp), patience)?;
         }
@@ -74,7 +68,7 @@ impl Navigator {
     fn is_return(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<bool, Error> {
         self.go_to(place, patience)?;
         // Where the CPU waits, the instruction after the wait is another one's business.
-        Ok(!self.waits() && matches!(self.frame().opcode, RTS | RTI))
+        Ok(!self.waits() && self.frame().operation.flow == ControlFlow::Return)
     }
 }
 
@@ -143,9 +137,10 @@ impl Search {
             Author::Device(_) => Ok(Push::None),
             Author::Instruction => {
                 navigator.go_to(found.place, patience)?;
-                Ok(match navigator.frame().opcode {
-                    JSR | BRK => Push::Call,
-                    PHA | PHP | PHX | PHY => Push::Data,
+                let Operation { flow, stack, .. } = navigator.frame().operation;
+                Ok(match (flow, stack) {
+                    (ControlFlow::Call, _) => Push::Call,
+                    (_, StackAccess::Push(_)) => Push::Data,
                     _ => Push::None,
                 })
             }

@@ -8,7 +8,6 @@
 
 mod calls;
 mod console;
-mod dataflow;
 mod graph;
 mod helper;
 mod marks;

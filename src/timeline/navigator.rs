@@ -374,7 +374,8 @@ impl Navigator {
         {
             let mut vm = self.session.vm();
             *vm.guest.hooks_mut() = Default::default();
-            vm.guest.hooks_mut().set_frame_end(Some(end));
+            let variant = vm.guest.cpu().variant();
+            vm.guest.hooks_mut().set_frame_end(Some((end, variant)));
             vm.guest.apply_hooks();
         }
         let outcome = self.run_until(Limits::NONE, true, patience);

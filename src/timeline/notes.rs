@@ -1,8 +1,10 @@
 //! A stretch of the run with everything noted that values go through, to be walked back over.
 
-use super::dataflow::{Flows, Register};
 use super::navigator::{Goal, Navigator, Patience};
-use crate::cpu::disassemble::Mode;
+use crate::cpu::Variant;
+use crate::cpu::instruction::{Operation, Register};
+use crate::cpu::mos6502::opcodes::opcode;
+use crate::cpu::mos6502::registers::{A, SP, X, Y};
 use crate::error::Error;
 use crate::machine::{Author, BusCycle, HookKind, RegistersSet, Sighting, TapSpec};
 use crate::units::Position;
@@ -16,6 +18,13 @@ pub struct Step {
     pub pc: u16,
     /// Its bytes as they were fetched; those behind its length are 0.
     pub bytes: [u8; 3],
+}
+
+impl Step {
+    /// What it does.
+    pub fn operation(&self, variant: Variant) -> &'static Operation {
+        &opcode(variant, self.bytes[0]).operation
+    }
 }
 
 /// What has given a register its value.
@@ -51,7 +60,7 @@ impl Notes {
     /// A divergence, a file that cannot be read, a user who wants to stop.
     pub fn take(
         navigator: &mut Navigator,
-        flows: &Flows,
+        variant: Variant,
         until: Position,
         length: u64,
         patience: &mut Patience<'_>,
@@ -73,14 +82,14 @@ impl Notes {
         let (mut steps, mut accesses): (Vec<Step>, Vec<Sighting>) = Default::default();
         for sighting in taps.iter().flat_map(|tap| tap.seen()) {
             if sighting.kind == HookKind::Execute {
-                let bytes = fetched(&trace, flows, sighting.at).ok_or_else(|| {
+                let bytes = fetched(&trace, variant, sighting.at).ok_or_else(|| {
                     Error::Engine(format!("the instruction at {} was not traced", sighting.at))
                 })?;
                 steps.push(Step { at: sighting.at, pc: sighting.address, bytes });
                 continue;
             }
             let mut sighting = *sighting;
-            let jammed = steps.last().is_some_and(|step| flows.of(step.bytes[0]).jams);
+            let jammed = steps.last().is_some_and(|step| !step.operation(variant).retires);
             if jammed && sighting.author == Author::Instruction {
                 // A jammed processor does nothing but its reset, which counts no instruction.
                 sighting.author = Author::Interrupt;
@@ -97,12 +106,14 @@ impl Notes {
     }
 
     /// What has given a register the value that it has at a place.
-    pub fn setting(&self, register: Register, place: Position, flows: &Flows) -> Option<Setting> {
+    pub fn setting(&self, register: Register, place: Position, variant: Variant) -> Option<Setting> {
         let begun = self.steps.partition_point(|step| step.at.cycles < place.cycles);
-        let step = self.steps[..begun].iter().rfind(|step| flows.of(step.bytes[0]).made(register).is_some());
+        let step = self.steps[..begun]
+            .iter()
+            .rfind(|step| step.operation(variant).definition(register, SP).is_some());
         let set = self.registers.iter().rfind(|set| set.at.cycles <= place.cycles && sets(set, register));
         let interrupt = self.accesses_before(place).iter().rfind(|access| {
-            register == Register::Sp && access.author == Author::Interrupt && access.at.cycles < place.cycles
+            register == SP && access.author == Author::Interrupt && access.at.cycles < place.cycles
         });
         // At one position a device comes before the instruction.
         let step = step.map(|step| (step.at, 1, Setting::Step(*step)));
@@ -154,30 +165,21 @@ impl Notes {
 
 fn sets(set: &RegistersSet, register: Register) -> bool {
     match register {
-        Register::A => set.after.returned || set.before.a != set.after.a,
-        Register::X => set.after.returned || set.before.x != set.after.x,
-        Register::Y => set.before.y != set.after.y,
-        Register::Sp => false,
+        A => set.after.returned || set.before.a != set.after.a,
+        X => set.after.returned || set.before.x != set.after.x,
+        Y => set.before.y != set.after.y,
+        _ => false,
     }
 }
 
 /// The bytes of the instruction that began at a position.
-fn fetched(trace: &[BusCycle], flows: &Flows, at: Position) -> Option<[u8; 3]> {
+fn fetched(trace: &[BusCycle], variant: Variant, at: Position) -> Option<[u8; 3]> {
     let first = trace.partition_point(|cycle| cycle.cycle < at.cycles);
     let cycles = trace.get(first..)?;
-    let opcode = cycles.first().filter(|cycle| cycle.cycle == at.cycles)?.value;
-    let byte = |cycle: usize| cycles.get(cycle).map_or(0, |cycle| cycle.value);
-    let mode = flows.of(opcode).mode;
-    let second = if mode.length() > 1 { byte(1) } else { 0 };
-    let third = match mode {
-        // Behind the zero-page byte, which is read twice.
-        Mode::ZeroPageRelative => byte(4),
-        // Behind the pushes.
-        Mode::Absolute if opcode == JSR => byte(5),
-        mode if mode.length() > 2 => byte(2),
-        _ => 0,
-    };
-    Some([opcode, second, third])
+    let code = cycles.first().filter(|cycle| cycle.cycle == at.cycles)?.value;
+    let mut bytes = [0; 3];
+    for (byte, cycle) in bytes.iter_mut().zip(opcode(variant, code).fetch_cycles()) {
+        *byte = cycles.get(*cycle).map_or(0, |cycle| cycle.value);
+    }
+    Some(bytes)
 }
-
-const JSR: u8 = 0x20;

@@ -1,12 +1,14 @@
 //! Where a byte comes from: a walk back through stores, arithmetic and loads, as a graph.
 
-use super::dataflow::{BY_PROCESSOR, Flows, Making, Register};
 use super::graph::{NodeKind, OriginNode, in_order};
 use super::navigator::Patience;
 use super::notes::{Notes, Setting, Step};
 use super::search::{Found, Search};
 use crate::cpu::Variant;
-use crate::cpu::disassemble::{Mode, disassemble};
+use crate::cpu::disassemble;
+use crate::cpu::instruction::{BY_PROCESSOR, Definition, Derivation, Register};
+use crate::cpu::mos6502::opcodes::{Mode, opcode};
+use crate::cpu::mos6502::registers::{self, SP};
 use crate::error::Error;
 use crate::log::event::StampedEvent;
 use crate::log::{AsyncEvent, Event, EventKind};
@@ -82,10 +84,20 @@ enum Made {
     Found(Location),
 }
 
+/// How the graph shows what the opcode table says.
+const fn kind_of(derivation: Derivation) -> NodeKind {
+    match derivation {
+        Derivation::Load => NodeKind::Load,
+        Derivation::Store => NodeKind::Store,
+        Derivation::Compute => NodeKind::Compute,
+        Derivation::Constant => NodeKind::Constant,
+        Derivation::Processor => NodeKind::Processor,
+    }
+}
+
 struct Walk<'a> {
     run: Run<'a>,
     variant: Variant,
-    flows: Flows,
     start: Position,
     /// The last icount whose events are of interest.
     last: u64,
@@ -118,7 +130,6 @@ pub fn trace(
     let mut walk = Walk {
         run,
         variant,
-        flows: Flows::new(variant),
         start,
         last: place.icount,
         notes: None,
@@ -225,7 +236,7 @@ impl Walk<'_> {
         }
         let node = match self.author(&write, patience)? {
             Ok(step) => {
-                let stored = self.flows.of(step.bytes[0]).stored;
+                let stored = step.operation(self.variant).stored_from;
                 let node =
                     OriginNode { address: Some(write.address), ..self.node(&step, write.at, write.value) };
                 self.instruction(node, &step, stored, patience)?
@@ -285,18 +296,19 @@ impl Walk<'_> {
                 )));
             };
             let (is_first, base) = (notes.is_first, notes.base);
-            if let Some(setting) = notes.setting(register, until, &self.flows) {
+            if let Some(setting) = notes.setting(register, until, self.variant) {
                 return self.set(register, setting, value, patience);
             }
             if is_first {
                 let made = Made::Found(Location::Register(register));
-                let what = format!("{} as the recording found it", register.name());
+                let what = format!("{} as the recording found it", registers::NAMES[usize::from(register.0)]);
                 return Ok(
                     self.once(made, |walk| walk.leaf(NodeKind::Initial, walk.start, value, what, None))
                 );
             }
             if base.icount <= first {
-                let what = format!("{}, {STEPS_MAX} instructions back", register.name());
+                let what =
+                    format!("{}, {STEPS_MAX} instructions back", registers::NAMES[usize::from(register.0)]);
                 return Ok(self.leaf(NodeKind::Limit, place, value, what, None));
             }
             until = base;
@@ -320,12 +332,13 @@ impl Walk<'_> {
         if let Some(node) = self.made.get(&made) {
             return Ok(*node);
         }
-        let name = register.name();
+        let name = registers::NAMES[usize::from(register.0)];
         let node = match setting {
             Setting::Step(step) => {
-                let making = self.flows.of(step.bytes[0]).made(register).unwrap_or(BY_PROCESSOR);
+                let definition =
+                    step.operation(self.variant).definition(register, SP).unwrap_or(BY_PROCESSOR);
                 let node = self.node(&step, step.at, value);
-                self.instruction(node, &step, making, patience)?
+                self.instruction(node, &step, definition, patience)?
             }
             Setting::Device(set) => {
                 let what = format!("{name} set by {}", self.device(set.slot, patience)?);
@@ -345,8 +358,7 @@ impl Walk<'_> {
     fn node(&self, step: &Step, at: Position, value: u8) -> OriginNode {
         let byte = |address: u16| step.bytes[usize::from(address.wrapping_sub(step.pc))];
         let instruction = disassemble(self.variant, step.pc, byte);
-        let gap = if instruction.operand.is_empty() { "" } else { " " };
-        let what = format!("{}{gap}{} at ${:04X}", instruction.mnemonic, instruction.operand, step.pc);
+        let what = format!("{} at ${:04X}", instruction.text(), step.pc);
         OriginNode {
             kind: NodeKind::Processor,
             at,
@@ -364,35 +376,35 @@ impl Walk<'_> {
         &mut self,
         mut node: OriginNode,
         step: &Step,
-        making: Making,
+        definition: Definition,
         patience: &mut Patience<'_>,
     ) -> Result<usize, Error> {
-        node.kind = making.kind;
+        node.kind = kind_of(definition.derivation);
         let number = self.nodes.len();
-        if number >= NODES_MAX && (making.operand || !making.registers.is_empty()) {
+        if number >= NODES_MAX && (definition.operand || !definition.registers.is_empty()) {
             node.kind = NodeKind::Limit;
             node.what = "the graph is large enough".to_owned();
             self.nodes.push(node);
             return Ok(number);
         }
         self.nodes.push(node);
-        if !making.registers.is_empty() {
-            let registers = {
+        if !definition.registers.is_empty() {
+            let values = {
                 let mut navigator = self.run.search.navigator(patience)?;
                 navigator.go_to(step.at, patience)?;
                 navigator.session().registers()
             };
-            for register in making.registers {
+            for register in definition.registers.iter() {
                 let value = match register {
-                    Register::A => registers.a,
-                    Register::X => registers.x,
-                    Register::Y => registers.y,
-                    Register::Sp => registers.sp,
+                    registers::A => values.a,
+                    registers::X => values.x,
+                    registers::Y => values.y,
+                    _ => values.sp,
                 };
-                self.want(number, step.at, Location::Register(*register), value);
+                self.want(number, step.at, Location::Register(register), value);
             }
         }
-        if making.operand {
+        if definition.operand {
             self.operand(number, step, patience)?;
         }
         Ok(number)
@@ -406,7 +418,7 @@ impl Walk<'_> {
 
     /// Adds an instruction's operand to the sources of its node.
     fn operand(&mut self, user: usize, step: &Step, patience: &mut Patience<'_>) -> Result<(), Error> {
-        if self.flows.of(step.bytes[0]).mode == Mode::Immediate {
+        if opcode(self.variant, step.bytes[0]).mode == Mode::Immediate {
             let (address, value) = (step.pc.wrapping_add(1), step.bytes[1]);
             let what = format!("#${value:02X} at ${address:04X}");
             let leaf = self.leaf(NodeKind::Constant, step.at, value, what, Some(address));
@@ -466,7 +478,7 @@ impl Walk<'_> {
 
     fn take_notes(&mut self, until: Position, length: u64, patience: &mut Patience<'_>) -> Result<(), Error> {
         let mut navigator = self.run.search.navigator(patience)?;
-        self.notes = Some(Notes::take(&mut navigator, &self.flows, until, length, patience)?);
+        self.notes = Some(Notes::take(&mut navigator, self.variant, until, length, patience)?);
         Ok(())
     }
 

@@ -32,10 +32,15 @@
 mod address;
 mod core;
 mod decimal;
+mod disassemble;
 mod execute;
 mod interrupt;
+pub mod opcodes;
 mod operations;
+pub mod registers;
 mod undocumented;
+
+pub use disassemble::disassemble;
 
 use crate::bus::Bus;
 use crate::persist::{Field, PersistError, Reader, Value};
