@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +103,8 @@ class _Search:
         self._predicate = predicate
 
     def holds(self, inputs: Sequence[_Input]) -> bool:
+        import tempfile  # takes long to import, and only `minimize` needs it
+
         with tempfile.TemporaryDirectory(prefix="rreplay-") as directory:
             path = Path(directory) / "tried.rreplay"
             self.record(inputs, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -82,6 +81,8 @@ def _laid_over_preset(source: Mapping[str, Any]) -> Mapping[str, Any]:
     name = source["preset"]
     if not isinstance(name, str):
         raise BoardError(f"a preset is named by a text, and {shown(name)} is none")
+    import tomllib  # takes long to import, and few boards are laid over a preset
+
     board: dict[str, Any] = tomllib.loads(Board.preset(name).to_toml())
     for key, value in source.items():
         if key == "preset":
