@@ -36,7 +36,7 @@ def event_kind(kind: object) -> str | None:
 
 
 def icount_or_none(name: str, where: object, file: _core.RecordingFile) -> int | None:
-    """The icount of a place that needs no replay to be looked up; None where it is left out.
+    """The icount of a position that needs no replay to be looked up; None where it is left out.
 
     Raises:
         ArgumentError: It is something else, or of another recording.
@@ -90,12 +90,12 @@ class PositionResolver:
     def resolve(
         self, name: str, where: object, cycles: object = None, callback: ProgressCallback | None = None
     ) -> Position:
-        """Where something is: for an event or access, the last place before it.
+        """Where something is: for an event or access, the last position before it.
 
         Args:
             name: The argument, for messages.
             where: What was given.
-            cycles: With an icount at which the processor waits: the first place in the wait at or after this cycle.
+            cycles: With an icount at which the processor waits: the first position in the wait at or after this cycle.
             callback: Called with the progress.
 
         Raises:
@@ -106,10 +106,10 @@ class PositionResolver:
         if cycles is not None:
             raise ArgumentError(f"cycles go with an icount, and {name} is {shown(where)}, which has its own")
         if isinstance(where, Moment):
-            place = self._of_moment(name, where)
+            position = self._of_moment(name, where)
             if callback is not None:
                 callback(1, 1)
-            return place
+            return position
         if isinstance(where, _core.Event):
             require_event(name, where, self._file)
             return self._core.place_before_event((where.icount, where.cycles), where.ordinal, callback)
@@ -119,7 +119,7 @@ class PositionResolver:
         return self._of_stop(name, where, callback)
 
     def icount(self, name: str, where: object) -> int:
-        """The icount of a place that bounds a part of the run, which may lie outside of the recording.
+        """The icount of a position that bounds a part of the run, which may lie outside of the recording.
 
         Raises:
             ArgumentError: It is something else, or of another recording.
@@ -139,35 +139,39 @@ class PositionResolver:
     def _at(self, name: str, where: object, cycles: object, callback: ProgressCallback | None) -> Position:
         icount = whole(name, where)
         least = None if cycles is None else whole("cycles", cycles)
-        place = self._core.place_at(icount, least, callback)
-        if place[0] != icount or (least is not None and place[1] < least):
+        position = self._core.place_at(icount, least, callback)
+        if position[0] != icount or (least is not None and position[1] < least):
             raise ArgumentError(
                 f"cycle {least} is not at icount {icount}: the processor waits there no longer; "
                 "leave the cycles out, or give those of a wait"
             )
-        return place
+        return position
 
     def _of_moment(self, name: str, moment: Moment) -> Position:
-        place = (moment.icount, moment.cycles)
+        position = (moment.icount, moment.cycles)
         if moment._core is self._core:
-            return place
+            return position
         is_same = moment._core.fingerprint == self._core.fingerprint
         # What a recorder that was killed has left may begin like another recording and end like it too.
-        if not is_same or self._core.place_at(*place, None) != place or self._core.digest(place) != moment.digest():
+        if (
+            not is_same
+            or self._core.place_at(*position, None) != position
+            or self._core.digest(position) != moment.digest()
+        ):
             raise of_another_recording(name, moment)
-        return place
+        return position
 
     def _of_stop(self, name: str, stop: _core.Stop, callback: ProgressCallback | None) -> Position:
-        place = (stop.icount, stop.cycles)
+        position = (stop.icount, stop.cycles)
         start, end = self._core.start, self._core.end
-        is_here = start <= place <= end and self._core.place_at(*place, callback) == place
-        if not is_here or self._core.registers(place)["pc"] != stop.pc:
+        is_here = start <= position <= end and self._core.place_at(*position, callback) == position
+        if not is_here or self._core.registers(position)["pc"] != stop.pc:
             raise of_another_recording(name, stop)
-        return place
+        return position
 
     def _require_access(self, name: str, access: _core.Access) -> None:
         reads, writes = access.kind == "r", access.kind == "w"
         icount = access.icount
         rows = self._core.accesses(access.address, access.address, reads, writes, icount, _after(icount), None)
-        if not any(rows.row(place) == access for place in range(len(rows))):
+        if not any(rows.row(index) == access for index in range(len(rows))):
             raise of_another_recording(name, access)

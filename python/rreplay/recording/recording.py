@@ -198,7 +198,7 @@ class Recording(Handle):
             scheduler: How its `run` runs unless told otherwise; a recording made under either replays under both.
             rom: The images that the machine was recorded with, as `Machine` takes them; needed only for a recording
                 that was made with `embed_roms=False`.
-            snapshot: The place in `snapshots` of the one to start from; -1 is the last.
+            snapshot: The index in `snapshots` of the one to start from; -1 is the last.
 
         Raises:
             ArgumentError: There is no such snapshot.

@@ -159,7 +159,7 @@ class VmState(ReplayBase):
         """In play, goes to a snapshot: loads the machine's state there, and goes on after it in the log.
 
         Args:
-            place: The place in `snapshots`; -1 is the last.
+            place: The index in `snapshots`; -1 is the last.
 
         Raises:
             ArgumentError: There is no such snapshot, or it is the initial state.

@@ -64,4 +64,4 @@ class BreakpointControl(TimelineCursor):
             return None
         function("a condition", condition, "a moment")
         core = self._core
-        return lambda place, access: condition(Moment(core, place, access))
+        return lambda position, access: condition(Moment(core, position, access))

@@ -53,10 +53,10 @@ class TimelineCursor(Part):
         self._on_progress = callback
 
     def _callback_for(self, progress: object, title: str) -> ProgressCallback | None:
-        told = progress_callback(progress, title)
-        if told is None and progress is None and self._on_progress is not None:
+        callback = progress_callback(progress, title)
+        if callback is None and progress is None and self._on_progress is not None:
             return without_instant_calls(self._on_progress)
-        return told
+        return callback
 
     @property
     def verified(self) -> bool:
@@ -138,7 +138,7 @@ class TimelineCursor(Part):
 
         Args:
             icount: Instructions retired; or an event or access, for the last moment before it, or a stop.
-            cycles: The first place at or after this cycle, where the processor waits.
+            cycles: The first position at or after this cycle, where the processor waits.
             progress: As for all; see the class.
 
         Raises:
@@ -161,18 +161,18 @@ class TimelineCursor(Part):
 
         Args:
             target: Instructions retired, or what to go to.
-            cycles: With a number of instructions at which the processor waits: the first place in the wait at or after
-                this cycle.
+            cycles: With a number of instructions at which the processor waits: the first position in the wait that is
+                at or after this cycle.
             progress: As for all; see the class.
 
         Raises:
             ArgumentError: It is not in the recording, or of another one.
         """
         callback = self._callback_for(progress, "seeking")
-        # To know a moment's place takes no time, to go there does; of all else it is the other way round.
+        # The position of a moment is known, and to go there takes time; for all else it is the other way round.
         is_known = isinstance(target, Moment)
-        place = self._positions.resolve("target", target, cycles, None if is_known else callback)
-        self._core.go_to(place, callback if is_known else None)
+        position = self._positions.resolve("target", target, cycles, None if is_known else callback)
+        self._core.go_to(position, callback if is_known else None)
 
     def step(self, n: int = 1, *, progress: ProgressLike = None) -> Stop:
         """Executes `n` instructions, or as many as there are."""

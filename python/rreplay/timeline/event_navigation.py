@@ -27,11 +27,11 @@ class EventNavigation(TimelineCursor):
         found = None
         for event in self.recording.events(kind, start=here[0]):
             if event.ordinal >= passed:
-                place = self._before_event(event)
+                position = self._before_event(event)
                 way.reach(event.icount - here[0])
                 # A run does not stop where it begins.
-                if place > here:
-                    self._core.go_to(place, None)
+                if position > here:
+                    self._core.go_to(position, None)
                     found = event
                     break
         way.finish()
@@ -73,10 +73,10 @@ class EventNavigation(TimelineCursor):
         found = False
         for match in pattern.finditer(self.recording.output):
             if match[0] and match.end() > printed:
-                place = self._before_output(match.end())
+                position = self._before_output(match.end())
                 # A run does not stop where it begins.
-                if place is not None and place > here:
-                    self._core.go_to(place, way.part(place[0] - here[0]))
+                if position is not None and position > here:
+                    self._core.go_to(position, way.part(position[0] - here[0]))
                     found = True
                     break
         way.finish()
@@ -87,11 +87,11 @@ class EventNavigation(TimelineCursor):
         pattern = compiled(pattern_of("text", text, most=BYTES_MAX))
         callback = self._callback_for(progress, "running back")
         ends = [match.end() for match in pattern.finditer(self.console_output) if match[0]]
-        place = self._before_output(ends[-1]) if ends else None
-        if place is None:
+        position = self._before_output(ends[-1]) if ends else None
+        if position is None:
             Progress(callback, 1).finish()
             return False
-        self._core.go_to(place, callback)
+        self._core.go_to(position, callback)
         return True
 
     def _before_output(self, length: int) -> tuple[int, int] | None:

@@ -31,7 +31,7 @@ class Origin(Handle):
     cycles: int
     value: int | None
     what: str
-    """In words: the instruction, or the place."""
+    """In words: the instruction, or what else it is."""
     pc: int | None = None
     address: int | None = None
     event: Event | None = None

@@ -23,23 +23,23 @@ class TimelineQueries(TimelineCursor):
     def last_write(
         self, addr: int | str, before: Where | None = None, *, progress: ProgressLike = None
     ) -> Access | None:
-        """The last write to an address before here (or before another place).
+        """The last write to an address before here (or before another position).
 
         Writes of the same value count, and so do writes of devices and those on the way into an interrupt handler; `by`
         says whose it was. None when there was none in the recording.
         """
-        address, place = self.address(addr), self._position_or_here("before", before)
-        return self._core.last_write(address, place, self._callback_for(progress, "searching"))
+        address, position = self.address(addr), self._position_or_here("before", before)
+        return self._core.last_write(address, position, self._callback_for(progress, "searching"))
 
     def origin(self, addr: int | str, before: Where | None = None, *, progress: ProgressLike = None) -> Origin:
-        """Where the byte at an address comes from, as it stands here (or at another place): a small graph.
+        """Where the byte at an address comes from, as it stands here (or at another position): a small graph.
 
         The walk goes back from the last write through loads, arithmetic, transfers and the stack, to constants, bytes
         of ROM, input, and what the recording found. It follows values, not flags or decisions: a carry that was added,
         and a branch that was taken, are not in it.
         """
-        address, place = self.address(addr), self._position_or_here("before", before)
-        return from_rows(self._core.origin(address, place, self._callback_for(progress, "searching")))
+        address, position = self.address(addr), self._position_or_here("before", before)
+        return from_rows(self._core.origin(address, position, self._callback_for(progress, "searching")))
 
     def accesses(
         self,
@@ -89,9 +89,12 @@ class TimelineQueries(TimelineCursor):
     def first(self, predicate: Callable[[Moment], object], *, progress: ProgressLike = None) -> Moment | None:
         """The earliest moment of the recording at which `predicate(moment)` is true; None when there is none.
 
-        Every place is asked, from the start on: narrow a long recording with a breakpoint or watchpoint first.
+        The predicate is called for every position, from the start on: narrow a long recording with a breakpoint or
+        watchpoint first.
         """
         function("the predicate", predicate, "a moment")
         core = self._core
-        place = core.first(lambda place: predicate(Moment(core, place)), self._callback_for(progress, "searching"))
-        return None if place is None else Moment(core, place)
+        position = core.first(
+            lambda position: predicate(Moment(core, position)), self._callback_for(progress, "searching")
+        )
+        return None if position is None else Moment(core, position)

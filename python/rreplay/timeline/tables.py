@@ -50,7 +50,7 @@ class Accesses(Handle):
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Access]:
-        return (self._rows.row(place) for place in range(len(self)))
+        return (self._rows.row(index) for index in range(len(self)))
 
     @overload
     def __getitem__(self, key: int) -> Access: ...
@@ -62,14 +62,14 @@ class Accesses(Handle):
         if isinstance(key, str):
             return self._column(key)
         if isinstance(key, slice):
-            return [self._rows.row(place) for place in range(*_indices(key, len(self)))]
+            return [self._rows.row(index) for index in range(*_indices(key, len(self)))]
         number = index_of(key)
         if number is None:
             raise ArgumentError(f"a table is asked for a row, rows or a column, and {shown(key)} is none of them")
-        place = number + len(self) if number < 0 else number
-        if not 0 <= place < len(self):
+        index = number + len(self) if number < 0 else number
+        if not 0 <= index < len(self):
             raise NoSuchRow(f"there is no row {shown(key)}: the table has {len(self)}")
-        return self._rows.row(place)
+        return self._rows.row(index)
 
     def __getattr__(self, name: str) -> Any:
         if name in Accesses.COLUMNS:
@@ -171,8 +171,8 @@ class Profile(Handle):
         totals: dict[int, list[int]] = {}
         order = sorted(starts)
         for address, count in executed.items():
-            place = bisect.bisect_right(order, address) - 1
-            total = totals.setdefault(order[max(place, 0)], [0, 0])
+            index = bisect.bisect_right(order, address) - 1
+            total = totals.setdefault(order[max(index, 0)], [0, 0])
             total[0] += count
             total[1] += self.cycles[address]
         routines = (
