@@ -32,6 +32,7 @@ pub fn bytes(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 
 /// A value as messages show it: the beginning of its `repr`.
 pub fn shown(value: &Bound<'_, PyAny>) -> String {
-    let shown = value.py().import("rreplay.errors.quote").and_then(|module| module.call_method1("shown", (value,)));
+    let shown =
+        value.py().import("rreplay.errors.quote").and_then(|module| module.call_method1("shown", (value,)));
     shown.and_then(|shown| shown.extract()).unwrap_or_else(|_| "something".to_owned())
 }
