@@ -9,6 +9,7 @@ use rreplay::nondet::ShutdownCause;
 use rreplay::recording::Recording;
 use rreplay::session::{IDLE_SECONDS, RecordOptions};
 use rreplay::session::{RunRequest, Session};
+use rreplay::snapshot::Snapshot;
 use rreplay::testing::SmallDisk;
 use rreplay::units::Position;
 use session_support::*;
@@ -70,6 +71,29 @@ fn a_run_that_ends_at_a_wake_without_time_is_awake_whatever_ended_it() {
     let pieces =
         vec![instructions(1), RunRequest { cycles: cycles.map(|all| all - 2), ..RunRequest::default() }];
     assert_eq!(ran(pieces), awake);
+}
+
+/// A 6522 has been worked out up to the cycle of its snapshot. One that says another would have to make up for it, cycle by cycle
+/// for years, or would wait for years.
+#[test]
+fn a_snapshot_with_a_device_of_another_cycle_is_refused() {
+    let session = machine(&[0xEA; 16]);
+    run(&session, instructions(1000)).unwrap();
+    let (snapshot, before) = (session.snapshot(), session.digests());
+    let cycles = snapshot.position().cycles;
+    for wrong in [0, cycles - 1, cycles + 1, 1 << 61, u64::MAX] {
+        let mut sections = snapshot.sections().clone();
+        let (name, via) = sections.iter_mut().find(|(name, _)| name == "device/via").unwrap();
+        let place = via.windows(8).position(|bytes| bytes == cycles.to_le_bytes()).unwrap();
+        via[place..place + 8].copy_from_slice(&wrong.to_le_bytes());
+        let name = name.clone();
+        let changed = Snapshot::new(snapshot.identity(), snapshot.position(), sections);
+        let (kind, text) = refused(session.restore(&changed));
+        assert_eq!(kind, "SnapshotError", "{text}");
+        assert!(text.contains(&name) && text.contains("impossible value for time"), "{text}");
+        assert_eq!(session.digests(), before, "the machine is as it was");
+    }
+    session.restore(&snapshot).unwrap();
 }
 
 #[test]

@@ -179,6 +179,12 @@ pub trait Device: Persist + Send {
     /// canonical. Never acts on the outside: whatever does is due by `next_timer` and has been done before.
     fn catch_up(&mut self, now: u64);
 
+    /// The cycle up to which lazily evaluated registers have been brought; `None` for a device that keeps no such cycle. In a saved
+    /// state it is that of the snapshot: restoring refuses another, which would have years of cycles to be worked out.
+    fn as_of(&self) -> Option<u64> {
+        None
+    }
+
     /// The cycle since which the device holds its interrupt line low, or `None` while it is released.
     fn irq(&self) -> Option<u64>;
 

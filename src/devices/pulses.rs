@@ -100,6 +100,10 @@ impl Device for Pulses {
         self.time = self.time.max(now);
     }
 
+    fn as_of(&self) -> Option<u64> {
+        Some(self.time)
+    }
+
     fn irq(&self) -> Option<u64> {
         self.low_since(self.time)
     }

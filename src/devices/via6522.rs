@@ -458,6 +458,10 @@ impl Device for Via6522 {
         self.synchronize(now);
     }
 
+    fn as_of(&self) -> Option<u64> {
+        Some(self.state.time)
+    }
+
     fn irq(&self) -> Option<u64> {
         self.state.irq_since
     }

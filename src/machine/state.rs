@@ -308,6 +308,10 @@ impl Machine {
         self.memory.check_saved(memory).map_err(content)?;
         for (place, slot) in (FIRST_DEVICE..).zip(slots.devices_mut()) {
             part(place, &mut *slot.device)?;
+            if slot.device.as_of().is_some_and(|time| time != cpu.cycles) {
+                let (section, source) = (sections[place].0.clone(), PersistError::Invalid("time"));
+                return Err(SectionError::Content { section, source });
+            }
         }
         part(MEMORY_PLACE, &mut *self.memory)?;
         (self.cpu, self.slots) = (cpu, slots);

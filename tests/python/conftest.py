@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,12 @@ import pytest
 import rreplay as rr
 
 pytest_plugins = ["pytester"]
+
+# The commands under test run as they do for a person, whatever the suite is run by: their output is buffered, and they
+# hear Ctrl-C, which a shell makes what it runs in the background ignore.
+os.environ.pop("PYTHONUNBUFFERED", None)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 START = 0x1000
 

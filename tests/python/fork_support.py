@@ -35,7 +35,8 @@ def child(act):
     with os.fdopen(receive) as answer:
         said = answer.read()
     assert os.waitpid(pid, 0)[1] == 0, said
-    print(said)
+    # A child that is forked with this still in its buffer would print it again.
+    print(said, flush=True)
     return said
 """
 

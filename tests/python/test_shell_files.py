@@ -232,6 +232,26 @@ def test_output_that_cannot_be_kept_is_no_success(
         assert rr.open(tmp_path / "new.rreplay").verify().ok
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["info", "missing.rreplay"], ["verify"], ["replay", "hello.toml"]], ids=" ".join)
+def test_messages_that_cannot_be_kept_do_not_change_the_status(
+    words: list[str], unbuffered: str, tmp_path: Path
+) -> None:
+    """The interpreter tries once more at its exit, and its own status for that is 120."""
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [*COMMAND, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            cwd=tmp_path,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    assert result.returncode == 2
+
+
 @pytest.mark.parametrize("words", READERS, ids=" ".join)
 def test_no_standard_output_is_no_success(words: list[str], recorded: Recorded, tmp_path: Path) -> None:
     closing = "import os, sys\nos.close(1)\nos.execv(sys.executable, sys.argv[1:])\n"

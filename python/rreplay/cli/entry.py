@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 from ..errors import Divergence, ReplayError
 from .commands import COMMANDS
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What is not read yet may never be: the interpreter's exit must not wait for it.
         _drop_output()
         return BY_SIGNAL + (ended.number if isinstance(ended, Signalled) else signal.SIGINT)
+    finally:
+        _drop_lost_messages()
 
 
 def _main(words: list[str], signals: Signals) -> int:
@@ -122,5 +125,17 @@ def _output_lost(lost: OutputLost | OSError) -> int:
 
 
 def _drop_output() -> None:
+    _drop(sys.stdout)
+
+
+def _drop_lost_messages() -> None:
+    """Drops what standard error would not take: the interpreter's exit would try again, fail, and say 120."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _drop(sys.stderr)
+
+
+def _drop(stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
