@@ -14,6 +14,7 @@ Addresses are ints 0..0xFFFF; positions are instruction counts (`icount`); secon
 otherwise. Everything raised on purpose is a `ReplayError`.
 """
 
+from . import _names
 from ._core import (
     Access,
     Board,
@@ -27,9 +28,19 @@ from ._core import (
     __version__,
     boards,
 )
-from .console import Console
+from .compare import ByteDifference, Difference, Side, diff, minimize
 from .devices import Device, Devices, Display, Image, Keyboard, Network, Pointer
-from .difference import ByteDifference, Difference, Side, diff
+from .enums import (
+    Checkpoint,
+    ClockKind,
+    CpuException,
+    EventKind,
+    Interrupt,
+    ReplayMode,
+    Scheduler,
+    ShutdownCause,
+    StopReason,
+)
 from .errors import (
     AddressError,
     ArgumentError,
@@ -67,14 +78,10 @@ from .hosts import (
     WavInput,
     WavOutput,
 )
-from .machine import Cpu, Hook, Machine
-from .memory import Memory
-from .minimize import minimize
+from .machine import Console, Cpu, Hook, Machine, Memory
 from .moments import Moment
-from .origin import Origin
 from .recording import Events, LiveRecording, Recording, open  # noqa: A004
-from .replay import Replay, ReplayLock
-from .replay_values import (
+from .replay import (
     Abs,
     AudioRead,
     BlockResult,
@@ -85,20 +92,10 @@ from .replay_values import (
     Key,
     RandomResult,
     Rel,
+    Replay,
+    ReplayLock,
 )
-from .tables import Accesses, Profile, Routine
-from .timeline import Breakpoint, Timeline
-from .vocabulary import (
-    Checkpoint,
-    ClockKind,
-    CpuException,
-    EventKind,
-    Interrupt,
-    ReplayMode,
-    Scheduler,
-    ShutdownCause,
-    StopReason,
-)
+from .timeline import Accesses, Breakpoint, Origin, Profile, Routine, Timeline
 
 __all__ = [
     "Abs",
@@ -195,3 +192,10 @@ __all__ = [
     "minimize",
     "open",
 ]
+
+# What a lower package makes of a higher one, which it does not import: see ARCHITECTURE.md.
+Machine._live_recording_class = LiveRecording
+Recording._timeline_class = Timeline
+
+_names.show_packages()
+_names.keep_former_modules()

@@ -2,8 +2,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias, final
 
-from ._arguments import BytesLike
-from .vocabulary import EventKind, StopReason
+from .arguments import BytesLike
+from .enums import EventKind, StopReason
 
 __all__ = [
     "Access",

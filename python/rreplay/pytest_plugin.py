@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from . import Divergence, LiveRecording, Machine, ReplayError
-from ._sources import BoardSource, RomSource
+from .machine.resolve import BoardSource, RomSource
 
 MachineFactory = Callable[..., Machine]
 """`machine(board="breadboard", *, rom=None, record=True) -> Machine`"""
@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-class _Taped:
+class _RecordedMachine:
     """One machine of a test, and its recording from the first moment it runs."""
 
     def __init__(self, machine: Machine, path: Path) -> None:
@@ -70,7 +70,7 @@ class _Taped:
             self.recording.finish()
 
     def describe(self) -> str:
-        """How a person reopens it."""
+        """How to reopen it."""
         if self.recording is None:
             return f"{self.machine.board.name}: not run, so not recorded"
         try:
@@ -88,7 +88,7 @@ class _Taped:
         )
 
 
-_tapes = pytest.StashKey[list[_Taped]]()
+_recorded_machines = pytest.StashKey[list[_RecordedMachine]]()
 _failed = pytest.StashKey[bool]()
 
 
@@ -101,39 +101,39 @@ def machine(request: pytest.FixtureRequest) -> Iterator[MachineFactory]:
     """
     config = request.config
     keep: str = config.getoption("--rreplay")
-    tapes = request.node.stash.setdefault(_tapes, [])
+    recorded = request.node.stash.setdefault(_recorded_machines, [])
     directory = config.rootpath / config.getoption("--rreplay-dir")
 
     def make(board: BoardSource = "breadboard", *, rom: RomSource | None = None, record: bool = True) -> Machine:
         made = Machine(board, rom=rom)
         if record and keep != "off":
-            tapes.append(_Taped(made, directory / _file_name(request.node.nodeid, len(tapes))))
+            recorded.append(_RecordedMachine(made, directory / _file_name(request.node.nodeid, len(recorded))))
         return made
 
     yield make
-    for tape in tapes:
-        tape.finish()
+    for entry in recorded:
+        entry.finish()
     if config.getoption("--rreplay-check"):
-        _check(tapes, request.node)
+        _check(recorded, request.node)
     if keep == "on-failure" and not request.node.stash.get(_failed, False):
-        _remove(tapes, directory)
+        _remove(recorded, directory)
 
 
-def _check(tapes: list[_Taped], node: pytest.Item) -> None:
+def _check(recorded: list[_RecordedMachine], node: pytest.Item) -> None:
     """Replays what was recorded."""
-    for tape in tapes:
-        if tape.recording is None:
+    for entry in recorded:
+        if entry.recording is None:
             continue
         try:
-            tape.recording.verify()
+            entry.recording.verify()
         except Divergence as divergence:
             node.stash[_failed] = True
-            pytest.fail(f"{tape.path} does not replay:\n\n{divergence}", pytrace=False)
+            pytest.fail(f"{entry.path} does not replay:\n\n{divergence}", pytrace=False)
 
 
-def _remove(tapes: list[_Taped], directory: Path) -> None:
-    for tape in tapes:
-        tape.path.unlink(missing_ok=True)
+def _remove(recorded: list[_RecordedMachine], directory: Path) -> None:
+    for entry in recorded:
+        entry.path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         directory.rmdir()
 
@@ -151,12 +151,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds the recordings to the report of a test that failed."""
     report = yield
-    tapes = item.stash.get(_tapes, [])
-    if report.failed and tapes:
+    recorded = item.stash.get(_recorded_machines, [])
+    if report.failed and recorded:
         item.stash[_failed] = True
-        for tape in tapes:
+        for entry in recorded:
             # A disk that is full now must not hide why the test failed.
             with contextlib.suppress(ReplayError):
-                tape.finish()
-        report.sections.append(("rreplay", "\n".join(tape.describe() for tape in tapes)))
+                entry.finish()
+        report.sections.append(("rreplay", "\n".join(entry.describe() for entry in recorded)))
     return report

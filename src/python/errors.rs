@@ -90,7 +90,7 @@ fn divergence_exception<'py>(
     class: &Bound<'py, PyAny>,
     divergence: &Divergence,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let parts = Parts { module: class.py().import("rreplay.divergence")? };
+    let parts = Parts { module: class.py().import("rreplay.errors.divergence")? };
     let exception = class.call1((divergence.report().to_string(),))?;
     exception.setattr("summary", divergence.to_string())?;
     exception.setattr("icount", divergence.position.icount)?;
@@ -122,7 +122,7 @@ fn divergence_exception<'py>(
     Ok(exception)
 }
 
-/// Makes the classes of `rreplay.divergence`.
+/// Makes the classes of `rreplay.errors.divergence`.
 struct Parts<'py> {
     module: Bound<'py, PyModule>,
 }
@@ -189,7 +189,7 @@ impl<'py> Parts<'py> {
     }
 
     fn differences(&self, fields: &Bound<'py, PyDict>, differences: &Differences) -> PyResult<()> {
-        let class = self.module.getattr("Difference")?;
+        let class = self.module.getattr("FieldDifference")?;
         let listed = self.tuple(&differences.listed, |difference| {
             let FieldDifference { subsystem, field, expected, found } = difference;
             class.call1((subsystem, field, expected, found))

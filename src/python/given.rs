@@ -1,9 +1,9 @@
-//! Arguments of the few public functions that are not Python's: converted by `rreplay._arguments`, as those of all others.
+//! Arguments of the few public functions that are not Python's: converted by `rreplay.arguments`, as those of all others.
 
 use pyo3::prelude::*;
 
 fn convert<'py>(name: &str, value: &Bound<'py, PyAny>, conversion: &str) -> PyResult<Bound<'py, PyAny>> {
-    value.py().import("rreplay._arguments")?.call_method1(conversion, (name, value))
+    value.py().import("rreplay.arguments")?.call_method1(conversion, (name, value))
 }
 
 /// A text.
@@ -32,6 +32,7 @@ pub fn bytes(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 
 /// A value as messages show it: the beginning of its `repr`.
 pub fn shown(value: &Bound<'_, PyAny>) -> String {
-    let shown = value.py().import("rreplay._shown").and_then(|module| module.call_method1("shown", (value,)));
+    let shown =
+        value.py().import("rreplay.errors.quote").and_then(|module| module.call_method1("shown", (value,)));
     shown.and_then(|shown| shown.extract()).unwrap_or_else(|_| "something".to_owned())
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
-from rreplay._sources import BoardSource, ImageSource, to_toml
+from rreplay.machine.resolve import BoardSource, ImageSource, to_toml
 
 
 def test_presets_are_listed_and_can_be_built() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
-from rreplay.divergence import ExecutedInstruction, LoggedEvent, Narrowed
+from rreplay.errors.divergence import ExecutedInstruction, LoggedEvent, Narrowed
 
 # docs/log-format.md, sections 2 and 3
 SYNC = bytes.fromhex("9C7266C5")

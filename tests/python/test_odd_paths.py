@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
-from rreplay import _files
+from rreplay.arguments import files
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX")
 
@@ -203,7 +203,7 @@ def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_called_an_ordinary_file_and_has_nothing_to_read(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As /proc/kmsg is, which is not read here: others want to."""
-    monkeypatch.setattr(_files, "_require_ordinary", lambda _path, _about: None)
+    monkeypatch.setattr(files, "_require_ordinary", lambda _path, _about: None)
     both = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
     try:
         with pytest.raises(rr.RomError, match="nothing to read"):

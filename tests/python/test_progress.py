@@ -13,7 +13,7 @@ import pytest
 
 import rreplay as rr
 from conftest import COUNT, ECHO, image
-from rreplay._progress import Bar
+from rreplay.progress import Bar
 
 INSTRUCTIONS = 3_000_000
 

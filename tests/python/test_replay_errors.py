@@ -143,8 +143,8 @@ VALUES: dict[str, tuple[Call, str]] = {
     "shutdown": (lambda r: r.shutdown_request("sleep"), "ShutdownCause 'sleep'"),
     "random": (lambda r: r.random(-1), "n is.*-1"),
     "random many": (lambda r: r.random(2**20 + 1), "1048577"),
-    "random short": (lambda r: r.random(4, lambda n: b"abc"), "4 random bytes and gave 3"),
-    "random long": (lambda r: r.random(4, lambda n: b"abcde"), "4 random bytes and gave 5"),
+    "random short": (lambda r: r.random(4, lambda n: b"abc"), "4 random bytes and returned 3"),
+    "random long": (lambda r: r.random(4, lambda n: b"abcde"), "4 random bytes and returned 5"),
     "random text": (lambda r: r.random(1, lambda n: "a"), "read_host.*'a'"),  # type: ignore[arg-type,return-value]
     "random code": (lambda r: r.random_with_code(1, lambda n: (2**31, b"a")), "return code.*2147483648"),
     "char_write text": (lambda r: r.char_write(0, "text"), "data is bytes.*encode"),  # type: ignore[arg-type]
@@ -158,7 +158,7 @@ VALUES: dict[str, tuple[Call, str]] = {
     "char_read number": (lambda r: r.char_read(0, 5), "data is bytes, and 5"),  # type: ignore[arg-type]
     "char_read device": (lambda r: r.char_read(1, b""), "no character device 1"),
     "char_read many": (lambda r: r.char_read(0, bytes(2**20 + 1)), "1048577 bytes"),
-    "char_read_all": (lambda r: r.char_read_all(0, 2, lambda n: b"abc"), "up to 2 bytes and gave 3"),
+    "char_read_all": (lambda r: r.char_read_all(0, 2, lambda n: b"abc"), "up to 2 bytes and returned 3"),
     "char_read_all device": (lambda r: r.char_read_all(9, 2, nobody), "no character device 9"),
     "char_read_all many": (lambda r: r.char_read_all(0, 2**20 + 1, nobody), "1048577"),
     "register_char": (lambda r: r.register_char(""), "character device's name"),
@@ -183,7 +183,7 @@ VALUES: dict[str, tuple[Call, str]] = {
     "block many": (lambda r: r.block(0, (0, bytes(2**20 + 1))), "1048577"),
     "await_block": (lambda r: r.await_block(5, nobody), "no block request 5"),
     "audio_out": (lambda r: r.audio_out([1, 2], lambda samples: 3), "play_host.*3"),
-    "audio_in": (lambda r: r.audio_in(1, lambda n: ([1, 2], 0)), "up to 1 samples and gave 2"),
+    "audio_in": (lambda r: r.audio_in(1, lambda n: ([1, 2], 0)), "up to 1 samples and returned 2"),
     "audio_in sample": (lambda r: r.audio_in(1, lambda n: ([32768], 0)), "a sample.*32768"),
     "audio_in position": (lambda r: r.audio_in(1, lambda n: ([], -1)), "write position.*-1"),
     "account_executed": (lambda r: r.account_executed(-1), "n is.*-1"),

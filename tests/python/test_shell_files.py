@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
-from rreplay._shell_files import RECORDING_MAGIC, free_path
 from rreplay.cli import main
+from rreplay.cli.files import RECORDING_MAGIC, free_path
 from shell_support import COMMAND, WAIT_SECONDS, image, piped, read_until, shell, sim65_program
 
 Recorded = tuple[rr.Machine, rr.LiveRecording]

@@ -9,8 +9,7 @@ from typing import NoReturn
 import pytest
 
 import rreplay as rr
-from rreplay import cli
-from rreplay.cli import main
+from rreplay.cli import commands, main
 from shell_support import image, shell, sim65_program
 
 Recorded = tuple[rr.Machine, rr.LiveRecording]
@@ -140,7 +139,7 @@ def test_a_defect_is_no_finding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     def fails(*_: object) -> NoReturn:
         raise RuntimeError("of ours")
 
-    monkeypatch.setitem(cli.COMMANDS, "boards", fails)
+    monkeypatch.setitem(commands.COMMANDS, "boards", fails)
     assert main(["boards"]) == 70
     shown = capsys.readouterr().err
     assert "RuntimeError: of ours" in shown

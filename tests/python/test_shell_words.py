@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
-from rreplay._shell_words import shell_words, shortened
 from rreplay.cli import main
+from rreplay.cli.messages import for_shell, shortened
 from shell_support import shell, sim65_program
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +38,9 @@ NOT_AT_THE_SHELL = (
 def messages() -> list[str]:
     """The string literals of the sources that name something of the Python interface; those broken by \\ are joined."""
     found = []
-    for pattern in ("src/**/*.rs", "python/rreplay/*.py"):
+    for pattern in ("src/**/*.rs", "python/rreplay/**/*.py"):
         for path in sorted(ROOT.glob(pattern)):
-            if any(part in ("tests", "testing") for part in path.parts) or path.name.startswith("_shell_words"):
+            if any(part in ("tests", "testing") for part in path.parts) or path.match("cli/messages.py"):
                 continue
             text = re.sub(r"\\\n\s*", "", path.read_text())
             text = re.sub(r"^\s*(//|#(?!\[)).*$", "", text, flags=re.M)
@@ -62,7 +62,7 @@ def test_there_are_messages_to_look_at() -> None:
 
 @pytest.mark.parametrize("message", messages())
 def test_every_message_of_the_engine_is_put_into_words_of_the_shell(message: str) -> None:
-    assert not PYTHON_WORDS.search(shell_words(message)), shell_words(message)
+    assert not PYTHON_WORDS.search(for_shell(message)), for_shell(message)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_every_message_of_the_engine_is_put_into_words_of_the_shell(message: str
     ],
 )
 def test_words(message: str, expected: str) -> None:
-    assert shell_words(message) == expected
+    assert for_shell(message) == expected
 
 
 def test_arguments_without_end_are_quoted_by_their_beginnings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ def test_a_wrong_snapshot_is_refused(recording: rr.Recording, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("scheduler", ["inline", "threads"])
-def test_a_shutdown_by_the_host_is_replayed(tmp_path: Path, scheduler: rr.vocabulary.Scheduler) -> None:
+def test_a_shutdown_by_the_host_is_replayed(tmp_path: Path, scheduler: rr.Scheduler) -> None:
     machine = rr.Machine("breadboard")
     with machine.record(tmp_path / "run.rreplay") as live:
         machine.run(instructions=1000)
