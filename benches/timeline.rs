@@ -14,7 +14,7 @@ use rreplay::engine::Scheduler;
 use rreplay::recording::Recording;
 use rreplay::session::RecordOptions;
 use rreplay::sync::Shared;
-use rreplay::timeline::{AccessQuery, MARKS_BUDGET, Timeline, Watch};
+use rreplay::timeline::{AccessQuery, KEYFRAMES_BUDGET, Timeline, WatchedAccesses};
 use std::time::{Duration, Instant};
 
 /// Random numbers that are the same every time (SplitMix64).
@@ -86,7 +86,7 @@ fn main() {
     println!("{:44} {:>10} {:>10} {:>10} {:>6}", "milliseconds", "median", "p99", "most", "times");
     report("opening", vec![opening]);
     let (made, timeline) =
-        clocked(|| Timeline::new(&recording, &[], MARKS_BUDGET).expect("the recording replays"));
+        clocked(|| Timeline::new(&recording, &[], KEYFRAMES_BUDGET).expect("the recording replays"));
     report("timeline", vec![made]);
 
     let mut random = Random(7);
@@ -206,7 +206,7 @@ fn running_back(recording: &Recording, timeline: &Timeline, instructions: u64) {
     says("out of the main program, which nobody has called", back);
     // Reads of RAM are not noted: all of the run is searched, two stretches at a time.
     end(timeline);
-    let point = timeline.add_watchpoint((0x7000, 0x7000), Watch::Reads, None);
+    let point = timeline.add_watchpoint((0x7000, 0x7000), WatchedAccesses::Reads, None);
     let (back, stop) = clocked(|| timeline.reverse_run(&mut || false).expect("the recording replays"));
     assert_eq!(stop.reason, "end");
     timeline.remove_point(point);
@@ -228,7 +228,7 @@ fn filling(directory: &std::path::Path, instructions: u64) {
         info.file_bytes as f64 / instructions as f64,
         info.snapshots
     );
-    let timeline = Timeline::new(&recording, &[], MARKS_BUDGET).expect("the recording replays");
+    let timeline = Timeline::new(&recording, &[], KEYFRAMES_BUDGET).expect("the recording replays");
     let mut random = Random(11);
     let mut seek =
         || clocked(|| timeline.seek(random.below(instructions), None, &mut || false).expect("it is there")).0;

@@ -14,7 +14,7 @@ use rreplay::sync::Shared;
 use rreplay::testing::{
     ForgeryCase, ForgeryReport, Lie, SetLie, SmallDisk, StateLie, check_forgeries, forge,
 };
-use rreplay::timeline::{MARKS_BUDGET, Timeline};
+use rreplay::timeline::{KEYFRAMES_BUDGET, Timeline};
 use session_support::{COUNTER, instructions, machine, run};
 use std::cell::Cell;
 
@@ -114,14 +114,14 @@ fn what_a_verification_says_does_not_depend_on_its_jobs() {
 #[test]
 fn a_timeline_says_whether_its_recording_was_verified() {
     let honest = honest();
-    let timeline = Timeline::new(&honest, &[], MARKS_BUDGET).unwrap();
+    let timeline = Timeline::new(&honest, &[], KEYFRAMES_BUDGET).unwrap();
     assert!(!timeline.is_verified());
     assert!(verify(&honest, 2).unwrap().ok);
     assert!(timeline.is_verified());
 
     let lies = [Lie::Set { snapshot: 1, set: 1, lie: SetLie::Emptied }];
     let forged = Shared::new(Recording::from_bytes(forge(&honest, &lies).unwrap(), false).unwrap());
-    let timeline = Timeline::new(&forged, &[], MARKS_BUDGET).unwrap();
+    let timeline = Timeline::new(&forged, &[], KEYFRAMES_BUDGET).unwrap();
     verify(&forged, 2).unwrap_err();
     assert!(!timeline.is_verified());
 }
@@ -135,7 +135,7 @@ fn a_question_that_replays_a_segment_finds_that_its_snapshot_lies_about_it() {
         Lie::State { snapshot: 1, lie: StateLie::Memory { page: 0x30, offset: 0, bits: 1 }, carried: true },
     ] {
         let forged = Shared::new(Recording::from_bytes(forge(&honest, &[lie]).unwrap(), false).unwrap());
-        let timeline = Timeline::new(&forged, &[], MARKS_BUDGET).unwrap();
+        let timeline = Timeline::new(&forged, &[], KEYFRAMES_BUDGET).unwrap();
         // Each instruction counts, so all of it is replayed.
         let profile = timeline.profile(None, None, &mut || false);
         let error = profile.map(|_| ()).expect_err("it was replayed without a word");

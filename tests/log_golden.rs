@@ -23,7 +23,7 @@ use rreplay::machine::rom::Format;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
 use rreplay::sync::Shared;
-use rreplay::timeline::{MARKS_BUDGET, Timeline, Watch};
+use rreplay::timeline::{KEYFRAMES_BUDGET, Timeline, WatchedAccesses};
 use rreplay::units::Position;
 use serde_json::{Value, json};
 
@@ -266,7 +266,7 @@ fn sessions_of_every_version_can_be_travelled_in() {
     for version in VERSIONS {
         let path = golden(&format!("sessions/v{version}.rreplay"));
         let recording = Shared::new(Recording::open(&path, false).unwrap());
-        let timeline = Timeline::new(&recording, &[], MARKS_BUDGET).unwrap();
+        let timeline = Timeline::new(&recording, &[], KEYFRAMES_BUDGET).unwrap();
         let end = timeline.run(&mut || false).unwrap();
         assert_eq!((end.reason, end.place), ("end", recording.end()));
         let first = timeline.add_breakpoint(0xC000, None);
@@ -276,7 +276,7 @@ fn sessions_of_every_version_can_be_travelled_in() {
         let last = |address| timeline.last_write(address, Some(recording.end()), &mut || false).unwrap();
         assert_eq!(last(0x7FFF), None);
         assert_eq!(last(0x01FF).unwrap().by, "interrupt");
-        timeline.add_watchpoint((0xA000, 0xA001), Watch::ReadsAndWrites, None);
+        timeline.add_watchpoint((0xA000, 0xA001), WatchedAccesses::ReadsAndWrites, None);
         timeline.go_to(recording.end(), &mut || false).unwrap();
         assert_eq!(timeline.reverse_run(&mut || false).unwrap().reason, "watchpoint");
     }

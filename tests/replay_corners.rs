@@ -7,8 +7,8 @@ use rreplay::log::LogError;
 use rreplay::log::event::{Event, StampedEvent};
 use rreplay::nondet::{CharId, Owner};
 use rreplay::replay::{
-    Differences, Divergence, EventSource, FieldDifference, Found, MemoryLog, MemorySink, MemorySource,
-    Narrowed, PlayConfig, RecordConfig, Replay,
+    Diagnosis, Differences, Divergence, EventSource, FieldDifference, Found, MemoryLog, MemorySink,
+    MemorySource, PlayConfig, RecordConfig, Replay,
 };
 use rreplay::sync::{Arc, spawn};
 use rreplay::units::{EventOrdinal, Position};
@@ -160,7 +160,7 @@ fn divergence(found: Found) -> Divergence {
         queued: vec![],
         lock_holder: None,
         executed: vec![],
-        narrowed: None,
+        diagnosis: None,
         likely_cause: None,
     }
 }
@@ -180,9 +180,9 @@ fn long_values_are_cut_in_the_middle() {
         found: ruler(30),
     }];
     let differences = Differences { listed, ..Differences::default() };
-    let narrowed = Narrowed::Unrepeated { position: Position::new(1, 2), differences };
+    let diagnosis = Diagnosis::Unrepeated { position: Position::new(1, 2), differences };
     let state = Found::State { subsystems: vec!["acia".to_owned()], matching: vec![] };
-    let report = Divergence { narrowed: Some(narrowed), ..divergence(state) }.report().to_string();
+    let report = Divergence { diagnosis: Some(diagnosis), ..divergence(state) }.report().to_string();
     // 30 columns: 13 characters of each end around three dots.
     let cut = format!("{}...{}", &value[..13], &value[87..]);
     assert!(report.contains(&format!("  {cut} ")), "{report}");

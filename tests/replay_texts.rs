@@ -2,7 +2,7 @@
 #![cfg(not(any(loom, shuttle)))]
 
 use rreplay::log::event::{Event, StampedEvent};
-use rreplay::replay::{Cause, Differences, Divergence, Found, Narrowed, ReplayMode};
+use rreplay::replay::{Cause, Diagnosis, Differences, Divergence, Found, ReplayMode};
 use rreplay::units::{EventOrdinal, Position};
 
 const HERE: Position = Position::new(1000, 2666);
@@ -17,18 +17,18 @@ fn names_of_the_interface() {
     let causes = [Cause::Instruction, Cause::of_events(None, None), Cause::Waiting, Cause::Outside];
     assert_eq!(causes.map(|cause| cause.name()), ["instruction", "event", "waiting", "outside"]);
     let differences = Differences::default();
-    let narrowed = [
-        Narrowed::First {
+    let diagnosis = [
+        Diagnosis::First {
             position: HERE,
             cause: Cause::Waiting,
             instruction: None,
             differences: differences.clone(),
         },
-        Narrowed::InLog { from: HERE, to: HERE, differences: differences.clone() },
-        Narrowed::Unrepeated { position: HERE, differences },
-        Narrowed::GivenUp { reason: String::new() },
+        Diagnosis::InLog { from: HERE, to: HERE, differences: differences.clone() },
+        Diagnosis::Unrepeated { position: HERE, differences },
+        Diagnosis::GivenUp { reason: String::new() },
     ];
-    assert_eq!(narrowed.map(|narrowed| narrowed.name()), ["first", "in_log", "unrepeated", "given_up"]);
+    assert_eq!(diagnosis.map(|diagnosis| diagnosis.name()), ["first", "in_log", "unrepeated", "given_up"]);
 }
 
 fn divergence(found: Found) -> Divergence {
@@ -43,7 +43,7 @@ fn divergence(found: Found) -> Divergence {
         queued: vec![],
         lock_holder: None,
         executed: vec![],
-        narrowed: None,
+        diagnosis: None,
         likely_cause: None,
     }
 }

@@ -10,7 +10,7 @@ use rreplay::log::{Event, EventKind, LogReader, StampedEvent};
 use rreplay::machine::board::{Board, Target};
 use rreplay::memory::{MEMORY_CHANGES, MemoryChanges};
 use rreplay::recording::Recording;
-use rreplay::replay::{Cause, Divergence, Found, Narrowed};
+use rreplay::replay::{Cause, Diagnosis, Divergence, Found};
 use rreplay::session::{RunRequest, Session};
 use rreplay::snapshot::Changes;
 use rreplay::testing::{EventChange, Perturbation, Register};
@@ -64,7 +64,7 @@ fn another_byte_printed_is_found_where_it_is_printed() {
     assert_eq!((divergence.pc, last.position.icount), (Some(last.pc), divergence.position.icount));
     assert_eq!(divergence.executed.len(), 16);
     assert_eq!(divergence.recent.len(), 16);
-    assert!(matches!(divergence.narrowed, Some(Narrowed::InLog { to, .. }) if to == divergence.position));
+    assert!(matches!(divergence.diagnosis, Some(Diagnosis::InLog { to, .. }) if to == divergence.position));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn another_state_names_its_subsystems_and_those_that_agree() {
     let Found::State { subsystems, matching } = &divergence.found else { panic!("{}", divergence.report()) };
     assert_eq!(subsystems, &["cpu", "memory"]);
     assert_eq!(matching, &["lines", "device/acia", "device/via", "timers", "queue", "events"]);
-    let Some(Narrowed::InLog { from, to, .. }) = divergence.narrowed else { unreachable!() };
+    let Some(Diagnosis::InLog { from, to, .. }) = divergence.diagnosis else { unreachable!() };
     assert_eq!((from.icount, to.icount), (1000, 2000));
 }
 
@@ -137,7 +137,7 @@ fn the_log_of_another_rom_on_the_same_board_is_to_blame() {
     let other = record_session(&session, BUSY_PLAN);
     let header = LogReader::from_bytes(other).unwrap().header().clone();
     let divergence = verify(&rewrite_behind(&header, &record_bytes(BUSY_PLAN), |_| {}));
-    let Some(Narrowed::InLog { from, to, .. }) = divergence.narrowed else {
+    let Some(Diagnosis::InLog { from, to, .. }) = divergence.diagnosis else {
         panic!("{}", divergence.report())
     };
     // RAM is the same at the start: it is the hash of the header, which has the ROM, that tells at once.
@@ -154,8 +154,8 @@ fn the_log_of_another_program_is_to_blame() {
         for (other, foreign) in recorded.iter().enumerate().filter(|(other, _)| *other != own) {
             let header = LogReader::from_bytes(bytes.clone()).unwrap().header().clone();
             let divergence = verify(&rewrite_behind(&header, foreign, |_| {}));
-            let narrowed = &divergence.narrowed;
-            let in_log = matches!(narrowed, Some(Narrowed::InLog { from, to, .. }) if from <= to);
+            let diagnosis = &divergence.diagnosis;
+            let in_log = matches!(diagnosis, Some(Diagnosis::InLog { from, to, .. }) if from <= to);
             assert!(in_log, "{own} with the log of {other}: {}", divergence.report());
         }
     }
@@ -221,7 +221,7 @@ fn a_replay_from_a_wrong_snapshot_is_told_where_the_right_one_differs() {
     let divergence = diverge(&changed.replay().unwrap(), Scheduler::Inline);
     assert!(matches!(&divergence.found, Found::State { subsystems, .. } if subsystems == &["memory"]));
     assert_eq!((divergence.at_snapshot(), divergence.position), (Some(1), at));
-    let Some(Narrowed::InLog { from, to, differences }) = &divergence.narrowed else {
+    let Some(Diagnosis::InLog { from, to, differences }) = &divergence.diagnosis else {
         panic!("{}", divergence.report())
     };
     assert_eq!(
@@ -249,7 +249,7 @@ fn what_a_second_replay_does_not_do_is_said_to_be_of_this_machine_alone() {
         run(&session, instructions(2345)).unwrap();
         session.perturb_once(&Perturbation::Memory { address: 0x3456, bits: 0x80 }).unwrap();
         let divergence = diverge(&session, scheduler);
-        let Some(Narrowed::Unrepeated { position, differences }) = &divergence.narrowed else {
+        let Some(Diagnosis::Unrepeated { position, differences }) = &divergence.diagnosis else {
             panic!("{}", divergence.report())
         };
         assert_eq!((position.icount, names(differences)), (3000, vec!["memory.$3456".to_owned()]));
@@ -292,7 +292,9 @@ fn the_search_can_be_stopped_and_the_divergence_is_reported_all_the_same() {
         .expect_err("the digest sees it");
     let divergence = error.divergence().unwrap();
     assert_eq!(divergence.position.icount, 2_025_000);
-    let Some(Narrowed::GivenUp { reason }) = &divergence.narrowed else { panic!("{}", divergence.report()) };
+    let Some(Diagnosis::GivenUp { reason }) = &divergence.diagnosis else {
+        panic!("{}", divergence.report())
+    };
     assert!(reason.contains("stopped"), "{reason}");
     assert!(divergence.report().to_string().contains("was not looked for: it was stopped"));
 }

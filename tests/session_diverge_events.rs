@@ -8,7 +8,7 @@ use divergence_support::*;
 use rreplay::engine::Scheduler;
 use rreplay::log::{Event, EventKind, StampedEvent};
 use rreplay::recording::Recording;
-use rreplay::replay::{Cause, Divergence, Found, Narrowed};
+use rreplay::replay::{Cause, Diagnosis, Divergence, Found};
 use rreplay::testing::{EventChange, other_payload};
 use rreplay::units::Position;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ fn check(
         Err(error) => error.divergence().unwrap_or_else(|| panic!("{context}: {error}")).clone(),
     };
     let context = format!("{context}\n{}", divergence.report());
-    let Some(Narrowed::First { position, cause, .. }) = &divergence.narrowed else { panic!("{context}") };
+    let Some(Diagnosis::First { position, cause, .. }) = &divergence.diagnosis else { panic!("{context}") };
     assert_eq!(position.icount, place(recording, event, change), "{context}");
     let Cause::Event { expected, found } = cause else { panic!("{context}") };
     let ordinals = [expected, found].map(|event| event.as_ref().map(|event| event.ordinal));
@@ -163,8 +163,8 @@ fn a_log_without_its_last_digest_is_not_called_good() {
 fn in_log(recording: &Recording, scheduler: Scheduler) -> (Divergence, Position, Position) {
     let error = recording.verify(scheduler, &[], &mut |_| true).expect_err("the log is wrong");
     let divergence = error.divergence().unwrap_or_else(|| panic!("{error}")).clone();
-    match divergence.narrowed {
-        Some(Narrowed::InLog { from, to, .. }) => (divergence, from, to),
+    match divergence.diagnosis {
+        Some(Diagnosis::InLog { from, to, .. }) => (divergence, from, to),
         _ => panic!("{}", divergence.report()),
     }
 }
@@ -211,7 +211,7 @@ fn where_the_log_has_a_snapshot_the_bytes_that_differ_are_named() {
         let Found::State { subsystems, .. } = &divergence.found else { panic!("{}", divergence.report()) };
         assert!(subsystems.contains(&"events".to_owned()), "{subsystems:?}");
         assert!(from <= at.position && at.position <= to);
-        let Some(Narrowed::InLog { differences, .. }) = &divergence.narrowed else { unreachable!() };
+        let Some(Diagnosis::InLog { differences, .. }) = &divergence.diagnosis else { unreachable!() };
         let names = names(differences);
         assert!(names.contains(&"memory.$0020".to_owned()), "{}", divergence.report());
     }

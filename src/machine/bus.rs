@@ -1,9 +1,9 @@
 //! The machine's bus as the CPU sees it: plain RAM and ROM inline, everything else out of line.
 
+use super::access_trace::Initiator;
 use super::hooks::{HookAccess, HookKind, Hooks};
 use super::lines::Lines;
 use super::slots::Slots;
-use super::tap::Author;
 use super::{Fault, Unmapped};
 use crate::bus::{Bus, Exception, Interrupt};
 use crate::memory::{Memory, Written, open_bus};
@@ -96,8 +96,8 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     #[cold]
     #[inline(never)]
     fn note_access(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8, at: Position) {
-        let author = Author::Instruction;
-        if self.hooks.access(HookAccess { kind, address, old, value, at, author }) {
+        let initiator = Initiator::Instruction;
+        if self.hooks.access(HookAccess { kind, address, old, value, at, initiator }) {
             self.deadline = 0;
         }
     }

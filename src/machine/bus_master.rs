@@ -1,7 +1,7 @@
 //! Memory as a device that is a bus master sees it.
 
+use super::access_trace::Initiator;
 use super::hooks::{HookAccess, HookKind, Hooks};
-use super::tap::Author;
 use crate::devices::DirectMemory;
 use crate::memory::{Memory, open_bus};
 use crate::units::Position;
@@ -34,8 +34,8 @@ impl DirectMemory for BusMaster<'_> {
 impl BusMaster<'_> {
     fn note(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8) {
         if self.hooks.any() {
-            let author = Author::Device(self.slot);
-            self.hooks.access(HookAccess { kind, address, old, value, at: self.at, author });
+            let initiator = Initiator::Device(self.slot);
+            self.hooks.access(HookAccess { kind, address, old, value, at: self.at, initiator });
         }
     }
 }

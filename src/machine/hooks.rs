@@ -1,8 +1,8 @@
 //! Who watches the guest: execution, reads and writes of addresses. Invisible to the guest; a hit ends the slice at
 //! the next instruction boundary, where whoever watches may look at everything.
 
+use super::access_trace::{AccessRecord, AccessTrace, Initiator, RegistersSet};
 use super::profile::Profile;
-use super::tap::{Author, RegistersSet, Sighting, Tap};
 use crate::cpu::Variant;
 use crate::cpu::instruction::ControlFlow;
 use crate::cpu::mos6502::opcodes::opcode;
@@ -39,7 +39,7 @@ pub struct Hit {
     pub value: Option<u8>,
 }
 
-/// An access to data, as hooks and taps are told of it.
+/// An access to data, as hooks and traces are told of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HookAccess {
     pub kind: HookKind,
@@ -47,7 +47,7 @@ pub(super) struct HookAccess {
     pub old: Option<u8>,
     pub value: u8,
     pub at: Position,
-    pub author: Author,
+    pub initiator: Initiator,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ pub struct Hooks {
     breakpoint_reached: bool,
     /// Where execution hooks have been reported already.
     past_execute: Option<Position>,
-    taps: Vec<Tap>,
+    traces: Vec<AccessTrace>,
     profile: Option<Profile>,
     /// With the chip, whose table says which instructions return.
     frame_end: Option<(FrameEnd, Variant)>,
@@ -116,9 +116,9 @@ impl Hooks {
         before != breakpoint
     }
 
-    /// From now on these taps note what they look at; the ones before are given back.
-    pub fn set_taps(&mut self, taps: Vec<Tap>) -> Vec<Tap> {
-        std::mem::replace(&mut self.taps, taps)
+    /// From now on these traces note what they look at; the ones before are given back.
+    pub fn set_traces(&mut self, traces: Vec<AccessTrace>) -> Vec<AccessTrace> {
+        std::mem::replace(&mut self.traces, traces)
     }
 
     /// From now on instructions are counted, or not; the profile before is given back.
@@ -150,17 +150,17 @@ impl Hooks {
                 || self.frame_end.is_some()
                 || self.breakpoint.is_some_and(|address| address >> 8 == u16::from(page)),
         };
-        for tap in &self.taps {
-            let (reads, writes) = tap.watches_data(page);
+        for trace in &self.traces {
+            let (reads, writes) = trace.watches_data(page);
             watched.reads |= reads;
             watched.writes |= writes;
-            watched.executes |= tap.watches_execution(page);
+            watched.executes |= trace.watches_execution(page);
         }
         watched
     }
 
     pub(super) fn any(&self) -> bool {
-        !self.hooks.is_empty() || !self.taps.is_empty()
+        !self.hooks.is_empty() || !self.traces.is_empty()
     }
 
     pub(super) fn has_hits(&self) -> bool {
@@ -173,9 +173,9 @@ impl Hooks {
 
     /// Notes an access; gives whether somebody wants to be told at once.
     pub(super) fn access(&mut self, access: HookAccess) -> bool {
-        let HookAccess { kind, address, old, value, at, author } = access;
-        for tap in &mut self.taps {
-            tap.accesses(Sighting { kind, at, address, old, value, pc: None, author });
+        let HookAccess { kind, address, old, value, at, initiator } = access;
+        for trace in &mut self.traces {
+            trace.accesses(AccessRecord { kind, at, address, old, value, pc: None, initiator });
         }
         let before = self.hits.len();
         let watching =
@@ -186,7 +186,7 @@ impl Hooks {
 
     /// Notes what a device has done to the processor's registers.
     pub(super) fn registers_set(&mut self, set: RegistersSet) {
-        self.taps.iter_mut().for_each(|tap| tap.registers_set(set));
+        self.traces.iter_mut().for_each(|trace| trace.registers_set(set));
     }
 
     /// Whether an instruction may matter to somebody: else no page is watched either.
@@ -209,8 +209,8 @@ impl Hooks {
     /// Asked before an instruction; gives whether the run must end before it.
     pub(super) fn before_instruction(&mut self, pc: u16, at: Position) -> bool {
         let mut ends = false;
-        for tap in &mut self.taps {
-            tap.executes(pc, at);
+        for trace in &mut self.traces {
+            trace.executes(pc, at);
         }
         if let Some(profile) = &mut self.profile {
             profile.executes(pc, at);

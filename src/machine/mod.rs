@@ -5,6 +5,7 @@
 //! no influence: devices compute from exact cycles and say when their lines change, and the CPU decides by what the lines
 //! were in the cycles in which it polls them.
 
+mod access_trace;
 pub mod board;
 mod bus;
 mod bus_master;
@@ -14,14 +15,13 @@ mod profile;
 pub mod rom;
 mod slots;
 mod state;
-mod tap;
 
+pub use access_trace::{AccessRecord, AccessTrace, Initiator, RegistersSet, TraceFilter};
 pub use bus::BusCycle;
 pub use hooks::{FrameEnd, Hit, HookId, HookKind};
 pub use profile::Profile;
 pub use slots::{Slot, Wire};
 pub use state::{Captured, Noted, Notes, SectionError};
-pub use tap::{Author, RegistersSet, Sighting, Tap, TapSpec};
 
 use crate::bus::Interrupt;
 use crate::cpu::mos6502::opcodes::opcode;

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::log::StampedEvent;
-use crate::replay::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
+use crate::replay::{Cause, Diagnosis, Differences, Divergence, Executed, FieldDifference, Found};
 use crate::units::Position;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
@@ -117,8 +117,8 @@ fn divergence_exception<'py>(
     let instructions = parts.tuple(&divergence.executed, |executed| parts.instruction(executed))?;
     exception.setattr("instructions", instructions)?;
     exception.setattr("events", parts.tuple(&divergence.recent, |event| parts.event(event))?)?;
-    let narrowed = divergence.narrowed.as_ref().map(|narrowed| parts.narrowed(narrowed)).transpose()?;
-    exception.setattr("narrowed", narrowed)?;
+    let diagnosis = divergence.diagnosis.as_ref().map(|diagnosis| parts.diagnosis(diagnosis)).transpose()?;
+    exception.setattr("diagnosis", diagnosis)?;
     Ok(exception)
 }
 
@@ -150,11 +150,11 @@ impl<'py> Parts<'py> {
         class.call1((position.icount, position.cycles, ordinal.0, event.kind().name(), event.to_string()))
     }
 
-    fn narrowed(&self, narrowed: &Narrowed) -> PyResult<Bound<'py, PyAny>> {
+    fn diagnosis(&self, diagnosis: &Diagnosis) -> PyResult<Bound<'py, PyAny>> {
         let fields = PyDict::new(self.module.py());
-        fields.set_item("outcome", narrowed.name())?;
-        match narrowed {
-            Narrowed::First { position, cause, instruction, differences } => {
+        fields.set_item("outcome", diagnosis.name())?;
+        match diagnosis {
+            Diagnosis::First { position, cause, instruction, differences } => {
                 self.at(&fields, *position)?;
                 fields.set_item("cause", cause.name())?;
                 let instruction = instruction.as_ref().map(|executed| self.instruction(executed));
@@ -168,19 +168,19 @@ impl<'py> Parts<'py> {
                 }
                 self.differences(&fields, differences)?;
             }
-            Narrowed::InLog { from, to, differences } => {
+            Diagnosis::InLog { from, to, differences } => {
                 self.at(&fields, *from)?;
                 fields.set_item("until_icount", to.icount)?;
                 fields.set_item("until_cycles", to.cycles)?;
                 self.differences(&fields, differences)?;
             }
-            Narrowed::Unrepeated { position, differences } => {
+            Diagnosis::Unrepeated { position, differences } => {
                 self.at(&fields, *position)?;
                 self.differences(&fields, differences)?;
             }
-            Narrowed::GivenUp { reason } => fields.set_item("reason", reason)?,
+            Diagnosis::GivenUp { reason } => fields.set_item("reason", reason)?,
         }
-        self.module.getattr("Narrowed")?.call((), Some(&fields))
+        self.module.getattr("Diagnosis")?.call((), Some(&fields))
     }
 
     fn at(&self, fields: &Bound<'py, PyDict>, position: Position) -> PyResult<()> {

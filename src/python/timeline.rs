@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::sync::{Arc, Mutex, Shared, lock};
 use crate::timeline::{
-    Access, AccessQuery, Condition, Monitor, OriginNode, PointId, Progress, Timeline, TimelineStop, Watch,
+    Access, AccessQuery, BreakpointId, Condition, Monitor, OriginNode, Progress, Timeline, TimelineStop,
+    WatchedAccesses,
 };
 use crate::units::Position;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -275,10 +276,10 @@ impl PyTimeline {
         condition: Option<Py<PyAny>>,
     ) -> PyResult<u64> {
         let watch = match access {
-            "r" => Watch::Reads,
-            "w" => Watch::Writes,
-            "rw" => Watch::ReadsAndWrites,
-            "change" => Watch::Changes,
+            "r" => WatchedAccesses::Reads,
+            "w" => WatchedAccesses::Writes,
+            "rw" => WatchedAccesses::ReadsAndWrites,
+            "change" => WatchedAccesses::Changes,
             _ => {
                 let what = format!("access is 'r', 'w', 'rw' or 'change', and not {access:?}");
                 return Err(Error::Argument(what)).or_raise(py);
@@ -289,7 +290,7 @@ impl PyTimeline {
     }
 
     fn remove_point(&self, point: u64) -> bool {
-        self.timeline.remove_point(PointId(point))
+        self.timeline.remove_point(BreakpointId(point))
     }
 
     // ---- questions ----

@@ -121,7 +121,7 @@ impl Cause {
 
 /// What replaying again has found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Narrowed {
+pub enum Diagnosis {
     /// A second replay of the same log goes another way: this is where the two first differ.
     First {
         /// The position at which they still agreed: just before the first differing instruction.
@@ -158,14 +158,14 @@ pub enum Narrowed {
     },
 }
 
-impl Narrowed {
+impl Diagnosis {
     /// The name in Python: `first`, `in_log`, `unrepeated` or `given_up`.
     pub const fn name(&self) -> &'static str {
         match self {
-            Narrowed::First { .. } => "first",
-            Narrowed::InLog { .. } => "in_log",
-            Narrowed::Unrepeated { .. } => "unrepeated",
-            Narrowed::GivenUp { .. } => "given_up",
+            Diagnosis::First { .. } => "first",
+            Diagnosis::InLog { .. } => "in_log",
+            Diagnosis::Unrepeated { .. } => "unrepeated",
+            Diagnosis::GivenUp { .. } => "given_up",
         }
     }
 }
@@ -196,7 +196,7 @@ pub struct Divergence {
     /// The last 16 instructions, oldest first, where there is a machine to replay.
     pub executed: Vec<Executed>,
     /// The first differing instruction, where it could be found by replaying.
-    pub narrowed: Option<Narrowed>,
+    pub diagnosis: Option<Diagnosis>,
     /// What has probably led here, and what to do about it, where that can be told.
     pub likely_cause: Option<String>,
 }

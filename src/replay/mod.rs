@@ -26,7 +26,7 @@ mod table;
 
 pub use crate::log::event::Checkpoint;
 pub use async_events::{FlushSteps, made_by_guest};
-pub use divergence::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
+pub use divergence::{Cause, Diagnosis, Differences, Divergence, Executed, FieldDifference, Found};
 pub use error::ReplayError;
 pub use queue::AsyncQueue;
 pub use report::Report;

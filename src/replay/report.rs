@@ -1,7 +1,7 @@
 //! The report of a divergence, as a person reads it on a terminal: what was expected and what came, where the first
 //! difference is, and what led there. At most some 40 lines of some 100 columns; the rest is in the [`Divergence`].
 
-use super::{Cause, Differences, Divergence, Executed, FieldDifference, Found, Narrowed};
+use super::{Cause, Diagnosis, Differences, Divergence, Executed, FieldDifference, Found};
 use crate::log::event::{Event, StampedEvent};
 use crate::units::Position;
 use std::fmt::{Display, Formatter, Result};
@@ -27,13 +27,13 @@ impl Display for Report<'_> {
         }
         writeln!(f, "\n")?;
         facts(f, divergence)?;
-        if let Some(narrowed) = &divergence.narrowed {
+        if let Some(diagnosis) = &divergence.diagnosis {
             writeln!(f)?;
-            match (divergence.at_snapshot(), narrowed) {
-                (Some(number), Narrowed::InLog { from, differences, .. }) => {
+            match (divergence.at_snapshot(), diagnosis) {
+                (Some(number), Diagnosis::InLog { from, differences, .. }) => {
                     show_wrong_snapshot(f, number, *from, differences)?;
                 }
-                _ => show_narrowed(f, narrowed)?,
+                _ => show_narrowed(f, diagnosis)?,
             }
             show_only_events(f, divergence)?;
         }
@@ -150,9 +150,9 @@ fn show_wrong_snapshot(
     if differences.listed.is_empty() { Ok(()) } else { show_differences(f, differences, "recorded") }
 }
 
-fn show_narrowed(f: &mut Formatter<'_>, narrowed: &Narrowed) -> Result {
-    match narrowed {
-        Narrowed::First { position, cause, instruction, differences } => {
+fn show_narrowed(f: &mut Formatter<'_>, diagnosis: &Diagnosis) -> Result {
+    match diagnosis {
+        Diagnosis::First { position, cause, instruction, differences } => {
             writeln!(f, "First difference, found by replaying again: at {position}")?;
             if let Some(instruction) = instruction {
                 writeln!(f, "  {}", Line(instruction))?;
@@ -160,7 +160,7 @@ fn show_narrowed(f: &mut Formatter<'_>, narrowed: &Narrowed) -> Result {
             show_cause(f, cause)?;
             show_differences(f, differences, "recorded")
         }
-        Narrowed::InLog { from, to, differences } => {
+        Diagnosis::InLog { from, to, differences } => {
             writeln!(
                 f,
                 "A second replay of this log comes to the same place in the same way: the machine is not to blame."
@@ -174,7 +174,7 @@ fn show_narrowed(f: &mut Formatter<'_>, narrowed: &Narrowed) -> Result {
             }
             show_differences(f, differences, "recorded")
         }
-        Narrowed::Unrepeated { position, differences } => {
+        Diagnosis::Unrepeated { position, differences } => {
             writeln!(
                 f,
                 "A second replay of this log passes this place: the log is right. This machine was changed by"
@@ -186,13 +186,13 @@ fn show_narrowed(f: &mut Formatter<'_>, narrowed: &Narrowed) -> Result {
             writeln!(f, "At {position} the two differ in")?;
             show_differences(f, differences, "second")
         }
-        Narrowed::GivenUp { reason } => writeln!(f, "The first difference was not looked for: {reason}"),
+        Diagnosis::GivenUp { reason } => writeln!(f, "The first difference was not looked for: {reason}"),
     }
 }
 
 /// Where the machine is right, that says much about what is wrong with the log.
 fn show_only_events(f: &mut Formatter<'_>, divergence: &Divergence) -> Result {
-    let Some(Narrowed::InLog { from, to, .. }) = &divergence.narrowed else { return Ok(()) };
+    let Some(Diagnosis::InLog { from, to, .. }) = &divergence.diagnosis else { return Ok(()) };
     match &divergence.found {
         Found::State { subsystems, .. } if subsystems == &["events"] && from == to => {
             writeln!(

@@ -413,7 +413,7 @@ impl Replay {
             queued: self.queued_descriptions(),
             lock_holder: None,
             executed: Vec::new(),
-            narrowed: None,
+            diagnosis: None,
             likely_cause: self.older_format.map(recorded_by_an_older_engine),
         }))
     }

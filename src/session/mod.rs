@@ -4,13 +4,13 @@
 //! look at the machine, which then stands at an instruction boundary.
 
 mod attach;
+mod bisect;
 mod build;
 mod compare;
 mod cut;
-pub(crate) mod intervention;
-mod narrow;
+pub(crate) mod fault_injection;
+mod lockstep;
 mod owner;
-mod pair;
 mod record;
 mod run;
 pub(crate) mod snapshot_check;
@@ -38,7 +38,7 @@ use crate::replay::{Divergence, Replay, ReplayMode};
 use crate::snapshot::Snapshot;
 use crate::sync::{Arc, Kick, Mutex, Shared};
 use crate::units::Position;
-use intervention::Interventions;
+use fault_injection::FaultInjections;
 use owner::{Claims, Recorder};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -89,7 +89,7 @@ pub struct Session {
     origin: Option<Origin>,
     /// Player: the snapshot it was last put to.
     resumed: Mutex<Option<Snapshot>>,
-    interventions: Mutex<Interventions>,
+    fault_injections: Mutex<FaultInjections>,
     /// The recording that it was forked from, and where.
     lineage: Option<Lineage>,
     /// Player: how it has left its recording.
@@ -128,7 +128,7 @@ impl Session {
             log_flush: Mutex::new(Interval::new(LOG_FLUSH_INTERVAL)),
             origin: None,
             resumed: Mutex::new(None),
-            interventions: Mutex::new(Interventions::default()),
+            fault_injections: Mutex::new(FaultInjections::default()),
             lineage: None,
             diverged: Mutex::new(None),
         };
@@ -142,8 +142,8 @@ impl Session {
     }
 
     #[cfg(feature = "testing")]
-    pub(crate) fn interventions(&self) -> crate::sync::MutexGuard<'_, Interventions> {
-        crate::sync::lock(&self.interventions)
+    pub(crate) fn fault_injections(&self) -> crate::sync::MutexGuard<'_, FaultInjections> {
+        crate::sync::lock(&self.fault_injections)
     }
 
     pub(crate) fn vm(&self) -> ReplayGuard<'_, VmState<Machine>> {

@@ -252,7 +252,7 @@ impl Session {
         vm.resume(snapshot).map_err(|problem| {
             Error::Mismatch(format!("the snapshot at {} cannot be restored: {problem}", snapshot.position()))
         })?;
-        lock(&self.interventions).skip_to_here(&mut vm)?;
+        lock(&self.fault_injections).skip_to_here(&mut vm)?;
         *lock(&self.resumed) = Some(snapshot.clone());
         *lock(&self.diverged) = None;
         Ok(())

@@ -372,18 +372,18 @@ impl Session {
         readers.filter_map(|slot| slot.char_id).collect()
     }
 
-    /// The next stretch goes towards `goal`, but not past a planned intervention.
+    /// The next stretch goes towards `goal`, but not past a planned fault.
     fn aim(&self, goal: Limits) {
         let mut vm = self.vm();
         let here = vm.guest.position();
-        vm.limits = lock(&self.interventions).limits(here, goal);
+        vm.limits = lock(&self.fault_injections).limits(here, goal);
     }
 
-    /// Makes the interventions that are due where a stretch has ended; gives whether the run goes on.
+    /// Makes the injected faults that are due where a stretch has ended; gives whether the run goes on.
     fn intervene(&self, goal: Limits) -> Result<bool, Error> {
         {
             let mut vm = self.vm();
-            lock(&self.interventions).make_due(&mut vm)?;
+            lock(&self.fault_injections).make_due(&mut vm)?;
         }
         self.aim(goal);
         Ok(!goal.reached(self.position()))

@@ -2,7 +2,7 @@
 //!
 //! It takes the turns of the vCPU itself, one scheduler's half without the other: nothing comes from any host in play.
 
-use super::intervention::Interventions;
+use super::fault_injection::FaultInjections;
 use super::{Origin, Session};
 use crate::cpu::disassemble;
 use crate::engine::{Limits, StopReason, VcpuAction};
@@ -129,17 +129,17 @@ pub(crate) struct Twin {
 impl Twin {
     /// A replay at its start, in which nothing is changed from outside.
     pub fn reference(origin: &Origin) -> Result<Self, GivenUp> {
-        Self::suspect(origin, &Interventions::default())
+        Self::suspect(origin, &FaultInjections::default())
     }
 
     /// A replay at its start, in which all is changed again that was changed in the first one.
-    pub fn suspect(origin: &Origin, interventions: &Interventions) -> Result<Self, GivenUp> {
+    pub fn suspect(origin: &Origin, fault_injections: &FaultInjections) -> Result<Self, GivenUp> {
         let session = Session::play(origin.reader.clone(), &origin.images)?;
         #[cfg(feature = "testing")]
-        if let Some(change) = &interventions.source {
+        if let Some(change) = &fault_injections.source {
             session.vm().replay.change_source(&**change);
         }
-        *lock(&session.interventions) = interventions.anew();
+        *lock(&session.fault_injections) = fault_injections.anew();
         Ok(Self { session, status: Status::Goes, seen: VecDeque::new() })
     }
 
@@ -187,7 +187,7 @@ impl Twin {
             rom: rom(&vm.guest).map(|(_, bytes)| bytes).collect::<Vec<_>>().concat(),
             timers: timers(&vm.guest),
             status: self.status.clone(),
-            made: lock(&self.session.interventions).made(),
+            made: lock(&self.session.fault_injections).made(),
         })
     }
 
@@ -204,14 +204,14 @@ impl Twin {
         }
         // It grows with every pass over the same stretch, and nobody reads it.
         vm.transcripts = Default::default();
-        lock(&self.session.interventions).set_made(mark.made);
+        lock(&self.session.fault_injections).set_made(mark.made);
         self.status = mark.status.clone();
         Ok(())
     }
 
     // ---- moving ----
 
-    /// Goes on until `goal` is reached and what is due there is done, or it is over. Makes the interventions on the way.
+    /// Goes on until `goal` is reached and what is due there is done, or it is over. Makes the injected faults on the way.
     pub fn run_to(&mut self, goal: Limits, meter: &mut Meter<'_>) -> Result<(), GivenUp> {
         let (mut last_stop, mut stalls) = (None, 0);
         while !self.is_over() {
@@ -237,13 +237,13 @@ impl Twin {
         Ok(())
     }
 
-    /// Where a run to `goal` must end, so that the next intervention is made in its place.
+    /// Where a run to `goal` must end, so that the next injected fault is made in its place.
     pub fn limits(&self, goal: Limits) -> Limits {
         let vm = self.session.vm();
-        lock(&self.session.interventions).limits(vm.guest.position(), goal)
+        lock(&self.session.fault_injections).limits(vm.guest.position(), goal)
     }
 
-    /// Goes on to where a run would stop by itself, at `goal`, or before the next intervention.
+    /// Goes on to where a run would stop by itself, at `goal`, or before the next injected fault.
     fn stretch(&mut self, goal: Limits, meter: &mut Meter<'_>) -> Result<Option<StopReason>, GivenUp> {
         {
             let limits = self.limits(goal);
@@ -308,10 +308,10 @@ impl Twin {
         self.iteration(Limits { icount: here.icount, cycles: here.cycles }, meter)
     }
 
-    /// Makes the interventions that are due here.
+    /// Makes the injected faults that are due here.
     pub fn intervene(&mut self) -> Result<(), GivenUp> {
         let mut vm = self.session.vm();
-        Ok(lock(&self.session.interventions).make_due(&mut vm)?)
+        Ok(lock(&self.session.fault_injections).make_due(&mut vm)?)
     }
 
     // ---- watching ----

@@ -13,7 +13,7 @@ use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::recording::Recording;
 use crate::sync::Shared;
-use crate::timeline::{MARKS_BUDGET, Timeline};
+use crate::timeline::{KEYFRAMES_BUDGET, Timeline};
 use arbitrary::Arbitrary;
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -169,7 +169,7 @@ fn lying_snapshot(forged: &ForgedLog, honest: &ForgedLog) -> Option<usize> {
 /// A timeline over a file that is not what it says may be wrong, but says that nobody has verified it, and does not
 /// come from one end to the other without noticing.
 fn check_unverified(recording: &Shared<Recording>) -> Result<(), String> {
-    let Ok(timeline) = Timeline::new(recording, &[], MARKS_BUDGET) else { return Ok(()) };
+    let Ok(timeline) = Timeline::new(recording, &[], KEYFRAMES_BUDGET) else { return Ok(()) };
     if timeline.is_verified() {
         return Err("a timeline over a file that was refused says that it is verified".to_owned());
     }

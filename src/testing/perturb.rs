@@ -13,7 +13,7 @@ use crate::memory::PageKind;
 use crate::nondet::CharId;
 use crate::persist::{Field, PersistError, Reader, Sections};
 use crate::session::Session;
-use crate::session::intervention::{Intervention, SourceChange};
+use crate::session::fault_injection::{FaultInjection, SourceChange};
 use crate::sync::{Mutex, Shared, lock};
 use crate::units::Position;
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ impl Session {
     pub fn perturb(&self, perturbation: Perturbation) -> Result<(), Error> {
         self.perturb_at(self.position(), perturbation)?;
         let mut vm = self.vm();
-        self.interventions().make_due(&mut vm)
+        self.fault_injections().make_due(&mut vm)
     }
 
     /// Changes the machine here, and tells nobody: a second replay will not do it again, as it would not repeat a defect of
@@ -127,7 +127,7 @@ impl Session {
         let is_lasting = matches!(perturbation, Perturbation::Memory { address, .. } if is_rom(address));
         let flip = Mutex::new(None);
         let change = Shared::new(move |vm: &mut VmState<Machine>| apply(&perturbation, &flip, vm));
-        self.interventions().plan(Intervention { at, is_lasting, change });
+        self.fault_injections().plan(FaultInjection { at, is_lasting, change });
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl Session {
         let wrong: SourceChange =
             Shared::new(move |source, next| Box::new(WrongLog::new(source, next, ordinal, change.clone())));
         vm.replay.change_source(&*wrong);
-        self.interventions().source = Some(wrong);
+        self.fault_injections().source = Some(wrong);
         Ok(())
     }
 }

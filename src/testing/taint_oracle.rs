@@ -10,7 +10,7 @@ use crate::cpu::mos6502::opcodes::Mode;
 use crate::recording::Recording;
 use crate::session::{Registers, Session};
 use crate::sync::Shared;
-use crate::timeline::{MARKS_BUDGET, NODES_MAX, NodeKind, OriginNode, Timeline};
+use crate::timeline::{KEYFRAMES_BUDGET, NODES_MAX, NodeKind, OriginNode, Timeline};
 use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +77,7 @@ fn origins(case: &OriginCase) -> Result<Origins, String> {
         return Ok(found);
     }
     let exec_trace = ExecTrace::take(&recording)?;
-    let timeline = Timeline::new(&recording, &[], MARKS_BUDGET).map_err(text)?;
+    let timeline = Timeline::new(&recording, &[], KEYFRAMES_BUDGET).map_err(text)?;
     let timeline = if case.is_hasty { timeline.with_stretches(4, 64) } else { timeline };
     for (place, pick) in &case.questions {
         let icount = start + u64::from(*place) % (end - start + 1);

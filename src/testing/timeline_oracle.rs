@@ -17,7 +17,7 @@ use crate::persist::Digest;
 use crate::recording::Recording;
 use crate::session::{HookEvent, Session};
 use crate::sync::Shared;
-use crate::timeline::{MARKS_BUDGET, Timeline, TimelineStop, Watch};
+use crate::timeline::{KEYFRAMES_BUDGET, Timeline, TimelineStop, WatchedAccesses};
 use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 use notes::{Call, Notes, PLACES_MAX, run, text};
@@ -43,8 +43,13 @@ fn range(notes: &Notes, address: Pick, length: u8) -> (u16, u16) {
     (first, first.saturating_add(u16::from(length)))
 }
 
-fn watched(number: u8) -> Watch {
-    [Watch::Writes, Watch::Reads, Watch::ReadsAndWrites, Watch::Changes][usize::from(number % 4)]
+fn watched(number: u8) -> WatchedAccesses {
+    [
+        WatchedAccesses::Writes,
+        WatchedAccesses::Reads,
+        WatchedAccesses::ReadsAndWrites,
+        WatchedAccesses::Changes,
+    ][usize::from(number % 4)]
 }
 
 /// Where a run with a point may stop, in order.
@@ -62,10 +67,10 @@ fn stops(notes: &Notes, point: Point) -> Vec<Position> {
             let is_wanted = |(hit, is_change): &(&HookEvent, &bool)| {
                 (first..=last).contains(&hit.address)
                     && match (watched(watch), hit.kind) {
-                        (Watch::Changes, _) => **is_change,
-                        (Watch::Reads, kind) => kind == HookKind::Read,
-                        (Watch::Writes, kind) => kind == HookKind::Write,
-                        (Watch::ReadsAndWrites, kind) => kind != HookKind::Execute,
+                        (WatchedAccesses::Changes, _) => **is_change,
+                        (WatchedAccesses::Reads, kind) => kind == HookKind::Read,
+                        (WatchedAccesses::Writes, kind) => kind == HookKind::Write,
+                        (WatchedAccesses::ReadsAndWrites, kind) => kind != HookKind::Execute,
                     }
             };
             let hits = notes.hits.iter().zip(&notes.changes).filter(is_wanted);
@@ -130,7 +135,7 @@ pub(super) fn check_moves(
     is_hasty: bool,
     moves: &[Move],
 ) -> Result<TimelineCoverage, String> {
-    let budget = if is_poor { POOR_BUDGET } else { MARKS_BUDGET };
+    let budget = if is_poor { POOR_BUDGET } else { KEYFRAMES_BUDGET };
     let timeline = Timeline::new(&recording, &[], budget).map_err(text)?;
     let timeline = if is_hasty { timeline.with_stretches(4, 64) } else { timeline };
     let (exec_trace, looks, number) = Default::default();

@@ -4,13 +4,13 @@
 //! not ended while what it pushed still lies on the stack, above the stack pointer. Programs that play with the stack are
 //! followed as far as that tells.
 
-use super::navigator::{Navigator, Patience};
-use super::patience::Measure;
+use super::cancel::Measure;
+use super::cursor::{Cancel, ReplayCursor};
 use super::search::{Found, Search};
 use crate::cpu::instruction::{ControlFlow, Operation, StackAccess};
 use crate::cpu::mos6502::opcodes::opcode;
 use crate::error::Error;
-use crate::machine::{Author, FrameEnd, TapSpec};
+use crate::machine::{FrameEnd, Initiator, TraceFilter};
 use crate::units::Position;
 
 const STACK: u16 = 0x0100;
@@ -23,33 +23,33 @@ struct Frame {
     sp: u8,
 }
 
-impl Navigator {
+impl ReplayCursor {
     fn frame(&self) -> Frame {
         let vm = self.session().vm();
         let cpu = vm.guest.cpu();
         Frame { operation: &opcode(cpu.variant(), vm.guest.peek(cpu.pc)).operation, sp: cpu.sp }
     }
 
-    fn step_on(&mut self, patience: &mut Patience<'_>) -> Result<(), Error> {
+    fn step_on(&mut self, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         let next = self.position().icount.saturating_add(1);
-        self.run_to_arrival(next, patience)
+        self.run_to_arrival(next, cancel)
     }
 
     /// Behind the next instruction, or that after the wait, and behind the subroutine that it calls.
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop.
-    pub fn step_over(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        self.go_to(from, patience)?;
-        self.go_to_last(patience, |_| true)?;
+    pub fn step_over(&mut self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
+        self.go_to(from, cancel)?;
+        self.go_to_last(cancel, |_| true)?;
         if self.waits() {
-            return self.run_to_end(from, patience);
+            return self.run_to_end(from, cancel);
         }
         let call = self.frame();
-        self.step_on(patience)?;
+        self.step_on(cancel)?;
         if call.operation.flow == ControlFlow::Call && self.frame().sp < call.sp {
             // Also behind an interrupt that comes with the return, and where the subroutine drops its return address.
-            self.run_to_frame_end(FrameEnd::Above(call.sp), patience)?;
+            self.run_to_frame_end(FrameEnd::Above(call.sp), cancel)?;
         }
         Ok(self.position())
     }
@@ -57,16 +57,16 @@ impl Navigator {
     /// Behind the instruction that ends the current subroutine or interrupt handler.
     ///
     /// # Errors
-    /// As for [`step_over`](Navigator::step_over).
-    pub fn step_out(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        self.go_to(from, patience)?;
-        self.run_to_frame_end(FrameEnd::Return(self.frame().sp), patience)?;
-        self.step_on(patience)?;
+    /// As for [`step_over`](ReplayCursor::step_over).
+    pub fn step_out(&mut self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
+        self.go_to(from, cancel)?;
+        self.run_to_frame_end(FrameEnd::Return(self.frame().sp), cancel)?;
+        self.step_on(cancel)?;
         Ok(self.position())
     }
 
-    fn is_return(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<bool, Error> {
-        self.go_to(place, patience)?;
+    fn is_return(&mut self, place: Position, cancel: &mut Cancel<'_>) -> Result<bool, Error> {
+        self.go_to(place, cancel)?;
         // Where the CPU waits, the instruction after the wait is another one's business.
         Ok(!self.waits() && self.frame().operation.flow == ControlFlow::Return)
     }
@@ -76,68 +76,68 @@ impl Search {
     /// Where the current subroutine or interrupt handler was called from; the start when it was not.
     ///
     /// # Errors
-    /// As for [`Navigator::step_over`].
-    pub fn call_site(&self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        let measure = patience.covers(from.icount, self.start().icount);
-        self.call_site_before(from, &measure, patience)
+    /// As for [`ReplayCursor::step_over`].
+    pub fn call_site(&self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
+        let measure = cancel.covers(from.icount, self.start().icount);
+        self.call_site_before(from, &measure, cancel)
     }
 
     fn call_site_before(
         &self,
         from: Position,
         measure: &Measure,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<Position, Error> {
         let (start, sp) = {
-            let mut navigator = self.navigator(patience)?;
-            navigator.go_to(from, patience)?;
-            (navigator.start(), navigator.frame().sp)
+            let mut cursor = self.cursor(cancel)?;
+            cursor.go_to(from, cancel)?;
+            (cursor.start(), cursor.frame().sp)
         };
         // What lies below was pushed by what has ended since, or is the caller's no more.
         let mut below = STACK + u16::from(sp);
-        let spec = TapSpec::writes_to(below + 1, STACK + 0xFF);
+        let spec = TraceFilter::writes_to(below + 1, STACK + 0xFF);
         if spec.first > spec.last {
             return Ok(start);
         }
-        let mut accept = |found: &Found, patience: &mut Patience<'_>| {
-            if found.sighting.address <= below {
+        let mut accept = |found: &Found, cancel: &mut Cancel<'_>| {
+            if found.record.address <= below {
                 return Ok(false);
             }
-            match self.pushed_by(found, patience)? {
+            match self.pushed_by(found, cancel)? {
                 Push::Call => Ok(true),
                 Push::Data => {
-                    below = found.sighting.address;
+                    below = found.record.address;
                     Ok(false)
                 }
                 Push::None => Ok(false),
             }
         };
-        let found = self.measured_backward(from, &[spec], measure, patience, &mut accept)?;
+        let found = self.measured_backward(from, &[spec], measure, cancel, &mut accept)?;
         Ok(found.map_or(start, |found| found.place))
     }
 
     /// Before the instruction before, and before the call of the subroutine that it has ended.
     ///
     /// # Errors
-    /// As for [`Navigator::step_over`].
-    pub fn reverse_step_over(&self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        let mut navigator = self.navigator(patience)?;
-        let measure = patience.covers(from.icount, navigator.start().icount);
-        let before = navigator.step_back(from, patience)?;
-        let is_return = before < from && navigator.is_return(before, patience)?;
-        drop(navigator);
-        if is_return { self.call_site_before(before, &measure, patience) } else { Ok(before) }
+    /// As for [`ReplayCursor::step_over`].
+    pub fn reverse_step_over(&self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
+        let mut cursor = self.cursor(cancel)?;
+        let measure = cancel.covers(from.icount, cursor.start().icount);
+        let before = cursor.step_back(from, cancel)?;
+        let is_return = before < from && cursor.is_return(before, cancel)?;
+        drop(cursor);
+        if is_return { self.call_site_before(before, &measure, cancel) } else { Ok(before) }
     }
 
     /// What has made a write to the stack.
-    fn pushed_by(&self, found: &Found, patience: &mut Patience<'_>) -> Result<Push, Error> {
-        let mut navigator = self.navigator(patience)?;
-        match navigator.explain(&found.sighting, patience)?.author {
-            Author::Interrupt => Ok(Push::Call),
-            Author::Device(_) => Ok(Push::None),
-            Author::Instruction => {
-                navigator.go_to(found.place, patience)?;
-                let Operation { flow, stack, .. } = navigator.frame().operation;
+    fn pushed_by(&self, found: &Found, cancel: &mut Cancel<'_>) -> Result<Push, Error> {
+        let mut cursor = self.cursor(cancel)?;
+        match cursor.explain(&found.record, cancel)?.initiator {
+            Initiator::Interrupt => Ok(Push::Call),
+            Initiator::Device(_) => Ok(Push::None),
+            Initiator::Instruction => {
+                cursor.go_to(found.place, cancel)?;
+                let Operation { flow, stack, .. } = cursor.frame().operation;
                 Ok(match (flow, stack) {
                     (ControlFlow::Call, _) => Push::Call,
                     (_, StackAccess::Push(_)) => Push::Data,

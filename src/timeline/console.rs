@@ -1,6 +1,6 @@
 //! What the console of a recording printed, and where.
 
-use super::patience::Patience;
+use super::cancel::Cancel;
 use crate::error::Error;
 use crate::log::{Event, EventKind};
 use crate::recording::Recording;
@@ -27,11 +27,11 @@ impl Console {
     ///
     /// # Errors
     /// A file that cannot be read, a console that printed more than fits, a user who wants to stop.
-    pub fn read(recording: &Recording, patience: &mut Patience<'_>) -> Result<Self, Error> {
-        let bytes = recording.output_unless(|| patience.is_over())?;
+    pub fn read(recording: &Recording, cancel: &mut Cancel<'_>) -> Result<Self, Error> {
+        let bytes = recording.output_unless(|| cancel.is_over())?;
         let console = recording.console();
         let (mut ends, mut end) = (Vec::new(), 0);
-        for event in recording.events_unless(Some(EventKind::CharWrite), None, None, || patience.is_over())? {
+        for event in recording.events_unless(Some(EventKind::CharWrite), None, None, || cancel.is_over())? {
             let event = event?;
             if let Event::CharWrite { device, bytes, .. } = &event.event
                 && Some(usize::from(device.0)) == console

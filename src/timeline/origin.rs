@@ -1,8 +1,8 @@
-//! Where a byte comes from: a walk back through stores, arithmetic and loads, as a graph.
+//! Where a byte comes from: a slice back through stores, arithmetic and loads, as a graph.
 
+use super::cursor::Cancel;
+use super::exec_trace::{ExecutionTrace, ReachingDefinition, TracedInstruction};
 use super::graph::{NodeKind, OriginNode, in_order};
-use super::navigator::Patience;
-use super::notes::{Notes, Setting, Step};
 use super::search::{Found, Search};
 use crate::cpu::Variant;
 use crate::cpu::disassemble;
@@ -12,7 +12,7 @@ use crate::cpu::mos6502::registers::{self, SP};
 use crate::error::Error;
 use crate::log::event::StampedEvent;
 use crate::log::{AsyncEvent, Event, EventKind};
-use crate::machine::{Author, Sighting, TapSpec};
+use crate::machine::{AccessRecord, Initiator, TraceFilter};
 use crate::memory::PageKind;
 use crate::recording::Recording;
 use crate::units::Position;
@@ -34,7 +34,7 @@ pub struct Run<'a> {
 }
 
 /// What lies at an address, for one who reads it.
-enum Lying {
+enum Backing {
     Device(usize),
     Rom,
     /// Memory, and whether what the processor writes goes there, and not to a device.
@@ -53,8 +53,8 @@ enum By {
 }
 
 impl By {
-    fn counts(self, author: Author) -> bool {
-        let by_device = matches!(author, Author::Device(_));
+    fn counts(self, initiator: Initiator) -> bool {
+        let by_device = matches!(initiator, Initiator::Device(_));
         self == By::Anybody || by_device == (self == By::Device)
     }
 }
@@ -66,9 +66,9 @@ enum Location {
     Byte(u16),
 }
 
-/// A value whose origin is still to be found. The latest is looked for first, so that the walk goes back but once.
+/// A value whose origin is still to be found. The latest is looked for first, so that the slice goes back but once.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Wanted {
+struct PendingUse {
     place: Position,
     location: Location,
     value: u8,
@@ -79,7 +79,7 @@ struct Wanted {
 
 /// What tells a value that was made from all others.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Made {
+enum DefId {
     At(Position, Location),
     Found(Location),
 }
@@ -95,16 +95,16 @@ const fn kind_of(derivation: Derivation) -> NodeKind {
     }
 }
 
-struct Walk<'a> {
+struct BackwardSlice<'a> {
     run: Run<'a>,
     variant: Variant,
     start: Position,
     /// The last icount whose events are of interest.
     last: u64,
-    notes: Option<Notes>,
+    exec_trace: Option<ExecutionTrace>,
     nodes: Vec<OriginNode>,
-    made: BTreeMap<Made, usize>,
-    wanted: BinaryHeap<Wanted>,
+    made: BTreeMap<DefId, usize>,
+    pending: BinaryHeap<PendingUse>,
     /// The bytes that character devices have received.
     received: Option<Vec<StampedEvent>>,
 }
@@ -117,41 +117,41 @@ pub fn trace(
     run: Run<'_>,
     address: u16,
     place: Position,
-    patience: &mut Patience<'_>,
+    cancel: &mut Cancel<'_>,
 ) -> Result<Vec<OriginNode>, Error> {
     let measure;
     let (variant, start, value) = {
-        let mut navigator = run.search.navigator(patience)?;
-        measure = patience.covers(place.icount, navigator.start().icount);
-        navigator.go_to(place, patience)?;
-        let vm = navigator.session().vm();
-        (vm.guest.cpu().variant(), navigator.start(), vm.guest.peek(address))
+        let mut cursor = run.search.cursor(cancel)?;
+        measure = cancel.covers(place.icount, cursor.start().icount);
+        cursor.go_to(place, cancel)?;
+        let vm = cursor.session().vm();
+        (vm.guest.cpu().variant(), cursor.start(), vm.guest.peek(address))
     };
-    let mut walk = Walk {
+    let mut slice = BackwardSlice {
         run,
         variant,
         start,
         last: place.icount,
-        notes: None,
+        exec_trace: None,
         nodes: Vec::new(),
         made: BTreeMap::new(),
-        wanted: BinaryHeap::new(),
+        pending: BinaryHeap::new(),
         received: None,
     };
-    let root = walk.root(address, place, value, patience)?;
-    while let Some(wanted) = walk.wanted.pop() {
-        measure.reach(wanted.place.icount, patience);
-        patience.spend(1)?;
-        let found = match wanted.location {
-            Location::Register(register) => walk.register(register, wanted.place, wanted.value, patience)?,
-            Location::Byte(address) => walk.byte(address, wanted.place, wanted.value, patience)?,
+    let root = slice.root(address, place, value, cancel)?;
+    while let Some(pending) = slice.pending.pop() {
+        measure.reach(pending.place.icount, cancel);
+        cancel.spend(1)?;
+        let found = match pending.location {
+            Location::Register(register) => slice.register(register, pending.place, pending.value, cancel)?,
+            Location::Byte(address) => slice.byte(address, pending.place, pending.value, cancel)?,
         };
-        walk.nodes[wanted.user].sources[wanted.source] = found;
+        slice.nodes[pending.user].sources[pending.source] = found;
     }
-    Ok(in_order(walk.nodes, root))
+    Ok(in_order(slice.nodes, root))
 }
 
-impl Walk<'_> {
+impl BackwardSlice<'_> {
     // ---- bytes ----
 
     fn root(
@@ -159,19 +159,19 @@ impl Walk<'_> {
         address: u16,
         place: Position,
         value: u8,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
-        let Lying::Device(slot) = self.lying(address, patience)? else {
-            return self.byte(address, place, value, patience);
+        let Backing::Device(slot) = self.backing(address, cancel)? else {
+            return self.byte(address, place, value, cancel);
         };
         // A register that is written to stands for what was written; what is read there may be something else.
         let is_written =
-            self.run.search.navigator(patience)?.session().vm().guest.device_at(address, true).is_some();
-        let write = if is_written { self.last_write(address, place, By::Processor, patience)? } else { None };
+            self.run.search.cursor(cancel)?.session().vm().guest.device_at(address, true).is_some();
+        let write = if is_written { self.last_write(address, place, By::Processor, cancel)? } else { None };
         if let Some(write) = write {
-            return self.written(write, patience);
+            return self.written(write, cancel);
         }
-        let what = format!("${address:04X}, a register of {}", self.device(slot, patience)?);
+        let what = format!("${address:04X}, a register of {}", self.device(slot, cancel)?);
         Ok(self.leaf(NodeKind::Input, place, value, what, Some(address)))
     }
 
@@ -181,28 +181,28 @@ impl Walk<'_> {
         address: u16,
         place: Position,
         value: u8,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
-        let found = match self.lying(address, patience)? {
-            Lying::Ram { is_written } => {
+        let found = match self.backing(address, cancel)? {
+            Backing::Ram { is_written } => {
                 let by = if is_written { By::Anybody } else { By::Device };
-                self.last_write(address, place, by, patience)?
+                self.last_write(address, place, by, cancel)?
             }
-            Lying::Rom => {
+            Backing::Rom => {
                 let what = format!("${address:04X} in ROM");
                 return Ok(self.leaf(NodeKind::Rom, place, value, what, Some(address)));
             }
-            Lying::Device(_) | Lying::Nothing => {
+            Backing::Device(_) | Backing::Nothing => {
                 let what = format!("what floats on the bus at ${address:04X}");
                 return Ok(self.leaf(NodeKind::Processor, place, value, what, Some(address)));
             }
         };
         if let Some(write) = found {
-            return self.written(write, patience);
+            return self.written(write, cancel);
         }
-        let made = Made::Found(Location::Byte(address));
+        let made = DefId::Found(Location::Byte(address));
         let what = format!("${address:04X} as the recording found it");
-        Ok(self.once(made, |walk| walk.leaf(NodeKind::Initial, walk.start, value, what, Some(address))))
+        Ok(self.once(made, |slice| slice.leaf(NodeKind::Initial, slice.start, value, what, Some(address))))
     }
 
     fn last_write(
@@ -210,39 +210,39 @@ impl Walk<'_> {
         address: u16,
         place: Position,
         by: By,
-        patience: &mut Patience<'_>,
-    ) -> Result<Option<Sighting>, Error> {
+        cancel: &mut Cancel<'_>,
+    ) -> Result<Option<AccessRecord>, Error> {
         let mut before = place;
-        if let Some(notes) = self.notes.as_ref().filter(|notes| notes.reaches(place)) {
-            let found = notes.last_write(address, place, |author| by.counts(author));
-            if found.is_some() || notes.is_first {
+        if let Some(exec_trace) = self.exec_trace.as_ref().filter(|exec_trace| exec_trace.reaches(place)) {
+            let found = exec_trace.last_write(address, place, |initiator| by.counts(initiator));
+            if found.is_some() || exec_trace.is_first {
                 return Ok(found);
             }
-            before = notes.base;
+            before = exec_trace.base;
         }
         // The last one is looked for.
         let kept_max = if by == By::Anybody { 1 } else { usize::MAX };
-        let spec = TapSpec { kept_max, ..TapSpec::writes_to(address, address) };
-        let mut accept = |found: &Found, _: &mut Patience<'_>| Ok(by.counts(found.sighting.author));
-        let found = self.run.search.backward(before, &[spec], patience, &mut accept)?;
-        Ok(found.map(|found| found.sighting))
+        let spec = TraceFilter { kept_max, ..TraceFilter::writes_to(address, address) };
+        let mut accept = |found: &Found, _: &mut Cancel<'_>| Ok(by.counts(found.record.initiator));
+        let found = self.run.search.backward(before, &[spec], cancel, &mut accept)?;
+        Ok(found.map(|found| found.record))
     }
 
     /// The node of a write.
-    fn written(&mut self, write: Sighting, patience: &mut Patience<'_>) -> Result<usize, Error> {
-        let made = Made::At(write.at, Location::Byte(write.address));
+    fn written(&mut self, write: AccessRecord, cancel: &mut Cancel<'_>) -> Result<usize, Error> {
+        let made = DefId::At(write.at, Location::Byte(write.address));
         if let Some(node) = self.made.get(&made) {
             return Ok(*node);
         }
-        let node = match self.author(&write, patience)? {
+        let node = match self.initiator(&write, cancel)? {
             Ok(step) => {
-                let stored = step.operation(self.variant).stored_from;
+                let snapshot_index = step.operation(self.variant).stored_from;
                 let node =
                     OriginNode { address: Some(write.address), ..self.node(&step, write.at, write.value) };
-                self.instruction(node, &step, stored, patience)?
+                self.instruction(node, &step, snapshot_index, cancel)?
             }
-            Err(Author::Device(slot)) => {
-                let what = format!("written by {}", self.device(slot, patience)?);
+            Err(Initiator::Device(slot)) => {
+                let what = format!("written by {}", self.device(slot, cancel)?);
                 self.leaf(NodeKind::Device, write.at, write.value, what, Some(write.address))
             }
             Err(_) => {
@@ -255,22 +255,22 @@ impl Walk<'_> {
     }
 
     /// The instruction that made a write, or who else.
-    fn author(
+    fn initiator(
         &mut self,
-        write: &Sighting,
-        patience: &mut Patience<'_>,
-    ) -> Result<Result<Step, Author>, Error> {
-        if let Author::Device(_) = write.author {
-            return Ok(Err(write.author));
+        write: &AccessRecord,
+        cancel: &mut Cancel<'_>,
+    ) -> Result<Result<TracedInstruction, Initiator>, Error> {
+        if let Initiator::Device(_) = write.initiator {
+            return Ok(Err(write.initiator));
         }
         // Behind the instruction that makes it.
         let behind = Position::new(write.at.icount.saturating_add(1), write.at.cycles + 1);
-        if !self.notes.as_ref().is_some_and(|notes| notes.reaches(write.at)) {
+        if !self.exec_trace.as_ref().is_some_and(|exec_trace| exec_trace.reaches(write.at)) {
             let length = self.first_length();
-            self.take_notes(behind, length, patience)?;
+            self.take_notes(behind, length, cancel)?;
         }
-        let author = self.notes.as_ref().and_then(|notes| notes.author(write));
-        author.ok_or_else(|| Error::Engine(format!("the access at {} was not made again", write.at)))
+        let initiator = self.exec_trace.as_ref().and_then(|exec_trace| exec_trace.initiator(write));
+        initiator.ok_or_else(|| Error::Engine(format!("the access at {} was not made again", write.at)))
     }
 
     // ---- registers ----
@@ -281,29 +281,30 @@ impl Walk<'_> {
         register: Register,
         place: Position,
         value: u8,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
         let first = place.icount.saturating_sub(STEPS_MAX);
         let (mut until, mut length) = (place, self.first_length());
         loop {
-            if !self.notes.as_ref().is_some_and(|notes| notes.reaches(until)) {
-                self.take_notes(until, length.min((until.icount - first).max(1)), patience)?;
+            if !self.exec_trace.as_ref().is_some_and(|exec_trace| exec_trace.reaches(until)) {
+                self.take_notes(until, length.min((until.icount - first).max(1)), cancel)?;
                 length = (length * 4).min(self.run.search.stretches().longest);
             }
-            let Some(notes) = self.notes.as_ref().filter(|notes| notes.reaches(until)) else {
+            let Some(exec_trace) = self.exec_trace.as_ref().filter(|exec_trace| exec_trace.reaches(until))
+            else {
                 return Err(Error::Engine(format!(
                     "a replay that was to go to {until} came to no end there"
                 )));
             };
-            let (is_first, base) = (notes.is_first, notes.base);
-            if let Some(setting) = notes.setting(register, until, self.variant) {
-                return self.set(register, setting, value, patience);
+            let (is_first, base) = (exec_trace.is_first, exec_trace.base);
+            if let Some(setting) = exec_trace.setting(register, until, self.variant) {
+                return self.set(register, setting, value, cancel);
             }
             if is_first {
-                let made = Made::Found(Location::Register(register));
+                let made = DefId::Found(Location::Register(register));
                 let what = format!("{} as the recording found it", registers::NAMES[usize::from(register.0)]);
                 return Ok(
-                    self.once(made, |walk| walk.leaf(NodeKind::Initial, walk.start, value, what, None))
+                    self.once(made, |slice| slice.leaf(NodeKind::Initial, slice.start, value, what, None))
                 );
             }
             if base.icount <= first {
@@ -319,32 +320,32 @@ impl Walk<'_> {
     fn set(
         &mut self,
         register: Register,
-        setting: Setting,
+        setting: ReachingDefinition,
         value: u8,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
         let at = match setting {
-            Setting::Step(step) => step.at,
-            Setting::Device(set) => set.at,
-            Setting::Interrupt(at) => at,
+            ReachingDefinition::TracedInstruction(step) => step.at,
+            ReachingDefinition::Device(set) => set.at,
+            ReachingDefinition::Interrupt(at) => at,
         };
-        let made = Made::At(at, Location::Register(register));
+        let made = DefId::At(at, Location::Register(register));
         if let Some(node) = self.made.get(&made) {
             return Ok(*node);
         }
         let name = registers::NAMES[usize::from(register.0)];
         let node = match setting {
-            Setting::Step(step) => {
+            ReachingDefinition::TracedInstruction(step) => {
                 let definition =
                     step.operation(self.variant).definition(register, SP).unwrap_or(BY_PROCESSOR);
                 let node = self.node(&step, step.at, value);
-                self.instruction(node, &step, definition, patience)?
+                self.instruction(node, &step, definition, cancel)?
             }
-            Setting::Device(set) => {
-                let what = format!("{name} set by {}", self.device(set.slot, patience)?);
+            ReachingDefinition::Device(set) => {
+                let what = format!("{name} set by {}", self.device(set.slot, cancel)?);
                 self.leaf(NodeKind::Device, at, value, what, None)
             }
-            Setting::Interrupt(_) => {
+            ReachingDefinition::Interrupt(_) => {
                 let what = format!("{name} on the way into a handler");
                 self.leaf(NodeKind::Interrupt, at, value, what, None)
             }
@@ -355,7 +356,7 @@ impl Walk<'_> {
 
     // ---- instructions ----
 
-    fn node(&self, step: &Step, at: Position, value: u8) -> OriginNode {
+    fn node(&self, step: &TracedInstruction, at: Position, value: u8) -> OriginNode {
         let byte = |address: u16| step.bytes[usize::from(address.wrapping_sub(step.pc))];
         let instruction = disassemble(self.variant, step.pc, byte);
         let what = format!("{} at ${:04X}", instruction.text(), step.pc);
@@ -375,9 +376,9 @@ impl Walk<'_> {
     fn instruction(
         &mut self,
         mut node: OriginNode,
-        step: &Step,
+        step: &TracedInstruction,
         definition: Definition,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
         node.kind = kind_of(definition.derivation);
         let number = self.nodes.len();
@@ -390,9 +391,9 @@ impl Walk<'_> {
         self.nodes.push(node);
         if !definition.registers.is_empty() {
             let values = {
-                let mut navigator = self.run.search.navigator(patience)?;
-                navigator.go_to(step.at, patience)?;
-                navigator.session().registers()
+                let mut cursor = self.run.search.cursor(cancel)?;
+                cursor.go_to(step.at, cancel)?;
+                cursor.session().registers()
             };
             for register in definition.registers.iter() {
                 let value = match register {
@@ -405,7 +406,7 @@ impl Walk<'_> {
             }
         }
         if definition.operand {
-            self.operand(number, step, patience)?;
+            self.operand(number, step, cancel)?;
         }
         Ok(number)
     }
@@ -413,11 +414,16 @@ impl Walk<'_> {
     fn want(&mut self, user: usize, place: Position, location: Location, value: u8) {
         let source = self.nodes[user].sources.len();
         self.nodes[user].sources.push(usize::MAX);
-        self.wanted.push(Wanted { place, location, value, user, source });
+        self.pending.push(PendingUse { place, location, value, user, source });
     }
 
     /// Adds an instruction's operand to the sources of its node.
-    fn operand(&mut self, user: usize, step: &Step, patience: &mut Patience<'_>) -> Result<(), Error> {
+    fn operand(
+        &mut self,
+        user: usize,
+        step: &TracedInstruction,
+        cancel: &mut Cancel<'_>,
+    ) -> Result<(), Error> {
         if opcode(self.variant, step.bytes[0]).mode == Mode::Immediate {
             let (address, value) = (step.pc.wrapping_add(1), step.bytes[1]);
             let what = format!("#${value:02X} at ${address:04X}");
@@ -425,12 +431,12 @@ impl Walk<'_> {
             self.nodes[user].sources.push(leaf);
             return Ok(());
         }
-        let read = self.notes.as_ref().and_then(|notes| notes.operand(step));
+        let read = self.exec_trace.as_ref().and_then(|exec_trace| exec_trace.operand(step));
         let Some(read) = read else {
             return Err(Error::Engine(format!("the instruction at {} has not read its operand", step.at)));
         };
-        if let Lying::Device(slot) = self.lying(read.address, patience)? {
-            let leaf = self.input(&read, step.pc, slot, patience)?;
+        if let Backing::Device(slot) = self.backing(read.address, cancel)? {
+            let leaf = self.input(&read, step.pc, slot, cancel)?;
             self.nodes[user].sources.push(leaf);
         } else {
             self.want(user, step.at, Location::Byte(read.address), read.value);
@@ -440,17 +446,17 @@ impl Walk<'_> {
 
     fn input(
         &mut self,
-        read: &Sighting,
+        read: &AccessRecord,
         pc: u16,
         slot: usize,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
-        let device = self.device(slot, patience)?;
+        let device = self.device(slot, cancel)?;
         if self.received.is_none() {
             let stop = self.last.saturating_add(1);
             let mut received = Vec::new();
             for event in self.run.recording.events(Some(EventKind::CharRead), None, Some(stop))? {
-                patience.spend(100)?;
+                cancel.spend(100)?;
                 received.push(event?);
             }
             self.received = Some(received);
@@ -476,9 +482,9 @@ impl Walk<'_> {
         self.run.search.stretches().first.min(FIRST_NOTES)
     }
 
-    fn take_notes(&mut self, until: Position, length: u64, patience: &mut Patience<'_>) -> Result<(), Error> {
-        let mut navigator = self.run.search.navigator(patience)?;
-        self.notes = Some(Notes::take(&mut navigator, self.variant, until, length, patience)?);
+    fn take_notes(&mut self, until: Position, length: u64, cancel: &mut Cancel<'_>) -> Result<(), Error> {
+        let mut cursor = self.run.search.cursor(cancel)?;
+        self.exec_trace = Some(ExecutionTrace::take(&mut cursor, self.variant, until, length, cancel)?);
         Ok(())
     }
 
@@ -497,7 +503,7 @@ impl Walk<'_> {
         self.nodes.len() - 1
     }
 
-    fn once(&mut self, made: Made, make: impl FnOnce(&mut Self) -> usize) -> usize {
+    fn once(&mut self, made: DefId, make: impl FnOnce(&mut Self) -> usize) -> usize {
         if let Some(node) = self.made.get(&made) {
             return *node;
         }
@@ -506,20 +512,20 @@ impl Walk<'_> {
         node
     }
 
-    fn lying(&self, address: u16, patience: &mut Patience<'_>) -> Result<Lying, Error> {
-        let navigator = self.run.search.navigator(patience)?;
-        let guest = &navigator.session().vm().guest;
+    fn backing(&self, address: u16, cancel: &mut Cancel<'_>) -> Result<Backing, Error> {
+        let cursor = self.run.search.cursor(cancel)?;
+        let guest = &cursor.session().vm().guest;
         Ok(match (guest.device_at(address, false), guest.memory().kind((address >> 8) as u8)) {
-            (Some(slot), _) => Lying::Device(slot),
-            (None, PageKind::Ram) => Lying::Ram { is_written: guest.device_at(address, true).is_none() },
-            (None, PageKind::Rom) => Lying::Rom,
-            (None, PageKind::Unmapped) => Lying::Nothing,
+            (Some(slot), _) => Backing::Device(slot),
+            (None, PageKind::Ram) => Backing::Ram { is_written: guest.device_at(address, true).is_none() },
+            (None, PageKind::Rom) => Backing::Rom,
+            (None, PageKind::Unmapped) => Backing::Nothing,
         })
     }
 
-    fn device(&self, slot: usize, patience: &mut Patience<'_>) -> Result<String, Error> {
-        let navigator = self.run.search.navigator(patience)?;
-        let name = navigator.session().vm().guest.devices().nth(slot).map(|slot| slot.name.clone());
+    fn device(&self, slot: usize, cancel: &mut Cancel<'_>) -> Result<String, Error> {
+        let cursor = self.run.search.cursor(cancel)?;
+        let name = cursor.session().vm().guest.devices().nth(slot).map(|slot| slot.name.clone());
         Ok(name.unwrap_or_else(|| "device".to_owned()))
     }
 }

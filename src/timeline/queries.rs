@@ -1,9 +1,9 @@
 //! Questions about a run: who wrote a byte, and all accesses to a range.
 
-use super::navigator::{Goal, Navigator, Patience};
+use super::cursor::{Cancel, Goal, ReplayCursor};
 use super::search::Search;
 use crate::error::Error;
-use crate::machine::{Author, HookKind, Sighting, TapSpec};
+use crate::machine::{AccessRecord, HookKind, Initiator, TraceFilter};
 use crate::units::Position;
 
 /// Instructions of a stretch whose accesses are taken in at once.
@@ -49,26 +49,26 @@ pub struct AccessQuery {
     pub stop: Option<u64>,
 }
 
-impl Navigator {
+impl ReplayCursor {
     /// An access as users see it.
-    pub fn access(&self, sighting: &Sighting) -> Access {
-        let by = match sighting.author {
-            Author::Instruction => "cpu".to_owned(),
-            Author::Interrupt => "interrupt".to_owned(),
-            Author::Device(slot) => {
+    pub fn access(&self, record: &AccessRecord) -> Access {
+        let by = match record.initiator {
+            Initiator::Instruction => "cpu".to_owned(),
+            Initiator::Interrupt => "interrupt".to_owned(),
+            Initiator::Device(slot) => {
                 let vm = self.session().vm();
                 let name = vm.guest.devices().nth(slot).map(|slot| slot.name.clone());
                 name.unwrap_or_else(|| "device".to_owned())
             }
         };
         Access {
-            icount: sighting.at.icount,
-            cycles: sighting.at.cycles,
-            pc: sighting.pc,
-            address: sighting.address,
-            old: sighting.old,
-            new: sighting.value,
-            is_write: sighting.kind == HookKind::Write,
+            icount: record.at.icount,
+            cycles: record.at.cycles,
+            pc: record.pc,
+            address: record.address,
+            old: record.old,
+            new: record.value,
+            is_write: record.kind == HookKind::Write,
             by,
         }
     }
@@ -80,7 +80,7 @@ impl Navigator {
     pub fn accesses(
         &mut self,
         query: &AccessQuery,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
         take: &mut dyn FnMut(Access),
     ) -> Result<(), Error> {
         let start = query.start.unwrap_or(0);
@@ -90,23 +90,23 @@ impl Navigator {
         }
         let stop = query.stop.unwrap_or(u64::MAX).min(self.end().icount.saturating_add(1));
         let (reads, writes) = (query.reads, query.writes);
-        let spec = TapSpec { reads, writes, with_pc: true, ..TapSpec::of(query.first, query.last) };
+        let spec = TraceFilter { reads, writes, with_pc: true, ..TraceFilter::of(query.first, query.last) };
         let wanted = self.wanted(&[spec]);
         // From before the first instruction: what an interrupt pushes has the icount of the handler's first one.
         self.rewind(Position::new(start, 0))?;
-        let _ = patience.covers(start.max(self.start().icount), stop.min(self.end().icount));
+        let _ = cancel.covers(start.max(self.start().icount), stop.min(self.end().icount));
         let mut count = 0;
         while !self.has_ended() && self.position().icount < stop && self.position() < self.end() {
             let here = self.position();
             if here.icount.saturating_add(STRETCH) < start {
-                self.seek(start - 1, patience)?;
+                self.seek(start - 1, cancel)?;
                 continue;
             }
-            self.skip_unshown(&wanted, stop)?;
+            self.skip_irrelevant(&wanted, stop)?;
             let goal = self.position().icount.saturating_add(STRETCH).min(stop);
             let goal = if goal >= self.end().icount { Goal::Place(self.end()) } else { Goal::Arrival(goal) };
-            for sighting in self.watch(&[spec], goal, patience)?.iter().flat_map(|tap| tap.seen()) {
-                if !(start..stop).contains(&sighting.at.icount) {
+            for record in self.watch(&[spec], goal, cancel)?.iter().flat_map(|trace| trace.seen()) {
+                if !(start..stop).contains(&record.at.icount) {
                     continue;
                 }
                 count += 1;
@@ -116,7 +116,7 @@ impl Navigator {
                          (start=..., stop=...)"
                     )));
                 }
-                take(self.access(sighting));
+                take(self.access(record));
             }
         }
         Ok(())
@@ -132,14 +132,14 @@ impl Search {
         &self,
         address: u16,
         before: Position,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<Option<Access>, Error> {
-        // The last sighting of a stretch is the one.
-        let spec = TapSpec { kept_max: 1, ..TapSpec::writes_to(address, address) };
-        let found = self.backward(before, &[spec], patience, &mut |_, _| Ok(true))?;
+        // The last record of a stretch is the one.
+        let spec = TraceFilter { kept_max: 1, ..TraceFilter::writes_to(address, address) };
+        let found = self.backward(before, &[spec], cancel, &mut |_, _| Ok(true))?;
         let Some(found) = found else { return Ok(None) };
-        let mut navigator = self.navigator(patience)?;
-        let explained = navigator.explain(&found.sighting, patience)?;
-        Ok(Some(navigator.access(&explained)))
+        let mut cursor = self.cursor(cancel)?;
+        let explained = cursor.explain(&found.record, cancel)?;
+        Ok(Some(cursor.access(&explained)))
     }
 }

@@ -1,12 +1,12 @@
-//! Searches of a run, forwards and backwards, for what taps see.
+//! Searches of a run, forwards and backwards, for what traces see.
 
-use super::helper::Helper;
-use super::navigator::{Goal, Navigator, Patience};
-use super::patience::Measure;
-use super::stored::Wanted;
+use super::cancel::Measure;
+use super::cursor::{Cancel, Goal, ReplayCursor};
+use super::search_worker::SearchWorker;
+use super::snapshot_index::Query;
 use crate::engine::{NotTaken, ReplayGuard, ReplayLock};
 use crate::error::Error;
-use crate::machine::{HookKind, Sighting, Tap, TapSpec};
+use crate::machine::{AccessRecord, AccessTrace, HookKind, TraceFilter};
 use crate::units::Position;
 
 /// How much of the run is replayed at a time, in instructions.
@@ -27,119 +27,119 @@ impl Default for Stretches {
 /// Sightings that are kept of a stretch.
 const KEPT_MAX: usize = 1 << 16;
 
-/// What was found: which of the taps saw it, what it saw, and the place before it.
+/// What was found: which of the traces saw it, what it saw, and the place before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Found {
-    /// The tap's place in the list.
-    pub tap: usize,
+    /// The trace's place in the list.
+    pub trace: usize,
     /// What it saw.
-    pub sighting: Sighting,
+    pub record: AccessRecord,
     /// The last place before it: for an instruction, where that is about to be executed.
     pub place: Position,
 }
 
 /// What searches a run: a replay, and one beside it.
 pub struct Search {
-    navigator: ReplayLock<Navigator>,
+    cursor: ReplayLock<ReplayCursor>,
     start: Position,
-    helper: Helper,
+    search_worker: SearchWorker,
     stretches: Stretches,
 }
 
 /// Whether a finding is the one that is looked for. Nobody holds the replay meanwhile, so that it can be asked for what is
 /// to be known; it stands at the finding's place.
-pub type Accept<'a> = &'a mut dyn FnMut(&Found, &mut Patience<'_>) -> Result<bool, Error>;
+pub type Accept<'a> = &'a mut dyn FnMut(&Found, &mut Cancel<'_>) -> Result<bool, Error>;
 
-impl Navigator {
+impl ReplayCursor {
     /// The last place before an access: for one that an instruction made, where that is about to be executed.
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop.
-    pub fn place_before(&mut self, at: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        let arrival = self.seek(at.icount, patience)?;
+    pub fn place_before(&mut self, at: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
+        let arrival = self.seek(at.icount, cancel)?;
         if at.cycles <= arrival.cycles {
             // On the way into an interrupt handler, or by a device, when that many instructions had just retired.
             let before = at.icount.saturating_sub(1).max(self.start().icount);
-            self.seek(before, patience)?;
+            self.seek(before, cancel)?;
         }
         // Where the CPU waits, or jams, it was made meanwhile, or by the instruction behind that.
-        self.go_to_last(patience, |there| there.position().cycles < at.cycles)
+        self.go_to_last(cancel, |there| there.position().cycles < at.cycles)
     }
 
     /// The last place at which an event of the log has not passed; the first place, when it has passed there.
     ///
     /// # Errors
-    /// As for [`place_before`](Navigator::place_before).
+    /// As for [`place_before`](ReplayCursor::place_before).
     pub fn place_before_event(
         &mut self,
         at: Position,
         ordinal: u64,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<Position, Error> {
-        let mut arrival = self.seek(at.icount, patience)?;
+        let mut arrival = self.seek(at.icount, cancel)?;
         if self.events_passed() > ordinal {
-            arrival = self.seek(at.icount.saturating_sub(1).max(self.start().icount), patience)?;
+            arrival = self.seek(at.icount.saturating_sub(1).max(self.start().icount), cancel)?;
         }
         if self.end().icount == arrival.icount {
             // A wait, or a jam, may last to the end, which is a place too.
-            let end = self.run_to_end(arrival, patience)?;
+            let end = self.run_to_end(arrival, cancel)?;
             if self.events_passed() <= ordinal {
                 return Ok(end);
             }
-            self.go_to(arrival, patience)?;
+            self.go_to(arrival, cancel)?;
         }
-        self.go_to_last(patience, |there| there.events_passed() <= ordinal)
+        self.go_to_last(cancel, |there| there.events_passed() <= ordinal)
     }
 
-    /// What taps look at, for the recording's snapshots to say where it may be.
-    pub fn wanted(&self, specs: &[TapSpec]) -> Wanted {
-        Wanted::new(specs, self.session().vm().guest.memory())
+    /// What traces look at, for the recording's snapshots to say where it may be.
+    pub fn wanted(&self, specs: &[TraceFilter]) -> Query {
+        Query::new(specs, self.session().vm().guest.memory())
     }
 
-    fn place_of(&mut self, sighting: &Sighting, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        match sighting.kind {
+    fn place_of(&mut self, record: &AccessRecord, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
+        match record.kind {
             HookKind::Execute => {
-                self.go_to(sighting.at, patience)?;
-                Ok(sighting.at)
+                self.go_to(record.at, cancel)?;
+                Ok(record.at)
             }
-            HookKind::Read | HookKind::Write => self.place_before(sighting.at, patience),
+            HookKind::Read | HookKind::Write => self.place_before(record.at, cancel),
         }
     }
 
-    /// The sighting with its instruction and author, where a search without them has seen it.
+    /// The record with its instruction and initiator, where a search without them has seen it.
     ///
     /// # Errors
-    /// As for [`place_before`](Navigator::place_before).
-    pub fn explain(&mut self, sighting: &Sighting, patience: &mut Patience<'_>) -> Result<Sighting, Error> {
-        if sighting.at.cycles <= self.start().cycles {
+    /// As for [`place_before`](ReplayCursor::place_before).
+    pub fn explain(&mut self, record: &AccessRecord, cancel: &mut Cancel<'_>) -> Result<AccessRecord, Error> {
+        if record.at.cycles <= self.start().cycles {
             // On the way to the first place.
             self.rewind(Position::default())?;
         } else {
-            self.place_before(sighting.at, patience)?;
+            self.place_before(record.at, cancel)?;
         }
-        let spec = TapSpec {
+        let spec = TraceFilter {
             reads: true,
             kept_max: KEPT_MAX,
             with_pc: true,
-            ..TapSpec::writes_to(sighting.address, sighting.address)
+            ..TraceFilter::writes_to(record.address, record.address)
         };
-        let until = Position::new(sighting.at.icount.saturating_add(1), sighting.at.cycles + 1);
-        let taps = self.watch(&[spec], Goal::Place(until), patience)?;
+        let until = Position::new(record.at.icount.saturating_add(1), record.at.cycles + 1);
+        let traces = self.watch(&[spec], Goal::Place(until), cancel)?;
         // A device makes many accesses at one place.
-        let same = |other: &&Sighting| {
+        let same = |other: &&AccessRecord| {
             (other.at, other.kind, other.old, other.value)
-                == (sighting.at, sighting.kind, sighting.old, sighting.value)
+                == (record.at, record.kind, record.old, record.value)
         };
-        let explained = taps.iter().flat_map(|tap| tap.seen()).rfind(same).copied();
-        explained.ok_or_else(|| Error::Engine(format!("the access at {} was not made again", sighting.at)))
+        let explained = traces.iter().flat_map(|trace| trace.seen()).rfind(same).copied();
+        explained.ok_or_else(|| Error::Engine(format!("the access at {} was not made again", record.at)))
     }
 }
 
 impl Search {
-    /// A search of what a navigator goes through.
-    pub fn new(navigator: Navigator, helper: Helper) -> Self {
-        let start = navigator.start();
-        Self { navigator: ReplayLock::new(navigator), start, helper, stretches: Stretches::default() }
+    /// A search of what a cursor goes through.
+    pub fn new(cursor: ReplayCursor, search_worker: SearchWorker) -> Self {
+        let start = cursor.start();
+        Self { cursor: ReplayLock::new(cursor), start, search_worker, stretches: Stretches::default() }
     }
 
     /// Searches so much at a time.
@@ -164,9 +164,9 @@ impl Search {
     /// # Errors
     /// A user who wants to stop, a question that comes in the middle of another one of the same thread, and in a forked
     /// child the replay that another thread of the parent had.
-    pub fn navigator(&self, patience: &mut Patience<'_>) -> Result<ReplayGuard<'_, Navigator>, Error> {
-        self.navigator.lock_patiently("timeline", &mut || patience.is_over()).map_err(|why| match why {
-            NotTaken::GivenUp => Patience::stopped(),
+    pub fn cursor(&self, cancel: &mut Cancel<'_>) -> Result<ReplayGuard<'_, ReplayCursor>, Error> {
+        self.cursor.lock_patiently("timeline", &mut || cancel.is_over()).map_err(|why| match why {
+            NotTaken::GivenUp => Cancel::stopped(),
             NotTaken::HeldHere => Error::State(
                 "the timeline is in the middle of a question, and can answer no other one: what it calls meanwhile \
                  (progress, a signal handler) uses another timeline, or waits for the answer"
@@ -187,43 +187,43 @@ impl Search {
     pub fn forward(
         &self,
         from: Position,
-        specs: &[TapSpec],
-        patience: &mut Patience<'_>,
+        specs: &[TraceFilter],
+        cancel: &mut Cancel<'_>,
         accept: Accept<'_>,
     ) -> Result<Option<Found>, Error> {
         let specs = limited(specs, u64::MAX);
         let (wanted, end) = {
-            let navigator = self.navigator(patience)?;
-            (navigator.wanted(&specs), navigator.end())
+            let cursor = self.cursor(cancel)?;
+            (cursor.wanted(&specs), cursor.end())
         };
-        let _ = patience.covers(from.icount, end.icount);
+        let _ = cancel.covers(from.icount, end.icount);
         let mut length = self.stretches.first;
         let mut here = from;
         loop {
-            let mut nav = self.navigator(patience)?;
-            nav.go_to(here, patience)?;
+            let mut nav = self.cursor(cancel)?;
+            nav.go_to(here, cancel)?;
             if nav.has_ended() || here >= nav.end() {
                 return Ok(None);
             }
-            nav.skip_unshown(&wanted, u64::MAX)?;
+            nav.skip_irrelevant(&wanted, u64::MAX)?;
             let goal = nav.position().icount.saturating_add(length);
-            let goal = match nav.stored().shown_until(&wanted, nav.position()) {
+            let goal = match nav.snapshot_index().next_gap(&wanted, nav.position()) {
                 Some(unshown) if unshown > nav.position() && unshown.icount <= goal => Goal::Place(unshown),
                 // To the end at the last, where the CPU may wait on.
                 _ if goal >= nav.end().icount => Goal::Place(nav.end()),
                 _ => Goal::Arrival(goal),
             };
-            let taps = nav.watch(&specs, goal, patience)?;
-            if taps.iter().any(|tap| tap.dropped() > 0) && length > 1 {
+            let traces = nav.watch(&specs, goal, cancel)?;
+            if traces.iter().any(|trace| trace.dropped() > 0) && length > 1 {
                 length = (length / 16).max(1);
                 continue;
             }
             let (reached, ended) = (nav.position(), nav.has_ended());
             drop(nav);
-            for (tap, sighting) in in_order(&taps).into_iter().filter(|(_, sighting)| sighting.at > from) {
-                let place = self.navigator(patience)?.place_of(&sighting, patience)?;
-                let found = Found { tap, sighting, place };
-                if accept(&found, patience)? {
+            for (trace, record) in in_order(&traces).into_iter().filter(|(_, record)| record.at > from) {
+                let place = self.cursor(cancel)?.place_of(&record, cancel)?;
+                let found = Found { trace, record, place };
+                if accept(&found, cancel)? {
                     return Ok(Some(found));
                 }
             }
@@ -242,12 +242,12 @@ impl Search {
     pub fn backward(
         &self,
         from: Position,
-        specs: &[TapSpec],
-        patience: &mut Patience<'_>,
+        specs: &[TraceFilter],
+        cancel: &mut Cancel<'_>,
         accept: Accept<'_>,
     ) -> Result<Option<Found>, Error> {
-        let measure = patience.covers(from.icount, self.start.icount);
-        self.measured_backward(from, specs, &measure, patience, accept)
+        let measure = cancel.covers(from.icount, self.start.icount);
+        self.measured_backward(from, specs, &measure, cancel, accept)
     }
 
     /// As [`backward`](Search::backward), for an operation that has said how far it goes.
@@ -257,19 +257,19 @@ impl Search {
     pub fn measured_backward(
         &self,
         from: Position,
-        specs: &[TapSpec],
+        specs: &[TraceFilter],
         measure: &Measure,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
         accept: Accept<'_>,
     ) -> Result<Option<Found>, Error> {
         let (wanted, start) = {
-            let navigator = self.navigator(patience)?;
-            (navigator.wanted(specs), navigator.start())
+            let cursor = self.cursor(cancel)?;
+            (cursor.wanted(specs), cursor.start())
         };
         let (mut until, mut length) = (from, self.stretches.first);
         loop {
-            measure.reach(until.icount, patience);
-            let mut nav = self.navigator(patience)?;
+            measure.reach(until.icount, cancel);
+            let mut nav = self.cursor(cancel)?;
             let Some(late) = nav.stretch_before(&wanted, until, length, until == from) else {
                 return Ok(None);
             };
@@ -277,12 +277,12 @@ impl Search {
             if length == self.stretches.longest
                 && let Some(stretch) = nav.stretch_before(&wanted, late.base, length, false)
             {
-                early = self.helper.start(&nav, limited(specs, stretch.until.cycles), stretch);
+                early = self.search_worker.start(&nav, limited(specs, stretch.until.cycles), stretch);
             }
             nav.rewind(late.base)?;
-            let taps = nav.watch(&limited(specs, late.until.cycles), Goal::Place(late.until), patience)?;
+            let traces = nav.watch(&limited(specs, late.until.cycles), Goal::Place(late.until), cancel)?;
             drop(nav);
-            until = match self.last_accepted(&taps, patience, accept)? {
+            until = match self.last_accepted(&traces, cancel, accept)? {
                 Looked::Found(found) => return Ok(Some(found)),
                 Looked::Full(oldest) => {
                     until = oldest;
@@ -291,8 +291,8 @@ impl Search {
                 Looked::Nothing => late.base,
             };
             if let Some(running) = early {
-                let searched = running.finish(patience)?;
-                until = match self.last_accepted(&searched.taps, patience, accept)? {
+                let searched = running.finish(cancel)?;
+                until = match self.last_accepted(&searched.traces, cancel, accept)? {
                     Looked::Found(found) => return Ok(Some(found)),
                     Looked::Full(oldest) => oldest,
                     Looked::Nothing => searched.base,
@@ -307,19 +307,19 @@ impl Search {
 
     fn last_accepted(
         &self,
-        taps: &[Tap],
-        patience: &mut Patience<'_>,
+        traces: &[AccessTrace],
+        cancel: &mut Cancel<'_>,
         accept: Accept<'_>,
     ) -> Result<Looked, Error> {
         // What was too much to be kept lies before the oldest that is.
-        let full = taps.iter().filter(|tap| tap.dropped() > 0);
-        let oldest = full.filter_map(|tap| tap.seen().next()).map(|sighting| sighting.at).max();
-        let mut seen = in_order(taps);
-        seen.retain(|(_, sighting)| oldest.is_none_or(|oldest| sighting.at >= oldest));
-        for (tap, sighting) in seen.into_iter().rev() {
-            let place = self.navigator(patience)?.place_of(&sighting, patience)?;
-            let found = Found { tap, sighting, place };
-            if accept(&found, patience)? {
+        let full = traces.iter().filter(|trace| trace.dropped() > 0);
+        let oldest = full.filter_map(|trace| trace.seen().next()).map(|record| record.at).max();
+        let mut seen = in_order(traces);
+        seen.retain(|(_, record)| oldest.is_none_or(|oldest| record.at >= oldest));
+        for (trace, record) in seen.into_iter().rev() {
+            let place = self.cursor(cancel)?.place_of(&record, cancel)?;
+            let found = Found { trace, record, place };
+            if accept(&found, cancel)? {
                 return Ok(Looked::Found(found));
             }
         }
@@ -340,14 +340,14 @@ pub struct Stretch {
     pub until: Position,
 }
 
-impl Navigator {
+impl ReplayCursor {
     /// The last stretch of about so many instructions before a position in which something that is wanted may be. `None`
     /// when it is nowhere.
     ///
-    /// `is_done`: as for [`StoredSnapshots::last_shown`](super::stored::StoredSnapshots::last_shown).
+    /// `is_done`: as for [`SnapshotIndex::last_shown`](super::snapshot_index::SnapshotIndex::last_shown).
     fn stretch_before(
         &mut self,
-        wanted: &Wanted,
+        wanted: &Query,
         before: Position,
         length: u64,
         is_done: bool,
@@ -355,10 +355,10 @@ impl Navigator {
         if before <= self.start() && !is_done {
             return None;
         }
-        let until = self.stored().last_shown(wanted, before, is_done)?;
+        let until = self.snapshot_index().last_shown(wanted, before, is_done)?;
         let target = Position::new(until.icount.saturating_sub(length), 0);
         let base = self.base_before(target);
-        let base = self.stored().shown_from(wanted, base, until);
+        let base = self.snapshot_index().shown_from(wanted, base, until);
         Some(Stretch { base, until })
     }
 }
@@ -371,16 +371,20 @@ enum Looked {
     Full(Position),
 }
 
-/// All sightings in the order in which they were made.
-fn in_order(taps: &[Tap]) -> Vec<(usize, Sighting)> {
-    let mut seen: Vec<(usize, Sighting)> =
-        taps.iter().enumerate().flat_map(|(tap, notes)| notes.seen().map(move |seen| (tap, *seen))).collect();
-    seen.sort_by_key(|(_, sighting)| sighting.at);
+/// All records in the order in which they were made.
+fn in_order(traces: &[AccessTrace]) -> Vec<(usize, AccessRecord)> {
+    let mut seen: Vec<(usize, AccessRecord)> = traces
+        .iter()
+        .enumerate()
+        .flat_map(|(trace, exec_trace)| exec_trace.seen().map(move |seen| (trace, *seen)))
+        .collect();
+    seen.sort_by_key(|(_, record)| record.at);
     seen
 }
 
-/// The taps, with what they keep bounded, for a stretch that ends with a cycle.
-fn limited(specs: &[TapSpec], last_cycle: u64) -> Vec<TapSpec> {
-    let limit = |spec: &TapSpec| TapSpec { kept_max: spec.kept_max.min(KEPT_MAX), last_cycle, ..*spec };
+/// The traces, with what they keep bounded, for a stretch that ends with a cycle.
+fn limited(specs: &[TraceFilter], last_cycle: u64) -> Vec<TraceFilter> {
+    let limit =
+        |spec: &TraceFilter| TraceFilter { kept_max: spec.kept_max.min(KEPT_MAX), last_cycle, ..*spec };
     specs.iter().map(limit).collect()
 }

@@ -1,16 +1,16 @@
 //! A place in a recording, and the ways from it.
 
+use super::breakpoints::{Breakpoints, TimelineStop};
+use super::cancel::Monitor;
 use super::console::Console;
+use super::cursor::{Cancel, ReplayCursor};
 use super::graph::OriginNode;
-use super::helper::Helper;
-use super::navigator::{Navigator, Patience};
 use super::origin;
-use super::patience::Monitor;
 use super::queries::{Access, AccessQuery};
-use super::runs::{Points, TimelineStop};
 use super::search::Search;
 #[cfg(feature = "testing")]
 use super::search::Stretches;
+use super::search_worker::SearchWorker;
 use crate::error::Error;
 use crate::log::{Header, LogError, LogFile, LogWriter, Options, WrittenFile};
 use crate::machine::Profile;
@@ -27,7 +27,7 @@ pub struct Timeline {
     pub(super) start: Position,
     end: Position,
     place: Mutex<Position>,
-    pub(super) points: Mutex<Points>,
+    pub(super) points: Mutex<Breakpoints>,
     recording: Shared<Recording>,
     console: Mutex<Option<Shared<Console>>>,
 }
@@ -40,10 +40,10 @@ impl Timeline {
     /// A recording that cannot be replayed.
     pub fn new(recording: &Shared<Recording>, images: &[ImageInput], budget: usize) -> Result<Self, Error> {
         let session = recording.replay_with(images)?;
-        let navigator = Navigator::new(session, recording.reader(), budget)?;
-        let (start, end) = (navigator.start(), navigator.end());
+        let cursor = ReplayCursor::new(session, recording.reader(), budget)?;
+        let (start, end) = (cursor.start(), cursor.end());
         Ok(Self {
-            search: Search::new(navigator, Helper::new(recording.clone(), images.to_vec())),
+            search: Search::new(cursor, SearchWorker::new(recording.clone(), images.to_vec())),
             start,
             end,
             place: Mutex::new(start),
@@ -89,7 +89,7 @@ impl Timeline {
     /// # Errors
     /// As for [`look`](Timeline::look).
     pub fn kept(&self, monitor: &mut dyn Monitor) -> Result<(usize, usize), Error> {
-        Ok(self.search.navigator(&mut Patience::new(monitor))?.marks_size())
+        Ok(self.search.cursor(&mut Cancel::new(monitor))?.marks_size())
     }
 
     /// Shows the machine as it is at a place, and how many events of the log were taken there.
@@ -102,10 +102,10 @@ impl Timeline {
         monitor: &mut dyn Monitor,
         question: impl FnOnce(&Session, u64) -> T,
     ) -> Result<T, Error> {
-        let patience = &mut Patience::new(monitor);
-        let mut navigator = self.search.navigator(patience)?;
-        navigator.go_to(place, patience)?;
-        Ok(question(navigator.session(), navigator.events_passed()))
+        let cancel = &mut Cancel::new(monitor);
+        let mut cursor = self.search.cursor(cancel)?;
+        cursor.go_to(place, cancel)?;
+        Ok(question(cursor.session(), cursor.events_passed()))
     }
 
     fn require_within(&self, icount: u64) -> Result<(), Error> {
@@ -130,16 +130,16 @@ impl Timeline {
         monitor: &mut dyn Monitor,
     ) -> Result<Position, Error> {
         self.require_within(icount)?;
-        let patience = &mut Patience::new(monitor);
-        let mut navigator = self.search.navigator(patience)?;
-        let arrival = navigator.seek(icount, patience)?;
+        let cancel = &mut Cancel::new(monitor);
+        let mut cursor = self.search.cursor(cancel)?;
+        let arrival = cursor.seek(icount, cancel)?;
         match cycles {
             Some(cycles) if cycles > arrival.cycles => {
-                navigator.run_on_to(Position::new(icount, cycles.min(self.end.cycles)), patience)?;
-                if navigator.position().icount > icount {
-                    return navigator.instruction_place(icount, patience);
+                cursor.run_on_to(Position::new(icount, cycles.min(self.end.cycles)), cancel)?;
+                if cursor.position().icount > icount {
+                    return cursor.instruction_place(icount, cancel);
                 }
-                Ok(navigator.position())
+                Ok(cursor.position())
             }
             _ => Ok(arrival),
         }
@@ -166,8 +166,8 @@ impl Timeline {
     /// As for [`look`](Timeline::look).
     pub fn go_to(&self, place: Position, monitor: &mut dyn Monitor) -> Result<(), Error> {
         self.require_within(place.icount)?;
-        let patience = &mut Patience::new(monitor);
-        self.search.navigator(patience)?.go_to(place, patience)?;
+        let cancel = &mut Cancel::new(monitor);
+        self.search.cursor(cancel)?.go_to(place, cancel)?;
         self.stand_at(place);
         Ok(())
     }
@@ -179,8 +179,8 @@ impl Timeline {
     /// As for [`place_at`](Timeline::place_at).
     pub fn instruction_place(&self, icount: u64, monitor: &mut dyn Monitor) -> Result<Position, Error> {
         self.require_within(icount)?;
-        let patience = &mut Patience::new(monitor);
-        self.search.navigator(patience)?.instruction_place(icount, patience)
+        let cancel = &mut Cancel::new(monitor);
+        self.search.cursor(cancel)?.instruction_place(icount, cancel)
     }
 
     /// The last place before an access.
@@ -189,8 +189,8 @@ impl Timeline {
     /// As for [`look`](Timeline::look).
     pub fn place_before(&self, access: Position, monitor: &mut dyn Monitor) -> Result<Position, Error> {
         self.require_within(access.icount)?;
-        let patience = &mut Patience::new(monitor);
-        self.search.navigator(patience)?.place_before(access, patience)
+        let cancel = &mut Cancel::new(monitor);
+        self.search.cursor(cancel)?.place_before(access, cancel)
     }
 
     /// The last place at which an event of the log has not passed, by its position and ordinal.
@@ -204,8 +204,8 @@ impl Timeline {
         monitor: &mut dyn Monitor,
     ) -> Result<Position, Error> {
         self.require_within(at.icount)?;
-        let patience = &mut Patience::new(monitor);
-        self.search.navigator(patience)?.place_before_event(at, ordinal, patience)
+        let cancel = &mut Cancel::new(monitor);
+        self.search.cursor(cancel)?.place_before_event(at, ordinal, cancel)
     }
 
     // ---- steps ----
@@ -213,10 +213,10 @@ impl Timeline {
     fn moved(
         &self,
         monitor: &mut dyn Monitor,
-        go: impl FnOnce(&Search, Position, &mut Patience<'_>) -> Result<Position, Error>,
+        go: impl FnOnce(&Search, Position, &mut Cancel<'_>) -> Result<Position, Error>,
     ) -> Result<TimelineStop, Error> {
         let from = self.place();
-        let place = go(&self.search, from, &mut Patience::new(monitor))?;
+        let place = go(&self.search, from, &mut Cancel::new(monitor))?;
         let at_limit = place == from || place == self.end || place == self.start;
         self.stop(if at_limit { "end" } else { "budget" }, place, monitor)
     }
@@ -240,7 +240,7 @@ impl Timeline {
         if count == 0 {
             return self.stop("budget", self.place(), monitor);
         }
-        self.moved(monitor, |search, from, patience| search.navigator(patience)?.step(from, count, patience))
+        self.moved(monitor, |search, from, cancel| search.cursor(cancel)?.step(from, count, cancel))
     }
 
     /// Goes back by `count` instructions, or to the start. From after a wait the first step goes before it.
@@ -249,10 +249,10 @@ impl Timeline {
     /// As for [`look`](Timeline::look).
     pub fn reverse_step(&self, count: u64, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         let Some(rest) = count.checked_sub(1) else { return self.stop("budget", self.place(), monitor) };
-        self.moved(monitor, |search, from, patience| {
-            let mut navigator = search.navigator(patience)?;
-            let place = navigator.step_back(from, patience)?;
-            if rest == 0 { Ok(place) } else { navigator.seek(place.icount.saturating_sub(rest), patience) }
+        self.moved(monitor, |search, from, cancel| {
+            let mut cursor = search.cursor(cancel)?;
+            let place = cursor.step_back(from, cancel)?;
+            if rest == 0 { Ok(place) } else { cursor.seek(place.icount.saturating_sub(rest), cancel) }
         })
     }
 
@@ -261,7 +261,7 @@ impl Timeline {
     /// # Errors
     /// As for [`look`](Timeline::look).
     pub fn step_over(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
-        self.moved(monitor, |search, from, patience| search.navigator(patience)?.step_over(from, patience))
+        self.moved(monitor, |search, from, cancel| search.cursor(cancel)?.step_over(from, cancel))
     }
 
     /// Goes before the last instruction, and before the call of the subroutine that it has ended.
@@ -277,7 +277,7 @@ impl Timeline {
     /// # Errors
     /// As for [`look`](Timeline::look).
     pub fn step_out(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
-        self.moved(monitor, |search, from, patience| search.navigator(patience)?.step_out(from, patience))
+        self.moved(monitor, |search, from, cancel| search.cursor(cancel)?.step_out(from, cancel))
     }
 
     /// Goes back to where the current subroutine was called, or the interrupt handler was entered.
@@ -318,7 +318,7 @@ impl Timeline {
         if let Some(console) = known {
             return Ok(console);
         }
-        let read = Shared::new(Console::read(&self.recording, &mut Patience::new(monitor))?);
+        let read = Shared::new(Console::read(&self.recording, &mut Cancel::new(monitor))?);
         *lock(&self.console) = Some(read.clone());
         Ok(read)
     }
@@ -356,8 +356,8 @@ impl Timeline {
         monitor: &mut dyn Monitor,
     ) -> Result<(), Error> {
         self.require_part(start, stop)?;
-        let patience = &mut Patience::new(monitor);
-        self.search.navigator(patience)?.cut(start, stop, create, patience)
+        let cancel = &mut Cancel::new(monitor);
+        self.search.cursor(cancel)?.cut(start, stop, create, cancel)
     }
 
     fn require_part(&self, start: u64, stop: u64) -> Result<(), Error> {
@@ -389,7 +389,7 @@ impl Timeline {
         monitor: &mut dyn Monitor,
     ) -> Result<Option<Access>, Error> {
         let before = before.unwrap_or_else(|| self.place());
-        self.search.last_write(address, before, &mut Patience::new(monitor))
+        self.search.last_write(address, before, &mut Cancel::new(monitor))
     }
 
     /// Where the byte at an address comes from, as it stands at a place, here when not given: a graph without cycles, of
@@ -405,7 +405,7 @@ impl Timeline {
     ) -> Result<Vec<OriginNode>, Error> {
         let before = before.unwrap_or_else(|| self.place());
         let sources = origin::Run { search: &self.search, recording: &self.recording };
-        origin::trace(sources, address, before, &mut Patience::new(monitor))
+        origin::trace(sources, address, before, &mut Cancel::new(monitor))
     }
 
     /// All accesses that a query asks for, in order, handed to `take` one by one.
@@ -418,8 +418,8 @@ impl Timeline {
         monitor: &mut dyn Monitor,
         take: &mut dyn FnMut(Access),
     ) -> Result<(), Error> {
-        let patience = &mut Patience::new(monitor);
-        self.search.navigator(patience)?.accesses(query, patience, take)
+        let cancel = &mut Cancel::new(monitor);
+        self.search.cursor(cancel)?.accesses(query, cancel, take)
     }
 
     /// How often each instruction with `start <= icount < stop` was executed, and how long it took.
@@ -438,8 +438,8 @@ impl Timeline {
         if start >= stop {
             return Err(Error::Argument(format!("from icount {start} to {stop} there is nothing to count")));
         }
-        let patience = &mut Patience::new(monitor);
-        self.search.navigator(patience)?.profile(start, stop, patience)
+        let cancel = &mut Cancel::new(monitor);
+        self.search.cursor(cancel)?.profile(start, stop, cancel)
     }
 
     /// The first place of the recording at which something holds, and the timeline stands there then.
@@ -451,23 +451,23 @@ impl Timeline {
         monitor: &mut dyn Monitor,
         predicate: &mut dyn FnMut(Position) -> Result<bool, Error>,
     ) -> Result<Option<Position>, Error> {
-        let patience = &mut Patience::new(monitor);
-        let measure = patience.covers(self.start.icount, self.end.icount);
+        let cancel = &mut Cancel::new(monitor);
+        let measure = cancel.covers(self.start.icount, self.end.icount);
         let mut place = self.start;
         loop {
-            measure.reach(place.icount, patience);
-            patience.spend(1)?;
+            measure.reach(place.icount, cancel);
+            cancel.spend(1)?;
             if predicate(place)? {
                 return Ok(Some(place));
             }
-            if let Some(behind) = self.search.navigator(patience)?.begun_behind(place, patience)? {
+            if let Some(behind) = self.search.cursor(cancel)?.begun_behind(place, cancel)? {
                 place = behind;
                 continue;
             }
             if place == self.end {
                 return Ok(None);
             }
-            let next = self.search.navigator(patience)?.step(place, 1, patience)?;
+            let next = self.search.cursor(cancel)?.step(place, 1, cancel)?;
             if next == place {
                 return Ok(None);
             }

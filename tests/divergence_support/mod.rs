@@ -6,7 +6,7 @@ use rreplay::engine::Scheduler;
 use rreplay::error::Error;
 use rreplay::log::{Event, EventCursor, Header, LogReader, LogWriter, Options, StampedEvent};
 use rreplay::recording::Recording;
-use rreplay::replay::{Cause, Differences, Divergence, Executed, Narrowed};
+use rreplay::replay::{Cause, Diagnosis, Differences, Divergence, Executed};
 use rreplay::session::{RecordOptions, RunRequest, Session, Stop};
 use rreplay::testing::SmallDisk;
 use rreplay::units::Position;
@@ -108,8 +108,8 @@ pub fn diverge(session: &Session, scheduler: Scheduler) -> Divergence {
 
 /// The first difference.
 pub fn first(divergence: &Divergence) -> (Position, &Cause, Option<&Executed>, &Differences) {
-    match &divergence.narrowed {
-        Some(Narrowed::First { position, cause, instruction, differences }) => {
+    match &divergence.diagnosis {
+        Some(Diagnosis::First { position, cause, instruction, differences }) => {
             (*position, cause, instruction.as_ref(), differences)
         }
         _ => panic!("no first difference: {}\n{divergence:?}", divergence.report()),

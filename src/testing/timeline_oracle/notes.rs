@@ -182,7 +182,7 @@ impl Notes {
     }
 
     /// The instruction that makes an access; `None` for one on the way into a handler, or by a device.
-    pub fn author(&self, hit: &HookEvent) -> Option<&Begun> {
+    pub fn initiator(&self, hit: &HookEvent) -> Option<&Begun> {
         let begun = self.begun.iter().rfind(|begun| begun.at.cycles < hit.position.cycles);
         begun.filter(|begun| begun.at.icount == hit.position.icount)
     }
@@ -199,7 +199,7 @@ impl Notes {
                 continue;
             }
             let Some(place) = self.place_before(hit.position) else { continue };
-            let opcode = match self.author(hit) {
+            let opcode = match self.initiator(hit) {
                 // A device that writes to the stack is no call, and the notes do not tell them apart.
                 None if hit.position.cycles <= self.place(hit.position.icount).cycles
                     && self.is_by_device(hit) =>
@@ -224,7 +224,7 @@ impl Notes {
         let same = |other: &&HookEvent| {
             other.kind == HookKind::Write
                 && other.position.icount == hit.position.icount
-                && self.author(other).is_none()
+                && self.initiator(other).is_none()
         };
         let pushed: Vec<&HookEvent> = self.hits.iter().filter(same).collect();
         !pushed.len().is_multiple_of(3)

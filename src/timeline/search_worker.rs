@@ -1,11 +1,11 @@
 //! A second replay, on a thread of its own, that searches the stretch before the one that is being searched.
 
-use super::navigator::{Goal, Navigator, Patience};
-use super::patience::WORK_BETWEEN_QUESTIONS;
+use super::cancel::WORK_BETWEEN_QUESTIONS;
+use super::cursor::{Cancel, Goal, ReplayCursor};
 use super::search::Stretch;
 use crate::error::Error;
 use crate::machine::board::ImageInput;
-use crate::machine::{Tap, TapSpec};
+use crate::machine::{AccessTrace, TraceFilter};
 use crate::recording::Recording;
 use crate::sync::{Arc, JoinHandle, Kick, Mutex, NotifyOnDrop, Shared, lock, spawn, try_lock};
 use crate::units::Position;
@@ -17,14 +17,14 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_millis(10);
 /// What was seen of a stretch, and where that began.
 pub struct Searched {
     pub base: Position,
-    pub taps: Vec<Tap>,
+    pub traces: Vec<AccessTrace>,
 }
 
 /// Makes the second replay when it is first of use, and keeps it.
-pub struct Helper {
+pub struct SearchWorker {
     recording: Shared<Recording>,
     images: Vec<ImageInput>,
-    navigator: Arc<Mutex<Option<Navigator>>>,
+    cursor: Arc<Mutex<Option<ReplayCursor>>>,
 }
 
 /// What both threads know.
@@ -45,52 +45,57 @@ impl Signals {
 }
 
 /// A stretch that is being searched. Dropped, it is given up.
-pub struct Running {
+pub struct PendingSearch {
     signals: Arc<Signals>,
     thread: Option<JoinHandle<Result<Searched, Error>>>,
 }
 
-impl Helper {
-    /// A helper for the timeline of a recording.
+impl SearchWorker {
+    /// A worker that searches for the timeline of a recording.
     pub fn new(recording: Shared<Recording>, images: Vec<ImageInput>) -> Self {
-        Self { recording, images, navigator: Arc::default() }
+        Self { recording, images, cursor: Arc::default() }
     }
 
     /// Begins to search a stretch, from its base or a state before that. `None` when there is no thread to be had, or when
     /// the second replay is another question's, or was when this process was forked: then one replay does it all.
-    pub fn start(&self, beside: &Navigator, specs: Vec<TapSpec>, stretch: Stretch) -> Option<Running> {
-        let mut made = try_lock(&self.navigator)?;
+    pub fn start(
+        &self,
+        beside: &ReplayCursor,
+        specs: Vec<TraceFilter>,
+        stretch: Stretch,
+    ) -> Option<PendingSearch> {
+        let mut made = try_lock(&self.cursor)?;
         if made.is_none() {
             let session = self.recording.replay_with(&self.images).ok()?;
             *made = Some(beside.beside(session, self.recording.reader()));
         }
         drop(made);
         let signals = Arc::<Signals>::default();
-        let navigator = self.navigator.clone();
+        let cursor = self.cursor.clone();
         let told = NotifyOnDrop::new(signals.clone(), Signals::say_ended);
         let thread = spawn("rreplay search", move || {
             let mut interrupted = || *lock(&told.stop);
-            let mut patience = Patience::new(&mut interrupted);
-            let mut navigator = lock(&navigator);
-            let Some(navigator) = navigator.as_mut() else {
+            let mut cancel = Cancel::new(&mut interrupted);
+            let mut cursor = lock(&cursor);
+            let Some(cursor) = cursor.as_mut() else {
                 return Err(Error::Engine("the second replay is gone".into()));
             };
-            let base = navigator.rewind(stretch.base)?;
-            let taps = navigator.watch(&specs, Goal::Place(stretch.until), &mut patience)?;
-            Ok(Searched { base, taps })
+            let base = cursor.rewind(stretch.base)?;
+            let traces = cursor.watch(&specs, Goal::Place(stretch.until), &mut cancel)?;
+            Ok(Searched { base, traces })
         });
-        Some(Running { signals, thread: Some(thread.ok()?) })
+        Some(PendingSearch { signals, thread: Some(thread.ok()?) })
     }
 }
 
-impl Running {
+impl PendingSearch {
     /// Waits for the result.
     ///
     /// # Errors
     /// The search's own, or a user who wants to stop.
-    pub fn finish(mut self, patience: &mut Patience<'_>) -> Result<Searched, Error> {
+    pub fn finish(mut self, cancel: &mut Cancel<'_>) -> Result<Searched, Error> {
         while !*lock(&self.signals.ended) {
-            patience.spend(WORK_BETWEEN_QUESTIONS)?;
+            cancel.spend(WORK_BETWEEN_QUESTIONS)?;
             self.signals.kick.sleep(BETWEEN_QUESTIONS);
         }
         let panicked = || Error::Engine("a thread that searched a stretch panicked".into());
@@ -99,7 +104,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for PendingSearch {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             *lock(&self.signals.stop) = true;

@@ -1,12 +1,12 @@
 //! Runs over a timeline, to breakpoints and watchpoints, in both directions.
 
-use super::navigator::Patience;
-use super::patience::Monitor;
+use super::cancel::Monitor;
+use super::cursor::Cancel;
 use super::queries::Access;
 use super::search::Found;
 use super::timeline::Timeline;
 use crate::error::Error;
-use crate::machine::{HookKind, TapSpec};
+use crate::machine::{HookKind, TraceFilter};
 use crate::sync::{Shared, lock};
 use crate::units::Position;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub type Condition = Shared<dyn Fn(Position, Option<Access>) -> Result<bool, Err
 
 /// Which accesses a watchpoint is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Watch {
+pub enum WatchedAccesses {
     /// Data that is read.
     Reads,
     /// Data that is written, the same value too.
@@ -29,22 +29,22 @@ pub enum Watch {
 
 /// What ends a run over the timeline.
 #[derive(Clone)]
-struct Point {
-    tap: TapSpec,
+struct Breakpoint {
+    trace: TraceFilter,
     condition: Option<Condition>,
 }
 
 /// The breakpoints and watchpoints of a timeline.
 #[derive(Default)]
-pub struct Points {
-    points: BTreeMap<PointId, Point>,
+pub struct Breakpoints {
+    points: BTreeMap<BreakpointId, Breakpoint>,
     /// The number of the next one.
     next: u64,
 }
 
 /// A breakpoint or watchpoint, for its removal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct PointId(pub u64);
+pub struct BreakpointId(pub u64);
 
 /// Why and where a run over the timeline ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,40 +56,40 @@ pub struct TimelineStop {
     /// The next instruction's address.
     pub pc: u16,
     /// The breakpoint or watchpoint.
-    pub point: Option<PointId>,
+    pub point: Option<BreakpointId>,
     /// The access that a watchpoint saw, which is made next.
     pub access: Option<Access>,
 }
 
 impl Timeline {
-    fn add(&self, tap: TapSpec, condition: Option<Condition>) -> PointId {
+    fn add(&self, trace: TraceFilter, condition: Option<Condition>) -> BreakpointId {
         let mut points = lock(&self.points);
-        let id = PointId(points.next);
+        let id = BreakpointId(points.next);
         points.next += 1;
-        points.points.insert(id, Point { tap, condition });
+        points.points.insert(id, Breakpoint { trace, condition });
         id
     }
 
     /// Runs stop before instructions that begin at an address.
-    pub fn add_breakpoint(&self, address: u16, condition: Option<Condition>) -> PointId {
-        let tap = TapSpec { executes: true, ..TapSpec::of(address, address) };
-        self.add(tap, condition)
+    pub fn add_breakpoint(&self, address: u16, condition: Option<Condition>) -> BreakpointId {
+        let trace = TraceFilter { executes: true, ..TraceFilter::of(address, address) };
+        self.add(trace, condition)
     }
 
     /// Runs stop before accesses to a range of addresses.
     pub fn add_watchpoint(
         &self,
         (first, last): (u16, u16),
-        watch: Watch,
+        watch: WatchedAccesses,
         condition: Option<Condition>,
-    ) -> PointId {
-        let reads = matches!(watch, Watch::Reads | Watch::ReadsAndWrites);
-        let (writes, only_changes) = (watch != Watch::Reads, watch == Watch::Changes);
-        self.add(TapSpec { reads, writes, only_changes, ..TapSpec::of(first, last) }, condition)
+    ) -> BreakpointId {
+        let reads = matches!(watch, WatchedAccesses::Reads | WatchedAccesses::ReadsAndWrites);
+        let (writes, only_changes) = (watch != WatchedAccesses::Reads, watch == WatchedAccesses::Changes);
+        self.add(TraceFilter { reads, writes, only_changes, ..TraceFilter::of(first, last) }, condition)
     }
 
     /// Takes a breakpoint or watchpoint away; gives whether it was there.
-    pub fn remove_point(&self, id: PointId) -> bool {
+    pub fn remove_point(&self, id: BreakpointId) -> bool {
         lock(&self.points).points.remove(&id).is_some()
     }
 
@@ -102,8 +102,8 @@ impl Timeline {
         match found {
             Some(found) => Ok(found),
             None => {
-                let patience = &mut Patience::new(monitor);
-                let end = self.search.navigator(patience)?.run_to_end(self.place(), patience)?;
+                let cancel = &mut Cancel::new(monitor);
+                let end = self.search.cursor(cancel)?.run_to_end(self.place(), cancel)?;
                 self.stop("end", end, monitor)
             }
         }
@@ -122,44 +122,42 @@ impl Timeline {
     }
 
     fn find(&self, is_forward: bool, monitor: &mut dyn Monitor) -> Result<Option<TimelineStop>, Error> {
-        let points: Vec<(PointId, Point)> =
+        let points: Vec<(BreakpointId, Breakpoint)> =
             lock(&self.points).points.iter().map(|(id, point)| (*id, point.clone())).collect();
         if points.is_empty() {
             return Ok(None);
         }
-        let specs: Vec<TapSpec> = points.iter().map(|(_, point)| point.tap).collect();
+        let specs: Vec<TraceFilter> = points.iter().map(|(_, point)| point.trace).collect();
         let from = self.place();
-        let mut accept = |found: &Found, patience: &mut Patience<'_>| match &points[found.tap].1.condition {
+        let mut accept = |found: &Found, cancel: &mut Cancel<'_>| match &points[found.trace].1.condition {
             // There is no place before what was done on the way to the first one.
-            _ if found.sighting.kind != HookKind::Execute
-                && found.sighting.at.cycles <= self.start.cycles =>
-            {
+            _ if found.record.kind != HookKind::Execute && found.record.at.cycles <= self.start.cycles => {
                 Ok(false)
             }
             // A run does not stop where it begins.
             _ if (found.place > from) != is_forward || found.place == from => Ok(false),
             None => Ok(true),
-            Some(condition) => condition(found.place, self.access_of(found, patience)?),
+            Some(condition) => condition(found.place, self.access_of(found, cancel)?),
         };
-        let patience = &mut Patience::new(monitor);
+        let cancel = &mut Cancel::new(monitor);
         let found = if is_forward {
-            self.search.forward(from, &specs, patience, &mut accept)?
+            self.search.forward(from, &specs, cancel, &mut accept)?
         } else {
-            self.search.backward(from, &specs, patience, &mut accept)?
+            self.search.backward(from, &specs, cancel, &mut accept)?
         };
         let Some(found) = found else { return Ok(None) };
-        let reason = if found.sighting.kind == HookKind::Execute { "breakpoint" } else { "watchpoint" };
-        let access = self.access_of(&found, patience)?;
+        let reason = if found.record.kind == HookKind::Execute { "breakpoint" } else { "watchpoint" };
+        let access = self.access_of(&found, cancel)?;
         let stop = self.stop(reason, found.place, monitor)?;
-        Ok(Some(TimelineStop { point: Some(points[found.tap].0), access, ..stop }))
+        Ok(Some(TimelineStop { point: Some(points[found.trace].0), access, ..stop }))
     }
 
-    fn access_of(&self, found: &Found, patience: &mut Patience<'_>) -> Result<Option<Access>, Error> {
-        if found.sighting.kind == HookKind::Execute {
+    fn access_of(&self, found: &Found, cancel: &mut Cancel<'_>) -> Result<Option<Access>, Error> {
+        if found.record.kind == HookKind::Execute {
             return Ok(None);
         }
-        let mut navigator = self.search.navigator(patience)?;
-        let sighting = navigator.explain(&found.sighting, patience)?;
-        Ok(Some(navigator.access(&sighting)))
+        let mut cursor = self.search.cursor(cancel)?;
+        let record = cursor.explain(&found.record, cancel)?;
+        Ok(Some(cursor.access(&record)))
     }
 }

@@ -1,4 +1,4 @@
-//! Notes of what a stretch of a run has touched, for whoever searches it: unlike a hook, a tap ends no slice.
+//! Notes of what a stretch of a run has touched, for whoever searches it: unlike a hook, a trace ends no slice.
 
 use super::hooks::HookKind;
 use crate::devices::CpuRegisters;
@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 /// Who made an access.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Author {
+pub enum Initiator {
     /// An instruction.
     Instruction,
     /// The CPU itself, on its way into an interrupt handler.
@@ -16,9 +16,9 @@ pub enum Author {
     Device(usize),
 }
 
-/// What a tap has noted.
+/// What a trace has noted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sighting {
+pub struct AccessRecord {
     /// What happened.
     pub kind: HookKind,
     /// Instructions retired before it, and the exact cycle.
@@ -32,7 +32,7 @@ pub struct Sighting {
     /// Where the instruction begins that did it; `None` when it was no instruction, or instructions are not looked at.
     pub pc: Option<u16>,
     /// Who did it. Where instructions are not looked at, an interrupt sequence passes for one.
-    pub author: Author,
+    pub initiator: Initiator,
 }
 
 /// Registers that a device has set at an instruction boundary.
@@ -48,9 +48,9 @@ pub struct RegistersSet {
     pub after: CpuRegisters,
 }
 
-/// What a tap looks at, and how much of it is kept.
+/// What a trace looks at, and how much of it is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TapSpec {
+pub struct TraceFilter {
     /// Instructions that begin in the range.
     pub executes: bool,
     /// Data read from the range.
@@ -71,7 +71,7 @@ pub struct TapSpec {
     pub with_pc: bool,
 }
 
-impl TapSpec {
+impl TraceFilter {
     /// Looks at nothing of a range yet, to the end of the run, and keeps all.
     pub const fn of(first: u16, last: u16) -> Self {
         Self {
@@ -93,25 +93,25 @@ impl TapSpec {
     }
 }
 
-/// A tap with its notes.
+/// A trace with its notes.
 #[derive(Clone, Debug)]
-pub struct Tap {
-    spec: TapSpec,
-    seen: VecDeque<Sighting>,
+pub struct AccessTrace {
+    spec: TraceFilter,
+    seen: VecDeque<AccessRecord>,
     dropped: u64,
     /// The instruction that was begun last.
     current: Option<(Position, u16)>,
     registers: Vec<RegistersSet>,
 }
 
-impl Tap {
-    /// A tap that has noted nothing.
-    pub fn new(spec: TapSpec) -> Self {
+impl AccessTrace {
+    /// A trace that has noted nothing.
+    pub fn new(spec: TraceFilter) -> Self {
         Self { spec, seen: VecDeque::new(), dropped: 0, current: None, registers: Vec::new() }
     }
 
     /// What was noted, oldest first.
-    pub fn seen(&self) -> impl DoubleEndedIterator<Item = &Sighting> {
+    pub fn seen(&self) -> impl DoubleEndedIterator<Item = &AccessRecord> {
         self.seen.iter()
     }
 
@@ -120,7 +120,7 @@ impl Tap {
         &self.registers
     }
 
-    /// How many sightings were too many to be kept.
+    /// How many records were too many to be kept.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -149,32 +149,32 @@ impl Tap {
         }
         self.current = Some((at, pc));
         if self.spec.executes && self.covers(pc) {
-            let (kind, author) = (HookKind::Execute, Author::Instruction);
-            self.note(Sighting { kind, at, address: pc, old: None, value: 0, pc: Some(pc), author });
+            let (kind, initiator) = (HookKind::Execute, Initiator::Instruction);
+            self.note(AccessRecord { kind, at, address: pc, old: None, value: 0, pc: Some(pc), initiator });
         }
     }
 
-    pub(super) fn accesses(&mut self, mut sighting: Sighting) {
-        let wanted = match sighting.kind {
+    pub(super) fn accesses(&mut self, mut record: AccessRecord) {
+        let wanted = match record.kind {
             HookKind::Execute => false,
             HookKind::Read => self.spec.reads,
             HookKind::Write => {
-                self.spec.writes && !(self.spec.only_changes && sighting.old == Some(sighting.value))
+                self.spec.writes && !(self.spec.only_changes && record.old == Some(record.value))
             }
         };
-        if !wanted || !self.covers(sighting.address) {
+        if !wanted || !self.covers(record.address) {
             return;
         }
-        if self.spec.with_pc && sighting.author == Author::Instruction {
-            sighting.pc = self
+        if self.spec.with_pc && record.initiator == Initiator::Instruction {
+            record.pc = self
                 .current
-                .filter(|(begun, _)| begun.icount == sighting.at.icount && begun.cycles <= sighting.at.cycles)
+                .filter(|(begun, _)| begun.icount == record.at.icount && begun.cycles <= record.at.cycles)
                 .map(|(_, pc)| pc);
-            if sighting.pc.is_none() {
-                sighting.author = Author::Interrupt;
+            if record.pc.is_none() {
+                record.initiator = Initiator::Interrupt;
             }
         }
-        self.note(sighting);
+        self.note(record);
     }
 
     pub(super) fn registers_set(&mut self, set: RegistersSet) {
@@ -183,14 +183,14 @@ impl Tap {
         }
     }
 
-    fn note(&mut self, sighting: Sighting) {
-        if sighting.at.cycles > self.spec.last_cycle {
+    fn note(&mut self, record: AccessRecord) {
+        if record.at.cycles > self.spec.last_cycle {
             return;
         }
         if self.seen.len() == self.spec.kept_max {
             self.seen.pop_front();
             self.dropped += 1;
         }
-        self.seen.push_back(sighting);
+        self.seen.push_back(record);
     }
 }

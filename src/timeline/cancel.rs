@@ -58,9 +58,9 @@ pub struct Measure {
 
 impl Measure {
     /// The operation has come to a place.
-    pub fn reach(&self, icount: u64, patience: &mut Patience<'_>) {
+    pub fn reach(&self, icount: u64, cancel: &mut Cancel<'_>) {
         if self.is_whole
-            && let Some(progress) = patience.monitor.progress()
+            && let Some(progress) = cancel.monitor.progress()
         {
             progress.reach(icount);
         }
@@ -68,12 +68,12 @@ impl Measure {
 }
 
 /// Asks whether the user wants to stop, now and then.
-pub struct Patience<'a> {
+pub struct Cancel<'a> {
     unasked: u64,
     monitor: &'a mut dyn Monitor,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Cancel<'a> {
     /// For one search.
     pub fn new(monitor: &'a mut dyn Monitor) -> Self {
         Self { unasked: 0, monitor }
@@ -141,27 +141,27 @@ mod tests {
     #[test]
     fn a_part_of_an_operation_does_not_say_how_far_all_of_it_is() {
         let mut kept = Kept(Progress::default());
-        let mut patience = Patience::new(&mut kept);
-        let whole = patience.covers(1000, 100);
-        let part = Patience::new(patience.monitor).covers(500, 600);
-        let mut patience = Patience::new(&mut kept);
-        part.reach(100, &mut patience);
-        patience.at(600);
-        whole.reach(700, &mut patience);
-        whole.reach(900, &mut patience);
+        let mut cancel = Cancel::new(&mut kept);
+        let whole = cancel.covers(1000, 100);
+        let part = Cancel::new(cancel.monitor).covers(500, 600);
+        let mut cancel = Cancel::new(&mut kept);
+        part.reach(100, &mut cancel);
+        cancel.at(600);
+        whole.reach(700, &mut cancel);
+        whole.reach(900, &mut cancel);
         assert_eq!((kept.0.done(), kept.0.total()), (300, Some(900)));
-        whole.reach(5, &mut Patience::new(&mut kept));
+        whole.reach(5, &mut Cancel::new(&mut kept));
         assert_eq!(kept.0.done(), 900);
     }
 
     #[test]
     fn a_way_forwards_is_measured_by_where_the_replay_is() {
         let mut kept = Kept(Progress::default());
-        let mut patience = Patience::new(&mut kept);
-        let _whole = patience.covers(10, 30);
+        let mut cancel = Cancel::new(&mut kept);
+        let _whole = cancel.covers(10, 30);
         for (icount, done) in [(0, 0), (15, 5), (12, 5), (30, 20), (99, 20)] {
-            let mut patience = Patience::new(&mut kept);
-            patience.at(icount);
+            let mut cancel = Cancel::new(&mut kept);
+            cancel.at(icount);
             assert_eq!(kept.0.done(), done);
         }
         assert_eq!(kept.0.total(), Some(20));

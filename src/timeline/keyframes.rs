@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 
 /// Bytes that a page costs: its content, its hash, its reference counts.
 const PAGE_BYTES: usize = 256 + 48;
-/// Bytes that a mark costs beside its pages and parts: the table of pages, and the maps that it stands in.
+/// Bytes that a keyframe costs beside its pages and parts: the table of pages, and the maps that it stands in.
 const MARK_BYTES: usize = 256 * 8 + 512;
 
 /// A state to go back to.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub struct Keyframe {
     /// Where it is.
     pub position: Position,
     /// Whether it is where a run comes to when it has retired so many instructions; else one comes there later, because
@@ -28,7 +28,7 @@ pub struct Mark {
     pub replay: Vec<u8>,
 }
 
-impl Mark {
+impl Keyframe {
     /// The state of a recording's snapshot. What is due there is not done.
     pub fn of_snapshot(snapshot: &Composed) -> Self {
         let parts = snapshot.parts().iter().map(|(_, content)| content.clone()).collect();
@@ -43,23 +43,23 @@ impl Mark {
 }
 
 struct Kept {
-    mark: Shared<Mark>,
+    keyframe: Shared<Keyframe>,
     /// When it was last of use.
     used: u64,
-    /// What it costs beyond the mark before it in the run.
+    /// What it costs beyond the keyframe before it in the run.
     bytes: usize,
 }
 
-/// Marks by position, within a budget: those that were of no use for longest go first.
-pub struct Marks {
+/// Keyframes by position, within a budget: those that were of no use for longest go first.
+pub struct KeyframeCache {
     kept: BTreeMap<Position, Kept>,
     bytes: usize,
     budget: usize,
     clock: u64,
 }
 
-impl Marks {
-    /// No marks yet, and room for so many bytes.
+impl KeyframeCache {
+    /// No keyframes yet, and room for so many bytes.
     pub fn new(budget: usize) -> Self {
         Self { kept: BTreeMap::new(), bytes: 0, budget, clock: 0 }
     }
@@ -69,39 +69,39 @@ impl Marks {
         (self.kept.len(), self.bytes)
     }
 
-    /// The last mark at or before a position.
-    pub fn before(&mut self, position: Position) -> Option<Shared<Mark>> {
-        self.used(|marks| marks.range(..=position).next_back().map(|(at, _)| *at))
+    /// The last keyframe at or before a position.
+    pub fn before(&mut self, position: Position) -> Option<Shared<Keyframe>> {
+        self.used(|keyframes| keyframes.range(..=position).next_back().map(|(at, _)| *at))
     }
 
-    /// The last mark from which a run comes to where `icount` instructions have just retired.
-    pub fn before_arrival(&mut self, icount: u64) -> Option<Shared<Mark>> {
-        self.used(|marks| {
-            let until = marks.range(..Position::new(icount, 0)).next_back().map(|(at, _)| *at);
-            let there = marks.range(Position::new(icount, 0)..=Position::new(icount, u64::MAX));
-            there.filter(|(_, kept)| kept.mark.is_arrival).map(|(at, _)| *at).next().or(until)
+    /// The last keyframe from which a run comes to where `icount` instructions have just retired.
+    pub fn before_arrival(&mut self, icount: u64) -> Option<Shared<Keyframe>> {
+        self.used(|keyframes| {
+            let until = keyframes.range(..Position::new(icount, 0)).next_back().map(|(at, _)| *at);
+            let there = keyframes.range(Position::new(icount, 0)..=Position::new(icount, u64::MAX));
+            there.filter(|(_, kept)| kept.keyframe.is_arrival).map(|(at, _)| *at).next().or(until)
         })
     }
 
     fn used(
         &mut self,
         find: impl FnOnce(&BTreeMap<Position, Kept>) -> Option<Position>,
-    ) -> Option<Shared<Mark>> {
+    ) -> Option<Shared<Keyframe>> {
         let at = find(&self.kept)?;
         self.clock += 1;
         let kept = self.kept.get_mut(&at)?;
         kept.used = self.clock;
-        Some(kept.mark.clone())
+        Some(kept.keyframe.clone())
     }
 
-    /// Keeps a mark.
-    pub fn keep(&mut self, mark: Mark) {
-        let at = mark.position;
+    /// Keeps a keyframe.
+    pub fn keep(&mut self, keyframe: Keyframe) {
+        let at = keyframe.position;
         if self.kept.contains_key(&at) {
             return;
         }
         self.clock += 1;
-        self.kept.insert(at, Kept { mark: Shared::new(mark), used: self.clock, bytes: 0 });
+        self.kept.insert(at, Kept { keyframe: Shared::new(keyframe), used: self.clock, bytes: 0 });
         self.weigh(at);
         self.weigh_behind(at);
         if self.bytes > self.budget {
@@ -109,12 +109,13 @@ impl Marks {
         }
     }
 
-    /// What a mark costs is counted anew: the mark before it in the run is another.
+    /// What a keyframe costs is counted anew: the keyframe before it in the run is another.
     fn weigh(&mut self, at: Position) {
-        let before = self.kept.range(..at).next_back().map(|(_, kept)| kept.mark.machine.pages().clone());
+        let before = self.kept.range(..at).next_back().map(|(_, kept)| kept.keyframe.machine.pages().clone());
         let Some(kept) = self.kept.get_mut(&at) else { return };
-        let own = own_pages(kept.mark.machine.pages(), before.as_ref());
-        let bytes = MARK_BYTES + kept.mark.replay.len() + kept.mark.machine.part_bytes() + own * PAGE_BYTES;
+        let own = own_pages(kept.keyframe.machine.pages(), before.as_ref());
+        let bytes =
+            MARK_BYTES + kept.keyframe.replay.len() + kept.keyframe.machine.part_bytes() + own * PAGE_BYTES;
         self.bytes = self.bytes + bytes - std::mem::replace(&mut kept.bytes, bytes);
     }
 
@@ -125,7 +126,7 @@ impl Marks {
         }
     }
 
-    /// Drops a quarter of the marks, the least used.
+    /// Drops a quarter of the keyframes, the least used.
     fn shrink(&mut self) {
         let mut by_use: Vec<(u64, Position)> = self.kept.iter().map(|(at, kept)| (kept.used, *at)).collect();
         by_use.sort_unstable();

@@ -1,17 +1,17 @@
 //! A stretch of the run with everything noted that values go through, to be walked back over.
 
-use super::navigator::{Goal, Navigator, Patience};
+use super::cursor::{Cancel, Goal, ReplayCursor};
 use crate::cpu::Variant;
 use crate::cpu::instruction::{Operation, Register};
 use crate::cpu::mos6502::opcodes::opcode;
 use crate::cpu::mos6502::registers::{A, SP, X, Y};
 use crate::error::Error;
-use crate::machine::{Author, BusCycle, HookKind, RegistersSet, Sighting, TapSpec};
+use crate::machine::{AccessRecord, BusCycle, HookKind, Initiator, RegistersSet, TraceFilter};
 use crate::units::Position;
 
 /// An instruction that was executed.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct TracedInstruction {
     /// Where it began.
     pub at: Position,
     /// Its address.
@@ -20,7 +20,7 @@ pub struct Step {
     pub bytes: [u8; 3],
 }
 
-impl Step {
+impl TracedInstruction {
     /// What it does.
     pub fn operation(&self, variant: Variant) -> &'static Operation {
         &opcode(variant, self.bytes[0]).operation
@@ -29,9 +29,9 @@ impl Step {
 
 /// What has given a register its value.
 #[derive(Clone, Copy, Debug)]
-pub enum Setting {
+pub enum ReachingDefinition {
     /// An instruction.
-    Step(Step),
+    TracedInstruction(TracedInstruction),
     /// A device, at an instruction boundary.
     Device(RegistersSet),
     /// The processor on its way into a handler, or a reset.
@@ -39,65 +39,65 @@ pub enum Setting {
 }
 
 /// All of a stretch of the run.
-pub struct Notes {
+pub struct ExecutionTrace {
     /// Where it begins: what was done by then is not in it.
     pub base: Position,
     until: Position,
     /// Whether there is nothing before it in the recording.
     pub is_first: bool,
-    steps: Vec<Step>,
-    accesses: Vec<Sighting>,
+    steps: Vec<TracedInstruction>,
+    accesses: Vec<AccessRecord>,
     registers: Vec<RegistersSet>,
 }
 
-const EVERYTHING: TapSpec =
-    TapSpec { executes: true, reads: true, with_pc: true, ..TapSpec::writes_to(0, u16::MAX) };
+const EVERYTHING: TraceFilter =
+    TraceFilter { executes: true, reads: true, with_pc: true, ..TraceFilter::writes_to(0, u16::MAX) };
 
-impl Notes {
-    /// The notes of the last `length` instructions before a place.
+impl ExecutionTrace {
+    /// The trace of the last `length` instructions before a place.
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop.
     pub fn take(
-        navigator: &mut Navigator,
+        cursor: &mut ReplayCursor,
         variant: Variant,
         until: Position,
         length: u64,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<Self, Error> {
         let first = until.icount.saturating_sub(length);
-        let is_first = first <= navigator.start().icount;
+        let is_first = first <= cursor.start().icount;
         if is_first {
             // From before what is done on the way to the first place.
-            navigator.rewind(Position::default())?;
+            cursor.rewind(Position::default())?;
         } else {
-            navigator.seek(first, patience)?;
+            cursor.seek(first, cancel)?;
         }
-        let base = navigator.position();
+        let base = cursor.position();
         // The bytes of instructions stand in the trace: memory may have changed since, and a device may have given them.
-        navigator.session().vm().guest.start_trace();
-        let taps = navigator.watch(&[EVERYTHING], Goal::Place(until), patience);
-        let trace = navigator.session().vm().guest.take_trace();
-        let taps = taps?;
-        let (mut steps, mut accesses): (Vec<Step>, Vec<Sighting>) = Default::default();
-        for sighting in taps.iter().flat_map(|tap| tap.seen()) {
-            if sighting.kind == HookKind::Execute {
-                let bytes = fetched(&trace, variant, sighting.at).ok_or_else(|| {
-                    Error::Engine(format!("the instruction at {} was not traced", sighting.at))
+        cursor.session().vm().guest.start_trace();
+        let traces = cursor.watch(&[EVERYTHING], Goal::Place(until), cancel);
+        let trace = cursor.session().vm().guest.take_trace();
+        let traces = traces?;
+        let (mut steps, mut accesses): (Vec<TracedInstruction>, Vec<AccessRecord>) = Default::default();
+        for record in traces.iter().flat_map(|trace| trace.seen()) {
+            if record.kind == HookKind::Execute {
+                let bytes = fetched(&trace, variant, record.at).ok_or_else(|| {
+                    Error::Engine(format!("the instruction at {} was not traced", record.at))
                 })?;
-                steps.push(Step { at: sighting.at, pc: sighting.address, bytes });
+                steps.push(TracedInstruction { at: record.at, pc: record.address, bytes });
                 continue;
             }
-            let mut sighting = *sighting;
+            let mut record = *record;
             let jammed = steps.last().is_some_and(|step| !step.operation(variant).retires);
-            if jammed && sighting.author == Author::Instruction {
+            if jammed && record.initiator == Initiator::Instruction {
                 // A jammed processor does nothing but its reset, which counts no instruction.
-                sighting.author = Author::Interrupt;
+                record.initiator = Initiator::Interrupt;
             }
-            accesses.push(sighting);
+            accesses.push(record);
         }
-        let registers = taps.iter().flat_map(|tap| tap.registers()).copied().collect();
-        Ok(Self { base, until: navigator.position(), is_first, steps, accesses, registers })
+        let registers = traces.iter().flat_map(|trace| trace.registers()).copied().collect();
+        Ok(Self { base, until: cursor.position(), is_first, steps, accesses, registers })
     }
 
     /// Whether what was done last before a place, or at it, may be in it.
@@ -106,19 +106,24 @@ impl Notes {
     }
 
     /// What has given a register the value that it has at a place.
-    pub fn setting(&self, register: Register, place: Position, variant: Variant) -> Option<Setting> {
+    pub fn setting(
+        &self,
+        register: Register,
+        place: Position,
+        variant: Variant,
+    ) -> Option<ReachingDefinition> {
         let begun = self.steps.partition_point(|step| step.at.cycles < place.cycles);
         let step = self.steps[..begun]
             .iter()
             .rfind(|step| step.operation(variant).definition(register, SP).is_some());
         let set = self.registers.iter().rfind(|set| set.at.cycles <= place.cycles && sets(set, register));
         let interrupt = self.accesses_before(place).iter().rfind(|access| {
-            register == SP && access.author == Author::Interrupt && access.at.cycles < place.cycles
+            register == SP && access.initiator == Initiator::Interrupt && access.at.cycles < place.cycles
         });
         // At one position a device comes before the instruction.
-        let step = step.map(|step| (step.at, 1, Setting::Step(*step)));
-        let set = set.map(|set| (set.at, 0, Setting::Device(*set)));
-        let interrupt = interrupt.map(|access| (access.at, 2, Setting::Interrupt(access.at)));
+        let step = step.map(|step| (step.at, 1, ReachingDefinition::TracedInstruction(*step)));
+        let set = set.map(|set| (set.at, 0, ReachingDefinition::Device(*set)));
+        let interrupt = interrupt.map(|access| (access.at, 2, ReachingDefinition::Interrupt(access.at)));
         let all = [step, set, interrupt].into_iter().flatten();
         all.max_by_key(|(at, rank, _)| (*at, *rank)).map(|(.., setting)| setting)
     }
@@ -128,36 +133,36 @@ impl Notes {
         &self,
         address: u16,
         place: Position,
-        counts: impl Fn(Author) -> bool,
-    ) -> Option<Sighting> {
-        let is_it = |access: &&Sighting| {
-            access.kind == HookKind::Write && access.address == address && counts(access.author)
+        counts: impl Fn(Initiator) -> bool,
+    ) -> Option<AccessRecord> {
+        let is_it = |access: &&AccessRecord| {
+            access.kind == HookKind::Write && access.address == address && counts(access.initiator)
         };
         self.accesses_before(place).iter().rfind(is_it).copied()
     }
 
-    fn accesses_before(&self, place: Position) -> &[Sighting] {
+    fn accesses_before(&self, place: Position) -> &[AccessRecord] {
         &self.accesses[..self.accesses.partition_point(|access| access.at.cycles <= place.cycles)]
     }
 
     /// The instruction that has made an access, or who else; `None` when the access is not here.
-    pub fn author(&self, access: &Sighting) -> Option<Result<Step, Author>> {
-        let same = |other: &&Sighting| {
+    pub fn initiator(&self, access: &AccessRecord) -> Option<Result<TracedInstruction, Initiator>> {
+        let same = |other: &&AccessRecord| {
             (other.at, other.kind, other.address) == (access.at, access.kind, access.address)
         };
-        let author = self.accesses.iter().rfind(same)?.author;
-        if author != Author::Instruction {
-            return Some(Err(author));
+        let initiator = self.accesses.iter().rfind(same)?.initiator;
+        if initiator != Initiator::Instruction {
+            return Some(Err(initiator));
         }
         let begun = self.steps.partition_point(|step| step.at.cycles <= access.at.cycles);
         self.steps[..begun].last().map(|step| Ok(*step))
     }
 
     /// What an instruction has read last of data: its operand, behind the pointers to it.
-    pub fn operand(&self, step: &Step) -> Option<Sighting> {
+    pub fn operand(&self, step: &TracedInstruction) -> Option<AccessRecord> {
         let first = self.accesses.partition_point(|access| access.at.cycles <= step.at.cycles);
         let own = self.accesses[first..].iter().take_while(|access| access.at.icount == step.at.icount);
-        own.filter(|access| access.kind == HookKind::Read && access.author == Author::Instruction)
+        own.filter(|access| access.kind == HookKind::Read && access.initiator == Initiator::Instruction)
             .last()
             .copied()
     }

@@ -1,7 +1,7 @@
 //! Changes of a playing machine that no log knows of, made at fixed positions.
 //!
 //! Nothing but a test plans any. They are kept here, and not only made, so that a second replay can make them again and
-//! the search for the first difference ([`narrow`](super::narrow)) has a replay that goes wrong at will.
+//! the search for the first difference ([`bisect`](super::bisect)) has a replay that goes wrong at will.
 
 use crate::engine::{Limits, VmState};
 use crate::error::Error;
@@ -20,7 +20,7 @@ pub(crate) type SourceChange =
 
 /// A change at a position.
 #[derive(Clone)]
-pub(crate) struct Intervention {
+pub(crate) struct FaultInjection {
     /// At the first boundary at or behind this position at which the loop has done what is due there.
     pub at: Position,
     /// Whether it changes what no snapshot holds (ROM), so that it is there behind a snapshot too.
@@ -31,14 +31,14 @@ pub(crate) struct Intervention {
 
 /// The changes of one machine, in order, and how many of them were made.
 #[derive(Clone, Default)]
-pub(crate) struct Interventions {
-    planned: Vec<Intervention>,
+pub(crate) struct FaultInjections {
+    planned: Vec<FaultInjection>,
     made: usize,
     /// What stands between the player and its log.
     pub source: Option<SourceChange>,
 }
 
-impl Interventions {
+impl FaultInjections {
     /// Whether there are none, ever.
     pub fn is_empty(&self) -> bool {
         self.planned.is_empty() && self.source.is_none()
@@ -51,9 +51,9 @@ impl Interventions {
 
     /// Adds a change behind those that are planned for the same position. Those that were made stay made.
     #[cfg(feature = "testing")]
-    pub fn plan(&mut self, intervention: Intervention) {
-        let place = self.planned.partition_point(|earlier| earlier.at <= intervention.at).max(self.made);
-        self.planned.insert(place, intervention);
+    pub fn plan(&mut self, fault_injection: FaultInjection) {
+        let place = self.planned.partition_point(|earlier| earlier.at <= fault_injection.at).max(self.made);
+        self.planned.insert(place, fault_injection);
     }
 
     /// How many were made.
@@ -96,7 +96,7 @@ impl Interventions {
     /// The change's own.
     pub fn skip_to_here(&mut self, vm: &mut VmState<Machine>) -> Result<(), Error> {
         let here = vm.guest.position();
-        self.made = self.planned.partition_point(|intervention| intervention.at < here);
+        self.made = self.planned.partition_point(|fault_injection| fault_injection.at < here);
         self.planned[..self.made]
             .iter()
             .filter(|earlier| earlier.is_lasting)

@@ -10,12 +10,12 @@
 //! ([`Meter`]); the divergence is reported in any case.
 
 use super::compare;
-use super::pair::Pair;
+use super::lockstep::Lockstep;
 use super::twin::{GivenUp, Mark, Meter, Twin};
 use super::{Origin, Session};
 use crate::engine::Limits;
 use crate::error::Error;
-use crate::replay::{Cause, Differences, Divergence, Executed, Found, Narrowed};
+use crate::replay::{Cause, Diagnosis, Differences, Divergence, Executed, Found};
 use crate::snapshot::{self, Snapshot};
 use crate::sync::lock;
 use crate::units::Position;
@@ -35,11 +35,11 @@ impl Session {
         if let Some(origin) = &self.origin {
             let search = Search { session: self, origin, meter: Meter::new(interrupted) };
             // Whatever goes wrong here, the divergence is reported.
-            let narrowed = catch_unwind(AssertUnwindSafe(|| search.narrow(&mut divergence)));
-            divergence.narrowed = Some(match narrowed {
-                Ok(Ok(narrowed)) => narrowed,
-                Ok(Err(GivenUp(reason))) => Narrowed::GivenUp { reason },
-                Err(_) => Narrowed::GivenUp { reason: "it panicked, which is a bug of rreplay".to_owned() },
+            let diagnosis = catch_unwind(AssertUnwindSafe(|| search.bisect(&mut divergence)));
+            divergence.diagnosis = Some(match diagnosis {
+                Ok(Ok(diagnosis)) => diagnosis,
+                Ok(Err(GivenUp(reason))) => Diagnosis::GivenUp { reason },
+                Err(_) => Diagnosis::GivenUp { reason: "it panicked, which is a bug of rreplay".to_owned() },
             });
             take_pc(&mut divergence);
         }
@@ -117,9 +117,9 @@ fn at_icount(icount: u64) -> Limits {
 }
 
 impl Search<'_> {
-    fn narrow(mut self, divergence: &mut Divergence) -> Result<Narrowed, GivenUp> {
+    fn bisect(mut self, divergence: &mut Divergence) -> Result<Diagnosis, GivenUp> {
         if let Some(number) = divergence.at_snapshot()
-            && lock(&self.session.interventions).is_empty()
+            && lock(&self.session.fault_injections).is_empty()
         {
             // The digest before it agreed, so the run is right and the snapshot is not.
             return self.wrong_snapshot(number, divergence.position);
@@ -149,12 +149,12 @@ impl Search<'_> {
             return self.in_log(agreed, to, &mut reference);
         }
 
-        let interventions = lock(&self.session.interventions).clone();
-        if interventions.is_empty() && unproven.is_none() {
+        let fault_injections = lock(&self.session.fault_injections).clone();
+        if fault_injections.is_empty() && unproven.is_none() {
             divergence.executed = way.trail(&reference);
             return self.unrepeated(&mut reference, &expected);
         }
-        let mut suspect = Twin::suspect(self.origin, &interventions)?;
+        let mut suspect = Twin::suspect(self.origin, &fault_injections)?;
         let found = self.go(&mut suspect, unproven.as_ref().or(base.as_ref()), &way)?;
         let Some(same) = suspect.divergence().filter(|other| other.is_same_place(divergence)) else {
             divergence.executed = way.trail(&reference);
@@ -162,8 +162,8 @@ impl Search<'_> {
         };
         refine(divergence, same);
         divergence.executed = way.trail(&suspect);
-        let mut twins = Pair { reference, suspect };
-        let agreement = Pair { reference: expected, suspect: found };
+        let mut twins = Lockstep { reference, suspect };
+        let agreement = Lockstep { reference: expected, suspect: found };
         self.first_difference(&mut twins, agreement, divergence)
     }
 
@@ -235,9 +235,9 @@ impl Search<'_> {
         snapshot: &Snapshot,
         way: &Way,
         divergence: &mut Divergence,
-    ) -> Result<Option<Narrowed>, GivenUp> {
-        let interventions = lock(&self.session.interventions).clone();
-        let mut suspect = Twin::suspect(self.origin, &interventions)?;
+    ) -> Result<Option<Diagnosis>, GivenUp> {
+        let fault_injections = lock(&self.session.fault_injections).clone();
+        let mut suspect = Twin::suspect(self.origin, &fault_injections)?;
         let found = self.go(&mut suspect, Some(snapshot), way)?;
         // The reference has perhaps found out by itself, where it came to that snapshot.
         let is_found = reference.divergence().is_some_and(|other| other.at_snapshot().is_some());
@@ -255,14 +255,14 @@ impl Search<'_> {
             false => compare::vms(&mut expected, &mut found),
         };
         let position = snapshot.position();
-        Ok(Some(Narrowed::First { position, cause: Cause::Outside, instruction: None, differences }))
+        Ok(Some(Diagnosis::First { position, cause: Cause::Outside, instruction: None, differences }))
     }
 
     // ---- the log is to blame, or nobody ----
 
-    fn in_log(&mut self, agreed: Position, to: Position, reference: &mut Twin) -> Result<Narrowed, GivenUp> {
+    fn in_log(&mut self, agreed: Position, to: Position, reference: &mut Twin) -> Result<Diagnosis, GivenUp> {
         let from = if agreed <= to { agreed } else { self.origin.reader.header().start };
-        Ok(Narrowed::InLog { from, to, differences: self.recorded_differences(to, reference)? })
+        Ok(Diagnosis::InLog { from, to, differences: self.recorded_differences(to, reference)? })
     }
 
     /// Where the log has a snapshot at the digest that does not agree, how the state differs from it.
@@ -277,12 +277,12 @@ impl Search<'_> {
         self.differences_to_snapshot(number as u64, &reference.session)
     }
 
-    fn wrong_snapshot(&self, number: u64, at: Position) -> Result<Narrowed, GivenUp> {
+    fn wrong_snapshot(&self, number: u64, at: Position) -> Result<Diagnosis, GivenUp> {
         let reader = &self.origin.reader;
         let before = number.checked_sub(1).and_then(|before| reader.snapshot_position(before));
         let from = before.unwrap_or(reader.header().start);
         let differences = self.differences_to_snapshot(number, self.session)?;
-        Ok(Narrowed::InLog { from, to: at, differences })
+        Ok(Diagnosis::InLog { from, to: at, differences })
     }
 
     /// How the state of a replay differs from that of a snapshot of the recording.
@@ -295,13 +295,13 @@ impl Search<'_> {
         Ok(compare::machines(&mut expected.guest, &mut found.guest))
     }
 
-    fn unrepeated(&mut self, reference: &mut Twin, from: &Mark) -> Result<Narrowed, GivenUp> {
+    fn unrepeated(&mut self, reference: &mut Twin, from: &Mark) -> Result<Diagnosis, GivenUp> {
         let position = self.session.position();
         reference.restore(from)?;
         self.approach(reference, position)?;
         let mut expected = reference.session.vm();
         let mut found = self.session.vm();
-        Ok(Narrowed::Unrepeated {
+        Ok(Diagnosis::Unrepeated {
             position,
             differences: compare::machines(&mut expected.guest, &mut found.guest),
         })
@@ -311,10 +311,10 @@ impl Search<'_> {
 
     fn first_difference(
         &mut self,
-        twins: &mut Pair<Twin>,
-        agreement: Pair<Mark>,
+        twins: &mut Lockstep<Twin>,
+        agreement: Lockstep<Mark>,
         divergence: &Divergence,
-    ) -> Result<Narrowed, GivenUp> {
+    ) -> Result<Diagnosis, GivenUp> {
         if agreement.agree() {
             return self.between(twins, agreement, divergence.position.icount.saturating_add(1));
         }
@@ -328,20 +328,20 @@ impl Search<'_> {
     }
 
     /// Both twins anew at the recording's start, before anything is delivered there.
-    fn starts(&mut self, twins: &mut Pair<Twin>) -> Result<Pair<Mark>, GivenUp> {
-        let interventions = lock(&self.session.interventions).clone();
+    fn starts(&mut self, twins: &mut Lockstep<Twin>) -> Result<Lockstep<Mark>, GivenUp> {
+        let fault_injections = lock(&self.session.fault_injections).clone();
         twins.reference = Twin::reference(self.origin)?;
-        twins.suspect = Twin::suspect(self.origin, &interventions)?;
+        twins.suspect = Twin::suspect(self.origin, &fault_injections)?;
         twins.marks(&mut self.meter)
     }
 
     /// The first difference behind the states `low`, which agree; at the instruction count `high` they do not.
     fn between(
         &mut self,
-        twins: &mut Pair<Twin>,
-        mut low: Pair<Mark>,
+        twins: &mut Lockstep<Twin>,
+        mut low: Lockstep<Mark>,
         mut high: u64,
-    ) -> Result<Narrowed, GivenUp> {
+    ) -> Result<Diagnosis, GivenUp> {
         while high.saturating_sub(low.icount()) > 1 {
             let middle = low.icount() + (high - low.icount()) / 2;
             let marks = self.both_to(twins, &low, at_icount(middle))?;
@@ -354,10 +354,10 @@ impl Search<'_> {
     /// While the CPU waits, the instruction count stands still and cycles go on: bisects those.
     fn within_a_wait(
         &mut self,
-        twins: &mut Pair<Twin>,
-        mut low: Pair<Mark>,
+        twins: &mut Lockstep<Twin>,
+        mut low: Lockstep<Mark>,
         icount: u64,
-    ) -> Result<Pair<Mark>, GivenUp> {
+    ) -> Result<Lockstep<Mark>, GivenUp> {
         let end = self.both_to(twins, &low, at_icount(icount))?;
         let mut high = end.reference.position().cycles.max(end.suspect.position().cycles);
         while high.saturating_sub(low.reference.position().cycles) > CYCLES_STEPPED {
@@ -372,10 +372,10 @@ impl Search<'_> {
 
     fn both_to(
         &mut self,
-        twins: &mut Pair<Twin>,
-        low: &Pair<Mark>,
+        twins: &mut Lockstep<Twin>,
+        low: &Lockstep<Mark>,
         goal: Limits,
-    ) -> Result<Pair<Mark>, GivenUp> {
+    ) -> Result<Lockstep<Mark>, GivenUp> {
         twins.restore(low)?;
         twins.reference.run_to(goal, &mut self.meter)?;
         twins.suspect.run_to(goal, &mut self.meter)?;
@@ -385,10 +385,10 @@ impl Search<'_> {
     /// Turn by turn from states that agree to the first that do not.
     fn single_out(
         &mut self,
-        twins: &mut Pair<Twin>,
-        low: &Pair<Mark>,
+        twins: &mut Lockstep<Twin>,
+        low: &Lockstep<Mark>,
         goal: Limits,
-    ) -> Result<Narrowed, GivenUp> {
+    ) -> Result<Diagnosis, GivenUp> {
         twins.restore(low)?;
         twins.reference.watch();
         twins.suspect.watch();

@@ -4,19 +4,19 @@ use super::compare;
 use super::twin::{GivenUp, Mark, Meter, Twin};
 use crate::engine::Limits;
 use crate::log::StampedEvent;
-use crate::replay::{Cause, Executed, Narrowed};
+use crate::replay::{Cause, Diagnosis, Executed};
 use crate::units::Position;
 
 /// Events of one turn that are looked through for the first that differs.
 const EVENTS_COMPARED: usize = 256;
 
 /// Reference and suspect, or their states.
-pub(super) struct Pair<T> {
+pub(super) struct Lockstep<T> {
     pub reference: T,
     pub suspect: T,
 }
 
-impl Pair<Mark> {
+impl Lockstep<Mark> {
     /// Whether the two stand in the same state.
     pub fn agree(&self) -> bool {
         self.reference.agrees_with(&self.suspect)
@@ -30,40 +30,43 @@ impl Pair<Mark> {
 
 /// What the logs of both have next, and how much was taken from them.
 struct LogPosition {
-    taken: Pair<u64>,
-    next: Pair<Vec<StampedEvent>>,
+    taken: Lockstep<u64>,
+    next: Lockstep<Vec<StampedEvent>>,
 }
 
-impl Pair<Twin> {
+impl Lockstep<Twin> {
     /// Back to these states.
-    pub fn restore(&mut self, marks: &Pair<Mark>) -> Result<(), GivenUp> {
+    pub fn restore(&mut self, marks: &Lockstep<Mark>) -> Result<(), GivenUp> {
         self.reference.restore(&marks.reference)?;
         self.suspect.restore(&marks.suspect)
     }
 
     /// The states of both.
-    pub fn marks(&mut self, meter: &mut Meter<'_>) -> Result<Pair<Mark>, GivenUp> {
-        Ok(Pair { reference: self.reference.mark(meter)?, suspect: self.suspect.mark(meter)? })
+    pub fn marks(&mut self, meter: &mut Meter<'_>) -> Result<Lockstep<Mark>, GivenUp> {
+        Ok(Lockstep { reference: self.reference.mark(meter)?, suspect: self.suspect.mark(meter)? })
     }
 
     fn log_position(&self) -> Result<LogPosition, GivenUp> {
         Ok(LogPosition {
-            taken: Pair { reference: self.reference.events_taken(), suspect: self.suspect.events_taken() },
-            next: Pair {
+            taken: Lockstep {
+                reference: self.reference.events_taken(),
+                suspect: self.suspect.events_taken(),
+            },
+            next: Lockstep {
                 reference: self.reference.upcoming(EVENTS_COMPARED)?,
                 suspect: self.suspect.upcoming(EVENTS_COMPARED)?,
             },
         })
     }
 
-    /// What is due here, then the interventions, then the way to the next boundary: the first of these that makes the
+    /// What is due here, then the injected faults, then the way to the next boundary: the first of these that makes the
     /// two differ. `instruction` is the one that comes next, once it is known.
     pub fn step(
         &mut self,
         goal: Limits,
         instruction: &mut Option<Executed>,
         meter: &mut Meter<'_>,
-    ) -> Result<Option<Narrowed>, GivenUp> {
+    ) -> Result<Option<Diagnosis>, GivenUp> {
         let (here, before) = (self.reference.position(), self.log_position()?);
         self.reference.deliver(meter)?;
         self.suspect.deliver(meter)?;
@@ -109,7 +112,10 @@ impl Pair<Twin> {
             (Some(_), None) if next == other => {
                 let (ahead, behind) = (&before.next.reference[same..], &before.next.suspect[same..]);
                 let differing = ahead.iter().zip(behind).find(|(one, other)| one != other);
-                Cause::of_events(differing.map(|pair| pair.0).or(next), differing.map(|pair| pair.1))
+                Cause::of_events(
+                    differing.map(|lockstep| lockstep.0).or(next),
+                    differing.map(|lockstep| lockstep.1),
+                )
             }
             // The suspect may have it elsewhere, or otherwise, or another one before it.
             (Some(event), None) => {
@@ -133,10 +139,10 @@ impl Pair<Twin> {
     }
 
     /// The finding: they agreed at `position`, and do not now.
-    pub fn difference(&self, position: Position, cause: Cause, instruction: Option<Executed>) -> Narrowed {
+    pub fn difference(&self, position: Position, cause: Cause, instruction: Option<Executed>) -> Diagnosis {
         let mut expected = self.reference.session.vm();
         let mut found = self.suspect.session.vm();
         let differences = compare::vms(&mut expected, &mut found);
-        Narrowed::First { position, cause, instruction, differences }
+        Diagnosis::First { position, cause, instruction, differences }
     }
 }

@@ -1,13 +1,13 @@
 //! One replay of a recording, moved about: it goes to any place by the shortest way from a state that is kept.
 
-use super::marks::{Mark, Marks};
-pub use super::patience::Patience;
-use super::stored::{StoredSnapshots, Wanted};
+pub use super::cancel::Cancel;
+use super::keyframes::{Keyframe, KeyframeCache};
+use super::snapshot_index::{Query, SnapshotIndex};
 use crate::engine::{Limits, StopReason, VcpuAction, VmState};
 use crate::error::Error;
 use crate::guest::Guest;
 use crate::log::{Header, LogError, LogReader, LogWriter};
-use crate::machine::{FrameEnd, HookKind, Machine, Notes, Profile, Tap, TapSpec};
+use crate::machine::{AccessTrace, FrameEnd, HookKind, Machine, Notes, Profile, TraceFilter};
 use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::session::Session;
 use crate::session::snapshot_check::{SnapshotSource, snapshot_check};
@@ -17,7 +17,7 @@ use crate::units::Position;
 
 /// What a stop of the loop costs beside its instructions.
 const STOP_WORK: u64 = 200;
-/// Instructions between the nearest mark that is left on the way to a place, and that place.
+/// Instructions between the nearest keyframe that is left on the way to a place, and that place.
 const NEAREST_MARK: u64 = 512;
 /// Stops at one place, each for another reason, behind which a replay will not go on any more.
 const STALLS_MAX: u32 = 4;
@@ -32,12 +32,12 @@ pub enum Goal {
 }
 
 /// A replay that goes where it is told.
-pub struct Navigator {
+pub struct ReplayCursor {
     session: Session,
-    marks: Marks,
-    stored: Shared<StoredSnapshots>,
+    keyframes: KeyframeCache,
+    snapshot_index: Shared<SnapshotIndex>,
     /// The recording's own start, before anything was done: never let go.
-    origin: Shared<Mark>,
+    origin: Shared<Keyframe>,
     start: Position,
     end: Position,
     /// Whether it has come to the recording's end.
@@ -48,20 +48,20 @@ pub struct Navigator {
     lost: bool,
 }
 
-impl Navigator {
+impl ReplayCursor {
     /// A replay at its start, with a budget for the states that it keeps, in bytes.
     ///
     /// # Errors
     /// A recording that cannot be replayed, or snapshots in it that do not hold.
     pub fn new(session: Session, reader: &Shared<LogReader>, budget: usize) -> Result<Self, Error> {
-        let stored = Shared::new(StoredSnapshots::read(reader, budget)?);
-        check_snapshots(&session, reader, &stored);
-        let origin = Mark { is_settled: false, ..capture(&session, true) };
-        let mut navigator = Self {
+        let snapshot_index = Shared::new(SnapshotIndex::read(reader, budget)?);
+        check_snapshots(&session, reader, &snapshot_index);
+        let origin = Keyframe { is_settled: false, ..capture(&session, true) };
+        let mut cursor = Self {
             session,
             origin: Shared::new(origin),
-            marks: Marks::new(budget),
-            stored,
+            keyframes: KeyframeCache::new(budget),
+            snapshot_index,
             start: reader.header().start,
             end: reader.last_position(),
             ended: false,
@@ -69,21 +69,19 @@ impl Navigator {
             lost: false,
         };
         // What is due at the start belongs to the first place.
-        navigator.run(
-            Limits { icount: navigator.start.icount, cycles: u64::MAX },
-            &mut Patience::new(&mut || false),
-        )?;
-        navigator.start = navigator.position();
-        Ok(navigator)
+        cursor
+            .run(Limits { icount: cursor.start.icount, cycles: u64::MAX }, &mut Cancel::new(&mut || false))?;
+        cursor.start = cursor.position();
+        Ok(cursor)
     }
 
     /// A second one, on a replay of the same recording at its start, which keeps no states of its own.
     pub fn beside(&self, session: Session, reader: &Shared<LogReader>) -> Self {
-        check_snapshots(&session, reader, &self.stored);
+        check_snapshots(&session, reader, &self.snapshot_index);
         Self {
             session,
-            marks: Marks::new(0),
-            stored: self.stored.clone(),
+            keyframes: KeyframeCache::new(0),
+            snapshot_index: self.snapshot_index.clone(),
             origin: self.origin.clone(),
             ended: false,
             settled: false,
@@ -117,9 +115,9 @@ impl Navigator {
         self.session.vm().replay.events_passed()
     }
 
-    /// Marks kept in memory, and an upper bound of their bytes.
+    /// Keyframes kept in memory, and an upper bound of their bytes.
     pub fn marks_size(&self) -> (usize, usize) {
-        self.marks.size()
+        self.keyframes.size()
     }
 
     /// Whether no instruction begins where it stands: the CPU waits, or is stopped until a reset.
@@ -135,8 +133,8 @@ impl Navigator {
     }
 
     /// The recording's snapshots.
-    pub fn stored(&self) -> &StoredSnapshots {
-        &self.stored
+    pub fn snapshot_index(&self) -> &SnapshotIndex {
+        &self.snapshot_index
     }
 
     // ---- going ----
@@ -145,48 +143,48 @@ impl Navigator {
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop.
-    pub fn seek(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<Position, Error> {
+    pub fn seek(&mut self, icount: u64, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         let icount = icount.clamp(self.start.icount, self.end.icount);
-        let base = latest(self.stored.before_arrival(icount), self.marks.before_arrival(icount));
+        let base = latest(self.snapshot_index.before_arrival(icount), self.keyframes.before_arrival(icount));
         let from = self.start_from(base, Position::new(icount, 0))?;
-        let _ = patience.covers(from.icount, icount);
-        self.approach(icount, patience)?;
-        self.run(Limits { icount, cycles: u64::MAX }, patience)?;
+        let _ = cancel.covers(from.icount, icount);
+        self.approach(icount, cancel)?;
+        self.run(Limits { icount, cycles: u64::MAX }, cancel)?;
         self.keep_distant_mark(from, true);
-        self.take_the_end(patience)?;
+        self.take_the_end(cancel)?;
         Ok(self.position())
     }
 
     /// At the recording's end all that the log has there is done, however one has come there.
-    fn take_the_end(&mut self, patience: &mut Patience<'_>) -> Result<(), Error> {
-        if self.position() == self.end { self.run(Limits::NONE, patience) } else { Ok(()) }
+    fn take_the_end(&mut self, cancel: &mut Cancel<'_>) -> Result<(), Error> {
+        if self.position() == self.end { self.run(Limits::NONE, cancel) } else { Ok(()) }
     }
 
     /// Goes to a place where it was before.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn go_to(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<(), Error> {
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn go_to(&mut self, place: Position, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         let here = self.position();
         if here == place && self.settled && !self.lost {
-            return self.take_the_end(patience);
+            return self.take_the_end(cancel);
         }
-        let base = latest(self.stored.before(place), self.marks.before(place));
+        let base = latest(self.snapshot_index.before(place), self.keyframes.before(place));
         let from = self.start_from(base, place)?;
-        let _ = patience.covers(from.icount, place.icount);
-        self.approach(place.icount, patience)?;
-        self.run_on_to(place, patience)?;
+        let _ = cancel.covers(from.icount, place.icount);
+        self.approach(place.icount, cancel)?;
+        self.run_on_to(place, cancel)?;
         let here = self.position();
         if here != place {
             self.lost = true;
             return Err(Error::Engine(format!("a replay that was to go to {place} came to {here}")));
         }
         self.keep_distant_mark(from, false);
-        self.take_the_end(patience)
+        self.take_the_end(cancel)
     }
 
-    /// Where the shortest way to a place begins: at the mark, or here.
-    fn start_from(&mut self, base: Option<Shared<Mark>>, place: Position) -> Result<Position, Error> {
+    /// Where the shortest way to a place begins: at the keyframe, or here.
+    fn start_from(&mut self, base: Option<Shared<Keyframe>>, place: Position) -> Result<Position, Error> {
         let here = self.position();
         let base = base.unwrap_or_else(|| self.origin.clone());
         if self.lost || self.ended || here >= place || base.position > here {
@@ -198,11 +196,11 @@ impl Navigator {
     /// Goes on to the first place at or behind a position.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn run_on_to(&mut self, place: Position, patience: &mut Patience<'_>) -> Result<(), Error> {
-        self.run(Limits { icount: place.icount, cycles: place.cycles }, patience)?;
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn run_on_to(&mut self, place: Position, cancel: &mut Cancel<'_>) -> Result<(), Error> {
+        self.run(Limits { icount: place.icount, cycles: place.cycles }, cancel)?;
         if self.position() < place {
-            self.run(Limits { icount: u64::MAX, cycles: place.cycles }, patience)?;
+            self.run(Limits { icount: u64::MAX, cycles: place.cycles }, cancel)?;
         }
         Ok(())
     }
@@ -210,15 +208,15 @@ impl Navigator {
     /// Goes on to the recording's end.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn run_to_end(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn run_to_end(&mut self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         if !self.ended {
-            let _ = patience.covers(from.icount, self.end.icount);
-            self.go_to(from, patience)?;
+            let _ = cancel.covers(from.icount, self.end.icount);
+            self.go_to(from, cancel)?;
             let icount = self.end.icount;
-            // By way of the last arrival, so that marks are left for the way back.
-            self.seek(icount, patience)?;
-            self.run(Limits::NONE, patience)?;
+            // By way of the last arrival, so that keyframes are left for the way back.
+            self.seek(icount, cancel)?;
+            self.run(Limits::NONE, cancel)?;
         }
         Ok(self.position())
     }
@@ -226,28 +224,28 @@ impl Navigator {
     /// Goes on to where so many instructions have just retired.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn run_to_arrival(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<(), Error> {
-        self.run(Limits { icount, cycles: u64::MAX }, patience)
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn run_to_arrival(&mut self, icount: u64, cancel: &mut Cancel<'_>) -> Result<(), Error> {
+        self.run(Limits { icount, cycles: u64::MAX }, cancel)
     }
 
     /// Gives what happens between two places to a writer, as a recording of its own.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek), or a file that cannot be written.
+    /// As for [`seek`](ReplayCursor::seek), or a file that cannot be written.
     pub fn cut(
         &mut self,
         start: u64,
         stop: u64,
         create: impl FnOnce(&Header) -> Result<LogWriter, LogError>,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<(), Error> {
-        let _ = patience.covers(start, stop);
-        self.seek(start, patience)?;
+        let _ = cancel.covers(start, stop);
+        self.seek(start, cancel)?;
         self.session.start_cut(create)?;
         let run =
             if stop >= self.end.icount { Limits::NONE } else { Limits { icount: stop, cycles: u64::MAX } };
-        let outcome = self.run(run, patience);
+        let outcome = self.run(run, cancel);
         match outcome {
             Ok(()) => self.session.finish_cut(),
             failed => {
@@ -261,41 +259,36 @@ impl Navigator {
     /// The place `count` instructions behind another, or the end.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn step(
-        &mut self,
-        from: Position,
-        count: u64,
-        patience: &mut Patience<'_>,
-    ) -> Result<Position, Error> {
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn step(&mut self, from: Position, count: u64, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         if count == 0 {
             return Ok(from);
         }
         let goal = from.icount.saturating_add(count);
         if goal > self.end.icount {
-            return self.run_to_end(from, patience);
+            return self.run_to_end(from, cancel);
         }
-        // A step goes on from here; a longer way leaves marks.
+        // A step goes on from here; a longer way leaves keyframes.
         if count == 1 {
-            self.go_to(from, patience)?;
-            self.run_to_arrival(goal, patience)?;
+            self.go_to(from, cancel)?;
+            self.run_to_arrival(goal, cancel)?;
             return Ok(self.position());
         }
-        self.seek(goal, patience)
+        self.seek(goal, cancel)
     }
 
     /// The place before another: before the wait, where it stands behind one.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn step_back(&mut self, from: Position, patience: &mut Patience<'_>) -> Result<Position, Error> {
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn step_back(&mut self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         let before = from.icount.saturating_sub(1).max(self.start.icount);
-        self.seek(before, patience)?;
+        self.seek(before, cancel)?;
         if before == from.icount {
             return Ok(self.start);
         }
         let before = self.position();
-        self.run_to_arrival(from.icount, patience)?;
+        self.run_to_arrival(from.icount, cancel)?;
         let arrival = self.position();
         Ok(if arrival < from { arrival } else { before })
     }
@@ -304,47 +297,47 @@ impl Navigator {
     /// processor that jams there. Where the CPU waits, or jams, when none does.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn instruction_place(&mut self, icount: u64, patience: &mut Patience<'_>) -> Result<Position, Error> {
-        self.seek(icount, patience)?;
-        self.go_to_last(patience, |_| true)
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn instruction_place(&mut self, icount: u64, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
+        self.seek(icount, cancel)?;
+        self.go_to_last(cancel, |_| true)
     }
 
     /// Where, behind a place, another instruction begins before one retires: after the wait there, or after the reset of a
     /// processor that jams there. `None` where there is no such place.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
+    /// As for [`seek`](ReplayCursor::seek).
     pub fn begun_behind(
         &mut self,
         place: Position,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
     ) -> Result<Option<Position>, Error> {
-        self.go_to(place, patience)?;
-        Ok((self.may_begin_again() && self.go_to_instruction(patience)?).then(|| self.position()))
+        self.go_to(place, cancel)?;
+        Ok((self.may_begin_again() && self.go_to_instruction(cancel)?).then(|| self.position()))
     }
 
     /// Goes on to the last place, of where it stands and those where further instructions begin before one retires, up to
     /// which something holds; that it holds where it stands is taken for granted.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
+    /// As for [`seek`](ReplayCursor::seek).
     pub fn go_to_last(
         &mut self,
-        patience: &mut Patience<'_>,
+        cancel: &mut Cancel<'_>,
         holds: impl Fn(&Self) -> bool,
     ) -> Result<Position, Error> {
         let mut place = self.position();
-        while self.may_begin_again() && self.go_to_instruction(patience)? && holds(self) {
+        while self.may_begin_again() && self.go_to_instruction(cancel)? && holds(self) {
             place = self.position();
         }
-        self.go_to(place, patience)?;
+        self.go_to(place, cancel)?;
         Ok(place)
     }
 
     /// Goes on to where the next instruction is about to begin, after a wait, the interrupt or reset that ends it, and an
     /// instruction that jams. Returns whether there is one before an instruction has retired.
-    fn go_to_instruction(&mut self, patience: &mut Patience<'_>) -> Result<bool, Error> {
+    fn go_to_instruction(&mut self, cancel: &mut Cancel<'_>) -> Result<bool, Error> {
         if self.ended {
             return Ok(false);
         }
@@ -359,7 +352,7 @@ impl Navigator {
             }
             vm.guest.apply_hooks();
         }
-        let outcome = self.run_until(Limits::NONE, true, patience);
+        let outcome = self.run_until(Limits::NONE, true, cancel);
         let found = !self.session.vm().guest.take_hits().is_empty();
         self.unwatch();
         outcome?;
@@ -369,8 +362,8 @@ impl Navigator {
     /// Goes on to where a frame ends, or to the recording's end.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn run_to_frame_end(&mut self, end: FrameEnd, patience: &mut Patience<'_>) -> Result<(), Error> {
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn run_to_frame_end(&mut self, end: FrameEnd, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         {
             let mut vm = self.session.vm();
             *vm.guest.hooks_mut() = Default::default();
@@ -378,7 +371,7 @@ impl Navigator {
             vm.guest.hooks_mut().set_frame_end(Some((end, variant)));
             vm.guest.apply_hooks();
         }
-        let outcome = self.run_until(Limits::NONE, true, patience);
+        let outcome = self.run_until(Limits::NONE, true, cancel);
         self.unwatch();
         outcome
     }
@@ -386,35 +379,35 @@ impl Navigator {
     /// Goes on to a goal while the run is watched; gives what was seen.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
+    /// As for [`seek`](ReplayCursor::seek).
     pub fn watch(
         &mut self,
-        specs: &[TapSpec],
+        specs: &[TraceFilter],
         to: Goal,
-        patience: &mut Patience<'_>,
-    ) -> Result<Vec<Tap>, Error> {
+        cancel: &mut Cancel<'_>,
+    ) -> Result<Vec<AccessTrace>, Error> {
         {
             let mut vm = self.session.vm();
             *vm.guest.hooks_mut() = Default::default();
-            vm.guest.hooks_mut().set_taps(specs.iter().map(|spec| Tap::new(*spec)).collect());
+            vm.guest.hooks_mut().set_traces(specs.iter().map(|spec| AccessTrace::new(*spec)).collect());
             vm.guest.apply_hooks();
         }
         let outcome = match to {
-            Goal::Arrival(icount) => self.run(Limits { icount, cycles: u64::MAX }, patience),
-            Goal::Place(place) => self.run_on_to(place, patience),
+            Goal::Arrival(icount) => self.run(Limits { icount, cycles: u64::MAX }, cancel),
+            Goal::Place(place) => self.run_on_to(place, cancel),
         };
-        let taps = self.session.vm().guest.hooks_mut().set_taps(Vec::new());
+        let traces = self.session.vm().guest.hooks_mut().set_traces(Vec::new());
         self.unwatch();
-        outcome.map(|()| taps)
+        outcome.map(|()| traces)
     }
 
     /// Counts the instructions with `start <= icount < stop`, and the cycles that they take.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn profile(&mut self, start: u64, stop: u64, patience: &mut Patience<'_>) -> Result<Profile, Error> {
-        let _ = patience.covers(start, stop.min(self.end.icount));
-        self.seek(start, patience)?;
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn profile(&mut self, start: u64, stop: u64, cancel: &mut Cancel<'_>) -> Result<Profile, Error> {
+        let _ = cancel.covers(start, stop.min(self.end.icount));
+        self.seek(start, cancel)?;
         {
             let mut vm = self.session.vm();
             *vm.guest.hooks_mut() = Default::default();
@@ -422,9 +415,9 @@ impl Navigator {
             vm.guest.apply_hooks();
         }
         let outcome = if stop > self.end.icount {
-            self.run(Limits::NONE, patience)
+            self.run(Limits::NONE, cancel)
         } else {
-            self.run(Limits { icount: stop, cycles: u64::MAX }, patience)
+            self.run(Limits { icount: stop, cycles: u64::MAX }, cancel)
         };
         let profile = self.session.vm().guest.hooks_mut().set_profile(None);
         self.unwatch();
@@ -445,24 +438,24 @@ impl Navigator {
         self.ended
     }
 
-    /// Leaves marks on a long way, ever closer to its goal: who goes back from there comes to them one after the other.
-    fn approach(&mut self, goal: u64, patience: &mut Patience<'_>) -> Result<(), Error> {
+    /// Leaves keyframes on a long way, ever closer to its goal: who goes back from there comes to them one after the other.
+    fn approach(&mut self, goal: u64, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         loop {
             let left = goal.saturating_sub(self.position().icount);
             if left < NEAREST_MARK * 2 || self.ended {
                 return Ok(());
             }
-            self.run(Limits { icount: goal - left / 2, cycles: u64::MAX }, patience)?;
+            self.run(Limits { icount: goal - left / 2, cycles: u64::MAX }, cancel)?;
             self.keep_mark(true);
         }
     }
 
-    fn run(&mut self, limits: Limits, patience: &mut Patience<'_>) -> Result<(), Error> {
-        self.run_until(limits, false, patience)
+    fn run(&mut self, limits: Limits, cancel: &mut Cancel<'_>) -> Result<(), Error> {
+        self.run_until(limits, false, cancel)
     }
 
     /// Goes on until a limit is reached and what is due there is done, or the recording has ended; or until a hook is hit.
-    fn run_until(&mut self, limits: Limits, to_hook: bool, patience: &mut Patience<'_>) -> Result<(), Error> {
+    fn run_until(&mut self, limits: Limits, to_hook: bool, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         if self.ended {
             return Ok(());
         }
@@ -480,8 +473,8 @@ impl Navigator {
             let next = vm.run_vcpu_quantum();
             vm.guest.take_fault();
             let icount = vm.guest.position().icount;
-            patience.at(icount);
-            patience.spend(icount - before + STOP_WORK)?;
+            cancel.at(icount);
+            cancel.spend(icount - before + STOP_WORK)?;
             match next {
                 VcpuAction::Continue => {}
                 VcpuAction::Done(Ok(StopReason::Budget)) => break,
@@ -513,17 +506,17 @@ impl Navigator {
 
     /// Whether a run from a position to its limits comes to a snapshot of the recording.
     fn comes_to_snapshot(&self, here: Position, limits: Limits) -> bool {
-        let next = self.stored.behind(here).map(|snapshot| snapshot.position());
+        let next = self.snapshot_index.behind(here).map(|snapshot| snapshot.position());
         next.is_some_and(|next| next.icount <= limits.icount && next.cycles <= limits.cycles)
     }
 
-    // ---- marks ----
+    // ---- keyframes ----
 
     /// Keeps the state here, to come back to.
     fn keep_mark(&mut self, is_arrival: bool) {
         // Behind the end nothing can be gone on from.
         if !self.ended {
-            self.marks.keep(capture(&self.session, is_arrival));
+            self.keyframes.keep(capture(&self.session, is_arrival));
         }
     }
 
@@ -536,18 +529,18 @@ impl Navigator {
     /// Goes back to the last state kept at or before a place, and no further back than that.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
+    /// As for [`seek`](ReplayCursor::seek).
     pub fn rewind(&mut self, place: Position) -> Result<Position, Error> {
-        let mark = latest(self.stored.before(place), self.marks.before(place));
-        let mark = mark.unwrap_or_else(|| self.origin.clone());
-        self.restore(&mark)?;
-        Ok(mark.position)
+        let keyframe = latest(self.snapshot_index.before(place), self.keyframes.before(place));
+        let keyframe = keyframe.unwrap_or_else(|| self.origin.clone());
+        self.restore(&keyframe)?;
+        Ok(keyframe.position)
     }
 
-    /// Where [`rewind`](Navigator::rewind) goes to.
+    /// Where [`rewind`](ReplayCursor::rewind) goes to.
     pub fn base_before(&mut self, place: Position) -> Position {
-        let stored = self.stored.before(place).map(|snapshot| snapshot.position());
-        let kept = self.marks.before(place).map(|mark| mark.position);
+        let stored = self.snapshot_index.before(place).map(|snapshot| snapshot.position());
+        let kept = self.keyframes.before(place).map(|keyframe| keyframe.position);
         stored.max(kept).unwrap_or(self.origin.position)
     }
 
@@ -555,49 +548,49 @@ impl Navigator {
     /// there.
     ///
     /// # Errors
-    /// As for [`seek`](Navigator::seek).
-    pub fn skip_unshown(&mut self, wanted: &Wanted, stop: u64) -> Result<(), Error> {
+    /// As for [`seek`](ReplayCursor::seek).
+    pub fn skip_irrelevant(&mut self, wanted: &Query, stop: u64) -> Result<(), Error> {
         let mut here = self.position();
         let mut reached = None;
-        while let Some(next) = self.stored.behind(here)
+        while let Some(next) = self.snapshot_index.behind(here)
             && next.position().icount < stop
-            && !self.stored.may_show_next(wanted, here)
+            && !self.snapshot_index.may_contain_next(wanted, here)
         {
             here = next.position();
             reached = Some(next);
         }
-        reached.map_or(Ok(()), |snapshot| self.restore(&Mark::of_snapshot(&snapshot)))
+        reached.map_or(Ok(()), |snapshot| self.restore(&Keyframe::of_snapshot(&snapshot)))
     }
 
-    fn restore(&mut self, mark: &Mark) -> Result<(), Error> {
+    fn restore(&mut self, keyframe: &Keyframe) -> Result<(), Error> {
         self.lost = true;
         let mut vm = self.session.vm();
-        vm.guest.reinstate(&mark.machine)?;
-        vm.replay.resume(&mark.replay)?;
+        vm.guest.reinstate(&keyframe.machine)?;
+        vm.replay.resume(&keyframe.replay)?;
         vm.number_requests();
         let (machine, log) = (vm.guest.position(), vm.replay.position());
-        if machine != mark.position || log != mark.position {
+        if machine != keyframe.position || log != keyframe.position {
             return Err(Error::Mismatch(format!(
                 "the snapshot at {} is of a machine at {machine} and a log at {log}: the file is damaged",
-                mark.position
+                keyframe.position
             )));
         }
         vm.forget_sleep();
         drop(vm);
-        (self.lost, self.ended, self.settled) = (false, false, mark.is_settled);
+        (self.lost, self.ended, self.settled) = (false, false, keyframe.is_settled);
         Ok(())
     }
 }
 
 /// Makes a replay compare itself with the recording's snapshots as they are kept, in whatever order it comes to them.
 /// Where they are not kept it reads them from the file, as every replay does.
-fn check_snapshots(session: &Session, reader: &Shared<LogReader>, stored: &Shared<StoredSnapshots>) {
-    if stored.is_empty() {
+fn check_snapshots(session: &Session, reader: &Shared<LogReader>, snapshot_index: &Shared<SnapshotIndex>) {
+    if snapshot_index.is_empty() {
         return;
     }
-    let (stored, damaged) = (stored.clone(), reader.clone());
+    let (snapshot_index, damaged) = (snapshot_index.clone(), reader.clone());
     let source: SnapshotSource = Box::new(move |number| {
-        stored.composed(number).ok_or_else(|| damaged.snapshot_error(number, &"it was not read"))
+        snapshot_index.composed(number).ok_or_else(|| damaged.snapshot_error(number, &"it was not read"))
     });
     session.vm().snapshot_check = Some(snapshot_check(reader.clone(), source));
 }
@@ -607,17 +600,26 @@ fn begin(vm: &mut VmState<Machine>, limits: Limits) {
     vm.ends_on_instruction = limits.icount != u64::MAX;
 }
 
-fn capture(session: &Session, is_arrival: bool) -> Mark {
+fn capture(session: &Session, is_arrival: bool) -> Keyframe {
     let mut vm = session.vm();
     let replay = vm.replay.save();
-    Mark { position: vm.guest.position(), is_arrival, is_settled: true, machine: vm.guest.capture(), replay }
+    Keyframe {
+        position: vm.guest.position(),
+        is_arrival,
+        is_settled: true,
+        machine: vm.guest.capture(),
+        replay,
+    }
 }
 
-/// The later one of a recording's snapshot and a mark.
-fn latest(stored: Option<Shared<Composed>>, kept: Option<Shared<Mark>>) -> Option<Shared<Mark>> {
-    match (stored, kept) {
-        (Some(stored), Some(kept)) if kept.position >= stored.position() => Some(kept),
-        (Some(stored), _) => Some(Shared::new(Mark::of_snapshot(&stored))),
+/// The later one of a recording's snapshot and a keyframe.
+fn latest(
+    snapshot_index: Option<Shared<Composed>>,
+    kept: Option<Shared<Keyframe>>,
+) -> Option<Shared<Keyframe>> {
+    match (snapshot_index, kept) {
+        (Some(snapshot_index), Some(kept)) if kept.position >= snapshot_index.position() => Some(kept),
+        (Some(snapshot_index), _) => Some(Shared::new(Keyframe::of_snapshot(&snapshot_index))),
         (None, kept) => kept,
     }
 }

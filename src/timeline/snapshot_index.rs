@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::log::LogReader;
-use crate::machine::TapSpec;
+use crate::machine::TraceFilter;
 use crate::memory::{AddressSet, Memory, PageKind, Touched, page_of};
 use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::snapshot::{Composed, Composer, TouchedSet};
@@ -13,14 +13,14 @@ use crate::units::Position;
 const TOUCHED_SHARE: usize = 4;
 
 /// One snapshot of the recording.
-struct Stored {
+struct IndexedSnapshot {
     composed: Shared<Composed>,
     /// What the run touched between the snapshot before, or the start, and this one.
-    stretch: Known,
+    stretch: SegmentTouched,
 }
 
 /// What is known of a stretch of the run.
-enum Known {
+enum SegmentTouched {
     /// Every address that was touched.
     Touched(Shared<Touched>),
     /// The addresses that may have been written to.
@@ -28,67 +28,67 @@ enum Known {
     Nothing,
 }
 
-impl Known {
+impl SegmentTouched {
     fn new(touched: &TouchedSet) -> Self {
         match touched {
-            TouchedSet::Exact(touched, _) => Known::Touched(touched.clone()),
-            TouchedSet::PagesWritten(written) => Known::Written(AddressSet::of_pages(written)),
-            TouchedSet::Unknown => Known::Nothing,
+            TouchedSet::Exact(touched, _) => SegmentTouched::Touched(touched.clone()),
+            TouchedSet::PagesWritten(written) => SegmentTouched::Written(AddressSet::of_pages(written)),
+            TouchedSet::Unknown => SegmentTouched::Nothing,
         }
     }
 
-    /// Whether anything that a tap looks at may be in the stretch.
-    fn may_show(&self, wanted: &Wanted) -> bool {
+    /// Whether anything that a trace looks at may be in the stretch.
+    fn may_contain(&self, wanted: &Query) -> bool {
         wanted.0.iter().any(|looked_for| {
-            let LookedFor { spec, is_io, is_ram } = looked_for;
+            let QueryTerm { spec, is_io, is_ram } = looked_for;
             let meets = |set: &AddressSet| set.meets(spec.first, spec.last);
             match self {
-                Known::Touched(touched) => {
+                SegmentTouched::Touched(touched) => {
                     spec.executes && meets(&touched.executed)
                         || spec.writes && meets(&touched.written)
                         // Of other reads nothing is noted.
                         || spec.reads && (!is_io || meets(&touched.io_read))
                 }
                 // Of what is no RAM, no page says whether it was written to.
-                Known::Written(written) => {
+                SegmentTouched::Written(written) => {
                     spec.executes || spec.reads || spec.writes && (!is_ram || meets(written))
                 }
-                Known::Nothing => true,
+                SegmentTouched::Nothing => true,
             }
         })
     }
 }
 
-/// What a search looks for: its taps, and what answers in all pages of their ranges.
-pub struct Wanted(Vec<LookedFor>);
+/// What a search looks for: its traces, and what answers in all pages of their ranges.
+pub struct Query(Vec<QueryTerm>);
 
-struct LookedFor {
-    spec: TapSpec,
+struct QueryTerm {
+    spec: TraceFilter,
     /// There are devices in all of them.
     is_io: bool,
     /// All of them are RAM, and no device is in any.
     is_ram: bool,
 }
 
-impl Wanted {
-    /// What these taps look at, on a machine with this memory.
-    pub fn new(specs: &[TapSpec], memory: &Memory) -> Self {
-        let looked_for = |spec: &TapSpec| {
+impl Query {
+    /// What these traces look at, on a machine with this memory.
+    pub fn new(specs: &[TraceFilter], memory: &Memory) -> Self {
+        let looked_for = |spec: &TraceFilter| {
             let mut pages = page_of(spec.first)..=page_of(spec.last);
             let is_io = pages.clone().all(|page| memory.is_io(page));
             let is_ram = pages.all(|page| memory.kind(page) == PageKind::Ram && !memory.is_io(page));
-            LookedFor { spec: *spec, is_io, is_ram }
+            QueryTerm { spec: *spec, is_io, is_ram }
         };
         Self(specs.iter().map(looked_for).collect())
     }
 }
 
 /// The snapshots of a recording that can be gone back to.
-pub struct StoredSnapshots {
-    snapshots: Vec<Stored>,
+pub struct SnapshotIndex {
+    snapshots: Vec<IndexedSnapshot>,
 }
 
-impl StoredSnapshots {
+impl SnapshotIndex {
     /// Reads them all, up to so many bytes: a recording that has more (it is damaged, or was made to have) is gone through
     /// without them.
     ///
@@ -96,7 +96,7 @@ impl StoredSnapshots {
     /// A file that cannot be read, or snapshots that do not hold.
     pub fn read(reader: &Shared<LogReader>, bytes_max: usize) -> Result<Self, Error> {
         let bytes = reader.snapshots().fold(0u64, |sum, chunk| sum + u64::from(chunk.raw_length) * 2);
-        let mut snapshots: Vec<Stored> = Vec::new();
+        let mut snapshots: Vec<IndexedSnapshot> = Vec::new();
         if bytes > bytes_max as u64 {
             return Ok(Self { snapshots });
         }
@@ -105,8 +105,8 @@ impl StoredSnapshots {
         let mut room = bytes_max / TOUCHED_SHARE;
         for _ in reader.snapshots() {
             let mut composed = composer.compose_next()?;
-            let mut stretch = Known::new(composed.touched());
-            if let Known::Touched(touched) = &stretch {
+            let mut stretch = SegmentTouched::new(composed.touched());
+            if let SegmentTouched::Touched(touched) = &stretch {
                 // What is the same in many stretches is kept once.
                 let is_shared = last_touched.as_ref().is_some_and(|last| Shared::ptr_eq(last, touched));
                 last_touched = Some(touched.clone());
@@ -114,11 +114,11 @@ impl StoredSnapshots {
                     Some(left) => room = left,
                     None => {
                         composed.forget_touched();
-                        stretch = Known::Nothing;
+                        stretch = SegmentTouched::Nothing;
                     }
                 }
             }
-            snapshots.push(Stored { composed: Shared::new(composed), stretch });
+            snapshots.push(IndexedSnapshot { composed: Shared::new(composed), stretch });
         }
         Ok(Self { snapshots })
     }
@@ -130,39 +130,47 @@ impl StoredSnapshots {
 
     /// The snapshot with a number; `None` where they are gone through without.
     pub fn composed(&self, number: u64) -> Option<Shared<Composed>> {
-        let stored = self.snapshots.get(usize::try_from(number).ok()?)?;
-        Some(stored.composed.clone())
+        let snapshot_index = self.snapshots.get(usize::try_from(number).ok()?)?;
+        Some(snapshot_index.composed.clone())
     }
 
     /// The last snapshot at or before a position.
     pub fn before(&self, position: Position) -> Option<Shared<Composed>> {
-        let behind = self.snapshots.partition_point(|stored| stored.composed.position() <= position);
+        let behind =
+            self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= position);
         behind.checked_sub(1).map(|place| self.snapshots[place].composed.clone())
     }
 
     /// The last snapshot before `icount` instructions have retired.
     pub fn before_arrival(&self, icount: u64) -> Option<Shared<Composed>> {
-        let behind = self.snapshots.partition_point(|stored| stored.composed.position().icount < icount);
+        let behind = self
+            .snapshots
+            .partition_point(|snapshot_index| snapshot_index.composed.position().icount < icount);
         behind.checked_sub(1).map(|place| self.snapshots[place].composed.clone())
     }
 
     /// The first snapshot behind a position.
     pub fn behind(&self, position: Position) -> Option<Shared<Composed>> {
-        let place = self.snapshots.partition_point(|stored| stored.composed.position() <= position);
-        self.snapshots.get(place).map(|stored| stored.composed.clone())
+        let place =
+            self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= position);
+        self.snapshots.get(place).map(|snapshot_index| snapshot_index.composed.clone())
     }
 
     /// Whether anything that is wanted may have happened on the way from a position to the first snapshot behind it.
-    pub fn may_show_next(&self, wanted: &Wanted, from: Position) -> bool {
-        let place = self.snapshots.partition_point(|stored| stored.composed.position() <= from);
+    pub fn may_contain_next(&self, wanted: &Query, from: Position) -> bool {
+        let place =
+            self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= from);
         // Behind the last snapshot nothing is known.
-        self.snapshots.get(place).is_none_or(|stored| stored.stretch.may_show(wanted))
+        self.snapshots.get(place).is_none_or(|snapshot_index| snapshot_index.stretch.may_contain(wanted))
     }
 
     /// Where the next stretch begins, behind a position, in which nothing that is wanted has happened.
-    pub fn shown_until(&self, wanted: &Wanted, from: Position) -> Option<Position> {
-        let place = self.snapshots.partition_point(|stored| stored.composed.position() <= from);
-        let unshown = self.snapshots[place..].iter().position(|stored| !stored.stretch.may_show(wanted))?;
+    pub fn next_gap(&self, wanted: &Query, from: Position) -> Option<Position> {
+        let place =
+            self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= from);
+        let unshown = self.snapshots[place..]
+            .iter()
+            .position(|snapshot_index| !snapshot_index.stretch.may_contain(wanted))?;
         (place + unshown).checked_sub(1).map(|place| self.snapshots[place].composed.position())
     }
 
@@ -170,25 +178,30 @@ impl StoredSnapshots {
     /// itself, if that lies in it. `None` when there is no such stretch.
     ///
     /// `is_done`: everything that is done at the position counts, also what comes behind a snapshot there.
-    pub fn last_shown(&self, wanted: &Wanted, before: Position, is_done: bool) -> Option<Position> {
-        let own = self.snapshots.partition_point(|stored| {
-            stored.composed.position() < before || is_done && stored.composed.position() == before
+    pub fn last_shown(&self, wanted: &Query, before: Position, is_done: bool) -> Option<Position> {
+        let own = self.snapshots.partition_point(|snapshot_index| {
+            snapshot_index.composed.position() < before
+                || is_done && snapshot_index.composed.position() == before
         });
-        if self.snapshots.get(own).is_none_or(|stored| stored.stretch.may_show(wanted)) {
+        if self.snapshots.get(own).is_none_or(|snapshot_index| snapshot_index.stretch.may_contain(wanted)) {
             return Some(before);
         }
         let passed = own.saturating_sub(usize::from(is_seeded(SeededFault::SearchSkipsStretch)));
-        let shown = self.snapshots[..passed].iter().rfind(|stored| stored.stretch.may_show(wanted));
-        shown.map(|stored| stored.composed.position())
+        let shown = self.snapshots[..passed]
+            .iter()
+            .rfind(|snapshot_index| snapshot_index.stretch.may_contain(wanted));
+        shown.map(|snapshot_index| snapshot_index.composed.position())
     }
 
     /// The last snapshot between two positions that ends a stretch in which nothing that is wanted has happened; the first
     /// position when there is none.
-    pub fn shown_from(&self, wanted: &Wanted, first: Position, last: Position) -> Position {
-        let from = self.snapshots.partition_point(|stored| stored.composed.position() <= first);
-        let reach = self.snapshots.partition_point(|stored| stored.composed.position() < last);
+    pub fn shown_from(&self, wanted: &Query, first: Position, last: Position) -> Position {
+        let from =
+            self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= first);
+        let reach =
+            self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() < last);
         let between = self.snapshots.get(from..reach).unwrap_or_default();
-        let unshown = between.iter().rfind(|stored| !stored.stretch.may_show(wanted));
-        unshown.map_or(first, |stored| stored.composed.position())
+        let unshown = between.iter().rfind(|snapshot_index| !snapshot_index.stretch.may_contain(wanted));
+        unshown.map_or(first, |snapshot_index| snapshot_index.composed.position())
     }
 }
