@@ -3,6 +3,9 @@
 
 mod log_support;
 
+mod fifo_support;
+
+use fifo_support::make_fifo;
 use log_support::{append_all, events_of, header, sample_events};
 use rreplay::files::{Claim, FileError, OwnFile, Whereabouts, write_whole};
 use rreplay::log::{Header, LogError, LogFile, LogReader, LogWriter, Options};
@@ -269,7 +272,7 @@ fn a_fifo_a_terminal_and_a_disk_are_no_files_to_record_into() {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let directory = tempfile::tempdir().unwrap();
     let fifo = directory.path().join("fifo");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    make_fifo(&fifo);
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&controller).unwrap();
     unlockpt(&controller).unwrap();
