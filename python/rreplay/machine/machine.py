@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .. import _core
 from ..arguments import (
@@ -36,8 +36,6 @@ from .resolve import BoardSource, RomSource, resolve_board, resolve_images
 if TYPE_CHECKING:
     from .._core import Board, BusCycle, Instruction, Snapshot, Stop
     from ..recording.live import LiveRecording
-
-HostT = TypeVar("HostT")
 
 TRACE_INSTRUCTIONS_MAX = 100_000
 """A bus trace is a list in memory of some cycles an instruction: run to where it matters first."""
