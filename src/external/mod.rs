@@ -2,7 +2,7 @@
 //!
 //! A [`Session`](crate::session::Session) knows its machine: it makes the header, takes the hashes and the snapshots.
 //! Here the machine is known by its name alone. It registers its devices, calls the functions of
-//! [`Replay`](crate::replay::Replay) and says its own state when it is asked for it.
+//! [`Replay`] and says its own state when it is asked for it.
 //!
 //! Its recordings are like all others, but for the board: where the header of a session's describes one, theirs has the
 //! single key `machine`, with the machine's name ([`machine_name`]).

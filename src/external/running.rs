@@ -131,7 +131,7 @@ impl ExternalReplay {
         Ok(())
     }
 
-    /// Asks for a shutdown; see [`Replay::shutdown_request`].
+    /// Asks for a shutdown; see [`shutdown_request`](crate::replay::Replay::shutdown_request).
     ///
     /// # Errors
     /// When the log cannot be written or read.
