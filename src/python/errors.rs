@@ -118,7 +118,7 @@ fn divergence_exception<'py>(
     exception.setattr("instructions", instructions)?;
     exception.setattr("events", parts.tuple(&divergence.recent, |event| parts.event(event))?)?;
     let diagnosis = divergence.diagnosis.as_ref().map(|diagnosis| parts.diagnosis(diagnosis)).transpose()?;
-    exception.setattr("diagnosis", diagnosis)?;
+    exception.setattr("narrowed", diagnosis)?;
     Ok(exception)
 }
 
@@ -180,7 +180,7 @@ impl<'py> Parts<'py> {
             }
             Diagnosis::GivenUp { reason } => fields.set_item("reason", reason)?,
         }
-        self.module.getattr("Diagnosis")?.call((), Some(&fields))
+        self.module.getattr("Narrowed")?.call((), Some(&fields))
     }
 
     fn at(&self, fields: &Bound<'py, PyDict>, position: Position) -> PyResult<()> {
