@@ -96,6 +96,22 @@ fn a_snapshot_with_a_device_of_another_cycle_is_refused() {
     session.restore(&snapshot).unwrap();
 }
 
+/// The reset of power-on is made before the clock starts, so that a 6522 at the reset vector is ahead of it at first.
+#[test]
+fn a_device_at_the_reset_vector_is_restored_and_replayed() {
+    let board = TICKING.replace("kind = \"user\"", "kind = \"via6522\"").replace("tick_cycles = 1000\n", "");
+    let session = machine_on(&board.replace("at = 0xA000", "at = 0xFFF0"), &WAITER);
+    let (snapshot, digests) = (session.snapshot(), session.digests());
+    session.restore(&snapshot).unwrap();
+    assert_eq!(session.digests(), digests);
+    let recording = recorded(&session, |session| {
+        run(session, instructions(10)).unwrap();
+    });
+    let replayed = recording.replay().unwrap();
+    run(&replayed, RunRequest::default()).unwrap();
+    assert_eq!(replayed.digests(), session.digests());
+}
+
 #[test]
 fn a_wait_without_an_instruction_ends_the_run_after_a_while() {
     let idle = |request: RunRequest| {

@@ -11,4 +11,4 @@ pub mod instruction;
 pub mod mos6502;
 
 pub use instruction::Instruction;
-pub use mos6502::{Cpu, Exit, Halt, Status, Variant, disassemble};
+pub use mos6502::{Cpu, Exit, Halt, RESET_CYCLES, Status, Variant, disassemble};

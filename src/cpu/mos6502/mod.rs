@@ -103,6 +103,9 @@ pub mod vectors {
     pub const IRQ: u16 = 0xFFFE;
 }
 
+/// What the reset sequence takes.
+pub const RESET_CYCLES: u64 = 7;
+
 /// Whether the CPU executes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
