@@ -180,6 +180,7 @@ fn a_timer_that_stays_due_is_an_error_that_names_its_device() {
              restored from a damaged snapshot, so restore another one"
         )
     );
+    assert_eq!(rreplay::error::Error::from(error).class(), "SnapshotError");
 }
 
 #[test]

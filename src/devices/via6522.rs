@@ -274,7 +274,9 @@ impl Via6522 {
         if state.time > COUNT_MAX {
             return Err(PersistError::Invalid("time"));
         }
-        if state.sr_edge_at != 0 && !(state.time + 1..=COUNT_MAX).contains(&state.sr_edge_at) {
+        // An edge is to come only under φ2, and while the counter has edges left: nothing else would ever end them.
+        let has_edges = state.sr_edges != 0 && state.shift_mode().under_phi2();
+        if state.sr_edge_at != 0 && !(has_edges && (state.time + 1..=COUNT_MAX).contains(&state.sr_edge_at)) {
             return Err(PersistError::Invalid("sr_edge_at"));
         }
         self.schedule();

@@ -103,7 +103,7 @@ pub mod vectors {
     pub const IRQ: u16 = 0xFFFE;
 }
 
-/// What the reset sequence takes.
+/// Cycles of the reset sequence.
 pub const RESET_CYCLES: u64 = 7;
 
 /// Whether the CPU executes.

@@ -76,7 +76,7 @@ fn drive(bench: &mut Bench, steps: &[Step], mut now: u64) -> u64 {
     now
 }
 
-/// Ten days at 1 MHz, which no device may take cycle by cycle.
+/// Twelve days at 1 MHz, which no device may take cycle by cycle.
 const LONG: u64 = 1 << 40;
 
 fn run_timers(bench: &mut Bench, now: u64) {

@@ -26,7 +26,7 @@ impl Mode {
     }
 
     /// Clocked by φ2: 010, 110.
-    fn under_phi2(self) -> bool {
+    pub(super) fn under_phi2(self) -> bool {
         matches!(self.0, 2 | 6)
     }
 
@@ -103,10 +103,6 @@ impl State {
 
     /// Edges under φ2, one a cycle, up to `now`. Gives the cycle in which the counter is through.
     pub(super) fn advance_shift(&mut self, now: u64) -> Option<u64> {
-        if self.sr_edges == 0 && self.sr_edge_at != 0 {
-            // No edge is left, as a damaged state may have it: they pass unseen, all at once.
-            self.sr_edge_at = self.sr_edge_at.max(now.saturating_add(1));
-        }
         while self.sr_edge_at != 0 && self.sr_edge_at <= now {
             let at = self.sr_edge_at;
             self.sr_edge_at = at.saturating_add(1);

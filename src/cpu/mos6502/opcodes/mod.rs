@@ -131,17 +131,13 @@ impl Opcode {
     }
 }
 
-/// What each opcode of a chip is.
-pub fn opcodes(variant: Variant) -> &'static [Opcode; 256] {
-    match variant {
-        Variant::Nmos6502 => &nmos::OPCODES,
-        Variant::W65c02 => &w65c02::OPCODES,
-    }
-}
-
 /// What an opcode of a chip is.
 pub fn opcode(variant: Variant, byte: u8) -> &'static Opcode {
-    &opcodes(variant)[usize::from(byte)]
+    let table = match variant {
+        Variant::Nmos6502 => &nmos::OPCODES,
+        Variant::W65c02 => &w65c02::OPCODES,
+    };
+    &table[usize::from(byte)]
 }
 
 #[cfg(test)]

@@ -5,27 +5,31 @@ use super::super::registers::{A, SP, X, Y};
 use super::super::{Cpu, Status, Variant};
 use super::{MemoryAccess, Mode, Opcode, StackAccess, opcode};
 use crate::bus::{Bus, Exception, Interrupt};
-use crate::cpu::instruction::{BY_PROCESSOR, ControlFlow, Definition, Register};
+use crate::cpu::instruction::{BY_PROCESSOR, ControlFlow, Definition, Register, RegisterSet};
 use crate::units::Position;
 use std::collections::BTreeSet;
 
 const ROUNDS: u32 = 1_500;
 const CODE: u16 = 0x0400;
 
-/// One instruction, and the same byte everywhere else, so that it does not matter which one is read.
-#[derive(Clone)]
-struct Data {
-    code: [u8; 3],
-    byte: u8,
-    written: Option<u8>,
+trait Memory {
+    fn read(&mut self, address: u16) -> u8;
+    fn write(&mut self, address: u16, value: u8);
 }
 
-impl Bus for Data {
+/// A bus on which nothing happens but one instruction.
+#[derive(Clone)]
+struct Alone<M> {
+    memory: M,
+    jammed: bool,
+}
+
+impl<M: Memory> Bus for Alone<M> {
     fn read(&mut self, address: u16, _: Position) -> u8 {
-        self.code.get(usize::from(address.wrapping_sub(CODE))).copied().unwrap_or(self.byte)
+        self.memory.read(address)
     }
-    fn write(&mut self, _: u16, value: u8, _: Position) {
-        self.written = Some(value);
+    fn write(&mut self, address: u16, value: u8, _: Position) {
+        self.memory.write(address, value);
     }
     fn deadline(&self) -> u64 {
         1
@@ -41,7 +45,26 @@ impl Bus for Data {
     fn accept(&mut self, _: Interrupt, _: Position) -> bool {
         false
     }
-    fn exception(&mut self, _: Exception, _: Position) {}
+    fn exception(&mut self, exception: Exception, _: Position) {
+        self.jammed |= exception == Exception::Jam;
+    }
+}
+
+/// One instruction, and the same byte everywhere else, so that it does not matter which one is read.
+#[derive(Clone)]
+struct Data {
+    code: [u8; 3],
+    byte: u8,
+    written: Option<u8>,
+}
+
+impl Memory for Data {
+    fn read(&mut self, address: u16) -> u8 {
+        self.code.get(usize::from(address.wrapping_sub(CODE))).copied().unwrap_or(self.byte)
+    }
+    fn write(&mut self, _: u16, value: u8) {
+        self.written = Some(value);
+    }
 }
 
 /// A source or a result: a register, or the operand and the byte written (`None`).
@@ -58,9 +81,10 @@ fn register(cpu: &mut Cpu, register: Register) -> &mut u8 {
     }
 }
 
-fn outcome(mut cpu: Cpu, mut data: Data) -> [Option<u8>; 5] {
-    cpu.run(&mut data);
-    [Some(cpu.a), Some(cpu.x), Some(cpu.y), Some(cpu.sp), data.written]
+fn outcome(mut cpu: Cpu, data: Data) -> [Option<u8>; 5] {
+    let mut bus = Alone { memory: data, jammed: false };
+    cpu.run(&mut bus);
+    [Some(cpu.a), Some(cpu.x), Some(cpu.y), Some(cpu.sp), bus.memory.written]
 }
 
 fn next(seed: &mut u32) -> u8 {
@@ -142,36 +166,18 @@ const ELSEWHERE: u8 = 0x08;
 struct Noted {
     bytes: Vec<u8>,
     cycles: Vec<(u16, bool)>,
-    jammed: bool,
 }
 
-impl Bus for Noted {
-    fn read(&mut self, address: u16, _: Position) -> u8 {
+impl Memory for Noted {
+    fn read(&mut self, address: u16) -> u8 {
         self.cycles.push((address, false));
         self.bytes.get(usize::from(address)).copied().unwrap_or(ELSEWHERE)
     }
-    fn write(&mut self, address: u16, value: u8, _: Position) {
+    fn write(&mut self, address: u16, value: u8) {
         self.cycles.push((address, true));
         if let Some(byte) = self.bytes.get_mut(usize::from(address)) {
             *byte = value;
         }
-    }
-    fn deadline(&self) -> u64 {
-        1
-    }
-    fn lower_deadline(&mut self) {}
-    fn irq_at(&mut self, _: u64) -> bool {
-        false
-    }
-    fn nmi_at(&mut self, _: u64) -> bool {
-        false
-    }
-    fn acknowledge_nmi(&mut self, _: u64) {}
-    fn accept(&mut self, _: Interrupt, _: Position) -> bool {
-        false
-    }
-    fn exception(&mut self, exception: Exception, _: Position) {
-        self.jammed |= exception == Exception::Jam;
     }
 }
 
@@ -179,11 +185,12 @@ impl Bus for Noted {
 struct Execution {
     before: Cpu,
     after: Cpu,
-    bus: Noted,
+    memory: Noted,
+    jammed: bool,
 }
 
 /// Random registers, flags and data; no index crosses a page and no address falls on the stack or the code.
-fn executed(variant: Variant, code: u8, seed: &mut u32, p: u8) -> Execution {
+fn executed(variant: Variant, code: u8, seed: &mut u32, change: impl FnOnce(&mut Cpu)) -> Execution {
     let mut bytes = vec![0; 0x0A00];
     for byte in &mut bytes[..0x200] {
         *byte = next(seed);
@@ -203,11 +210,12 @@ fn executed(variant: Variant, code: u8, seed: &mut u32, p: u8) -> Execution {
     let mut cpu = Cpu::new(variant);
     (cpu.a, cpu.sp) = (next(seed), 0x40 + next(seed) % 0x80);
     (cpu.x, cpu.y) = (next(seed) % 0x40 * 2, next(seed) % 0x40 * 2);
-    (cpu.p, cpu.pc) = (p & 0xCF | 0x20, CODE);
+    (cpu.p, cpu.pc) = (next(seed) & 0xCF | 0x20, CODE);
+    change(&mut cpu);
     let before = cpu.clone();
-    let mut bus = Noted { bytes, cycles: Vec::new(), jammed: false };
+    let mut bus = Alone { memory: Noted { bytes, cycles: Vec::new() }, jammed: false };
     cpu.run(&mut bus);
-    Execution { before, after: cpu, bus }
+    Execution { before, after: cpu, memory: bus.memory, jammed: bus.jammed }
 }
 
 impl Execution {
@@ -236,7 +244,7 @@ impl Execution {
 
     /// Nothing that addresses are made of is written.
     fn before_byte(&self, address: u16) -> u8 {
-        self.bus.bytes.get(usize::from(address)).copied().unwrap_or(ELSEWHERE)
+        self.memory.bytes.get(usize::from(address)).copied().unwrap_or(ELSEWHERE)
     }
 }
 
@@ -251,10 +259,10 @@ fn check_execution(variant: Variant, code: u8, seed: &mut u32) {
     let (mut changed_flags, mut moved, mut fell_through) = (0, false, false);
     for round in 0..ROUNDS / 5 {
         // Binary arithmetic at first, so that cycles can be compared.
-        let p = next(seed) & if round < 100 { !Status::D } else { !0 };
-        let Execution { before, after, bus } = &executed(variant, code, seed, p);
-        let this = Execution { before: before.clone(), after: after.clone(), bus: bus.clone() };
-        assert_eq!(bus.jammed, !operation.retires, "{name}");
+        let binary = round < 100;
+        let this = executed(variant, code, seed, |cpu| cpu.p &= if binary { !Status::D } else { !0 });
+        let Execution { before, after, memory: bus, jammed } = &this;
+        assert_eq!(*jammed, !operation.retires, "{name}");
         // -- control
         let next_pc = CODE + mode.length();
         moved |= after.pc != next_pc;
@@ -264,7 +272,7 @@ fn check_execution(variant: Variant, code: u8, seed: &mut u32) {
         assert!(!stays || after.pc == next_pc, "{name} went to {:04X}", after.pc);
         // -- cycles
         let is_taken = matches!(operation.flow, ControlFlow::Branch) && after.pc != next_pc;
-        if p & Status::D == 0 && !is_taken && operation.mnemonic != "BRA" {
+        if before.p & Status::D == 0 && !is_taken && operation.mnemonic != "BRA" {
             assert_eq!(bus.cycles.len(), usize::from(cycles), "{name}");
         }
         // -- the stack
@@ -334,21 +342,65 @@ fn each_opcode_uses_the_flags_that_the_table_says() {
             let operation = &opcode(variant, code).operation;
             let mut used = 0;
             for _ in 0..ROUNDS / 5 {
-                let p = next(&mut seed);
                 let start = seed;
-                let plain = executed(variant, code, &mut seed, p);
+                let plain = executed(variant, code, &mut seed, |_| {});
                 for flag in flag_names() {
-                    let mut again = start;
-                    let flipped = executed(variant, code, &mut again, p ^ flag);
+                    let flipped = executed(variant, code, &mut start.clone(), |cpu| cpu.p ^= flag);
                     let kept = !operation.flags_defined & flag;
-                    let same = plain.after.p == (flipped.after.p ^ kept)
-                        && (plain.after.a, plain.after.x, plain.after.y, plain.after.pc)
-                            == (flipped.after.a, flipped.after.x, flipped.after.y, flipped.after.pc)
-                        && plain.bus.bytes == flipped.bus.bytes;
+                    let same = plain.after.p == flipped.after.p ^ kept
+                        && registers(&plain.after) == registers(&flipped.after)
+                        && plain.memory.bytes == flipped.memory.bytes;
                     used |= if same { 0 } else { flag };
                 }
             }
             assert_eq!(used, operation.flags_used, "{variant:?} {code:02X} {}", operation.mnemonic);
+        }
+    }
+}
+
+const REGISTERS: [Register; 4] = [A, X, Y, SP];
+
+fn registers(cpu: &Cpu) -> (u8, u8, u8, u8, u16) {
+    (cpu.a, cpu.x, cpu.y, cpu.sp, cpu.pc)
+}
+
+/// Registers on which the table says that something depends (values, flags, addresses), and those that it says change: now and
+/// then they do, and no others ever.
+#[test]
+fn each_opcode_uses_and_defines_the_registers_that_the_table_says() {
+    let mut seed = 14_142;
+    for variant in CHIPS {
+        for code in 0..=u8::MAX {
+            let described = opcode(variant, code);
+            let (mut used, mut defined) = (RegisterSet::NONE, RegisterSet::NONE);
+            for _ in 0..ROUNDS / 5 {
+                let start = seed;
+                let plain = executed(variant, code, &mut seed, |_| {});
+                // Even and small, as the indexes have to be.
+                let flips = 2 + next(&mut seed) % 0x1F * 2;
+                for changed in REGISTERS {
+                    let set = RegisterSet::of(&[changed]);
+                    let (mut before, mut after) = (plain.before.clone(), plain.after.clone());
+                    if register(&mut before, changed) != register(&mut after, changed) {
+                        defined = defined.union(set);
+                    }
+                    let flip = |cpu: &mut Cpu| *register(cpu, changed) ^= flips;
+                    let flipped = executed(variant, code, &mut start.clone(), flip);
+                    // A register that nothing is made of is left as it was, or gets what it got before.
+                    if described.operation.definition(changed, SP).is_none() {
+                        flip(&mut after);
+                    }
+                    let same = registers(&after) == registers(&flipped.after)
+                        && after.p == flipped.after.p
+                        && plain.memory.bytes == flipped.memory.bytes
+                        && plain.memory.cycles == flipped.memory.cycles;
+                    used = if same { used } else { used.union(set) };
+                }
+            }
+            let name =
+                format!("{variant:?} {code:02X} {} {:?}", described.operation.mnemonic, described.mode);
+            assert_eq!(used, described.registers_used(), "{name} uses");
+            assert_eq!(defined, described.registers_defined(), "{name} defines");
         }
     }
 }
