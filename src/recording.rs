@@ -86,7 +86,7 @@ impl Recording {
     /// how many there are (0 before that is known); `false` stops.
     ///
     /// # Errors
-    /// As for [`open`](Recording::open), or [`LogError::Stopped`](crate::log::LogError::Stopped).
+    /// The same as [`open`](Recording::open), or [`LogError::Stopped`](crate::log::LogError::Stopped).
     pub fn open_with(
         path: &Path,
         salvage: bool,
@@ -102,7 +102,7 @@ impl Recording {
     /// now.
     ///
     /// # Errors
-    /// As for [`open_with`](Recording::open_with).
+    /// The same as [`open_with`](Recording::open_with).
     pub fn open_written(
         written: &WrittenFile,
         progress: &mut dyn FnMut(u64, u64) -> bool,
@@ -113,7 +113,7 @@ impl Recording {
     /// As [`open`](Recording::open), for a recording in memory.
     ///
     /// # Errors
-    /// As for [`open`](Recording::open).
+    /// The same as [`open`](Recording::open).
     pub fn from_bytes(bytes: Vec<u8>, salvage: bool) -> Result<Recording, Error> {
         Self::from_reader(if salvage {
             LogReader::salvage_bytes(bytes)?
@@ -258,7 +258,7 @@ impl Recording {
     /// millions. `is_stopped` is asked now and then; when it says so that is an error in the place of the next event.
     ///
     /// # Errors
-    /// As for [`events`](Recording::events).
+    /// The same as [`events`](Recording::events).
     pub fn events_unless<S: FnMut() -> bool>(
         &self,
         kind: Option<EventKind>,
@@ -296,7 +296,7 @@ impl Recording {
     /// As [`output`](Recording::output), for a user who may lose patience.
     ///
     /// # Errors
-    /// As for [`output`](Recording::output), and when `is_stopped`, which is asked now and then, says so.
+    /// The same as [`output`](Recording::output), and when `is_stopped`, which is asked now and then, says so.
     pub fn output_unless(&self, is_stopped: impl FnMut() -> bool) -> Result<Vec<u8>, Error> {
         let Some(console) = self.console() else { return Ok(Vec::new()) };
         // Events are not shorter than the bytes that they carry, so nothing is copied while it grows.

@@ -75,7 +75,7 @@ impl OwnFile {
     /// `options` must not truncate; see [`empty`](OwnFile::empty).
     ///
     /// # Errors
-    /// As for [`open`], and [`FileError::Busy`].
+    /// The same as [`open`], and [`FileError::Busy`].
     pub fn open(path: &Path, options: &mut OpenOptions, wanted: Wanted) -> Result<(Self, Kind), FileError> {
         let (file, kind) = open(path, options, wanted)?;
         let is_claimed = kind == Kind::File;
@@ -88,7 +88,7 @@ impl OwnFile {
     /// What is at `path`, to be read.
     ///
     /// # Errors
-    /// As for [`open`].
+    /// The same as [`open`].
     pub fn open_to_read(path: &Path, wanted: Wanted) -> Result<(Self, Kind), FileError> {
         let (file, kind) = open(path, OpenOptions::new().read(true), wanted)?;
         let place = Place::At(path.to_owned());

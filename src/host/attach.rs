@@ -43,7 +43,7 @@ pub trait RequestHost: Send {
         false
     }
 
-    /// As for [`CharHost::process`].
+    /// The same as [`CharHost::process`].
     fn process(&self) -> Option<Process> {
         None
     }
@@ -54,7 +54,7 @@ pub trait DiskHost: Send {
     /// Carries out a request. Errors are negative errnos in the result.
     fn request(&mut self, request: &BlockRequest) -> BlockResult;
 
-    /// As for [`CharHost::process`].
+    /// The same as [`CharHost::process`].
     fn process(&self) -> Option<Process> {
         None
     }
@@ -85,7 +85,7 @@ pub trait NetHost: Send {
     /// A run has ended: what is kept back should be where a user can look at it.
     fn run_ends(&mut self) {}
 
-    /// As for [`CharHost::process`].
+    /// The same as [`CharHost::process`].
     fn process(&self) -> Option<Process> {
         None
     }
@@ -102,7 +102,7 @@ pub trait SoundHost: Send {
     /// A run has ended: what is kept back should be where a user can look at it.
     fn run_ends(&mut self) {}
 
-    /// As for [`CharHost::process`].
+    /// The same as [`CharHost::process`].
     fn process(&self) -> Option<Process> {
         None
     }

@@ -248,7 +248,7 @@ impl Inflater {
 /// As [`Inflater::decode`], once.
 ///
 /// # Errors
-/// As for [`Inflater::decode`].
+/// The same as [`Inflater::decode`].
 pub fn decode_frame(bytes: &[u8], seed: &[u8]) -> Result<Frame, CodecError> {
     let mut raw = Vec::new();
     let header = Inflater::default().decode(bytes, seed, &mut raw)?;

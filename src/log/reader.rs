@@ -86,7 +86,7 @@ impl LogReader {
     /// compression, have been checked, and how many there are; `false` stops.
     ///
     /// # Errors
-    /// As for [`LogReader::open_salvage`], or [`LogError::Stopped`].
+    /// The same as [`LogReader::open_salvage`], or [`LogError::Stopped`].
     pub fn open_salvage_with(
         path: impl AsRef<Path>,
         progress: &mut dyn FnMut(u64, u64) -> bool,
@@ -98,7 +98,7 @@ impl LogReader {
     /// As [`LogReader::open`], with [`open_salvage_with`](LogReader::open_salvage_with)'s progress.
     ///
     /// # Errors
-    /// As for [`LogReader::open`], or [`LogError::Stopped`].
+    /// The same as [`LogReader::open`], or [`LogError::Stopped`].
     pub fn open_with(
         path: impl AsRef<Path>,
         progress: &mut dyn FnMut(u64, u64) -> bool,
@@ -109,7 +109,7 @@ impl LogReader {
     /// As [`LogReader::open_with`], for what was just written: from its own file, whatever its path leads to by now.
     ///
     /// # Errors
-    /// As for [`LogReader::open_with`].
+    /// The same as [`LogReader::open_with`].
     pub fn open_written(
         written: &WrittenFile,
         progress: &mut dyn FnMut(u64, u64) -> bool,

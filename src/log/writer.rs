@@ -92,7 +92,7 @@ impl LogWriter {
     /// As [`create`](LogWriter::create), in a file that was made ready before.
     ///
     /// # Errors
-    /// As for [`create`](LogWriter::create).
+    /// The same as [`create`](LogWriter::create).
     pub fn in_file(file: LogFile, header: &Header, options: Options) -> Result<Self, LogError> {
         let start = FileStart::new(header, options)?;
         let (sink, path) = file.start(&start.bytes)?;

@@ -17,7 +17,7 @@ pub fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
 /// A list of texts.
 ///
 /// # Errors
-/// As for [`text`].
+/// The same as [`text`].
 pub fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     convert(name, value, "texts")?.extract()
 }
@@ -25,7 +25,7 @@ pub fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 /// Bytes, of anything that has a buffer of them.
 ///
 /// # Errors
-/// As for [`text`].
+/// The same as [`text`].
 pub fn bytes(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     convert(name, value, "bytes_of")?.extract()
 }

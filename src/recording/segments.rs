@@ -219,7 +219,7 @@ impl Recording {
     /// As [`verify_with_jobs`](Recording::verify_with_jobs), one part at a time.
     ///
     /// # Errors
-    /// As for [`verify_with_jobs`](Recording::verify_with_jobs).
+    /// The same as [`verify_with_jobs`](Recording::verify_with_jobs).
     pub fn verify(
         &self,
         scheduler: Scheduler,

@@ -477,7 +477,7 @@ impl Session {
     /// cycle; interrupted, it is what there was until then.
     ///
     /// # Errors
-    /// As for [`run`](Session::run).
+    /// The same as [`run`](Session::run).
     pub fn trace_bus(
         &self,
         request: RunRequest,

@@ -173,7 +173,7 @@ impl Session {
     /// Ends the recording that `recorded` stands for, here. Does nothing when it has ended.
     ///
     /// # Errors
-    /// As for [`finish`](Session::finish), and what has ended the recording before, if something did.
+    /// The same as [`finish`](Session::finish), and what has ended the recording before, if something did.
     pub fn finish_recording(&self, recorded: &Recorded) -> Result<(), Error> {
         self.require_own_process()?;
         let failure = {

@@ -79,7 +79,7 @@ impl Session {
     /// `create` runs, which must leave it alone.
     ///
     /// # Errors
-    /// As for [`record`](Session::record).
+    /// The same as [`record`](Session::record).
     pub fn record_with(
         &self,
         options: RecordOptions,

@@ -103,7 +103,7 @@ impl Running<'_> {
     /// As [`Session::run`].
     ///
     /// # Errors
-    /// As for [`Session::run`].
+    /// The same as [`Session::run`].
     pub fn run(&self, request: RunRequest, interrupted: &mut dyn FnMut() -> bool) -> Result<Stop, Error> {
         self.0.go_on(request, interrupted)
     }
@@ -111,7 +111,7 @@ impl Running<'_> {
     /// As [`Session::trace_bus`].
     ///
     /// # Errors
-    /// As for [`Session::run`].
+    /// The same as [`Session::run`].
     pub fn trace_bus(
         &self,
         request: RunRequest,
@@ -179,7 +179,7 @@ impl Session {
     /// As [`start_running`](Session::start_running), for what is done in a moment: who comes meanwhile waits for it.
     ///
     /// # Errors
-    /// As for [`start_running`](Session::start_running).
+    /// The same as [`start_running`](Session::start_running).
     pub(super) fn claim_briefly(&self) -> Result<Running<'_>, Error> {
         self.claim(true)
     }

@@ -146,7 +146,7 @@ impl Composer {
     /// The next snapshot.
     ///
     /// # Errors
-    /// As for [`compose`](Composer::compose).
+    /// The same as [`compose`](Composer::compose).
     pub fn compose_next(&mut self) -> Result<Composed, LogError> {
         let number = self.next;
         let container = self.reader.read_snapshot(number)?;
@@ -187,7 +187,7 @@ impl Composer {
 /// which nothing is known but that they are containers.
 ///
 /// # Errors
-/// As for [`Composer::compose`].
+/// The same as [`Composer::compose`].
 pub fn recorded(reader: &Shared<LogReader>, number: u64) -> Result<Snapshot, LogError> {
     let container = reader.read_snapshot(number)?;
     if Changes::is_changes(&container) {

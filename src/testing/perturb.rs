@@ -97,7 +97,7 @@ impl Session {
     /// Changes the machine here, unrecorded. For tests of what catches that; only with the feature `testing`.
     ///
     /// # Errors
-    /// As for [`perturb_at`](Session::perturb_at), and the change's own: nothing is mapped at the address, the device
+    /// The same as [`perturb_at`](Session::perturb_at), and the change's own: nothing is mapped at the address, the device
     /// has no such field.
     pub fn perturb(&self, perturbation: Perturbation) -> Result<(), Error> {
         self.perturb_at(self.position(), perturbation)?;

@@ -96,7 +96,7 @@ impl Timeline {
     /// Runs to the next breakpoint or watchpoint, or to the end. A run does not stop where it begins.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look), or a condition's own; the timeline stands where it stood then.
+    /// The same as [`look`](Timeline::look), or a condition's own; the timeline stands where it stood then.
     pub fn run(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         let found = self.find(true, monitor)?;
         match found {
@@ -112,7 +112,7 @@ impl Timeline {
     /// Runs back to the breakpoint or watchpoint before, or to the start.
     ///
     /// # Errors
-    /// As for [`run`](Timeline::run).
+    /// The same as [`run`](Timeline::run).
     pub fn reverse_run(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         let found = self.find(false, monitor)?;
         match found {

@@ -57,7 +57,7 @@ impl ReplayCursor {
     /// Behind the instruction that ends the current subroutine or interrupt handler.
     ///
     /// # Errors
-    /// As for [`step_over`](ReplayCursor::step_over).
+    /// The same as [`step_over`](ReplayCursor::step_over).
     pub fn step_out(&mut self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         self.go_to(from, cancel)?;
         self.run_to_frame_end(FrameEnd::Return(self.frame().sp), cancel)?;
@@ -76,7 +76,7 @@ impl Search {
     /// Where the current subroutine or interrupt handler was called from; the start when it was not.
     ///
     /// # Errors
-    /// As for [`ReplayCursor::step_over`].
+    /// The same as [`ReplayCursor::step_over`].
     pub fn call_site(&self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         let measure = cancel.covers(from.icount, self.start().icount);
         self.call_site_before(from, &measure, cancel)
@@ -119,7 +119,7 @@ impl Search {
     /// Before the instruction before, and before the call of the subroutine that it has ended.
     ///
     /// # Errors
-    /// As for [`ReplayCursor::step_over`].
+    /// The same as [`ReplayCursor::step_over`].
     pub fn reverse_step_over(&self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         let mut cursor = self.cursor(cancel)?;
         let measure = cancel.covers(from.icount, cursor.start().icount);

@@ -163,7 +163,7 @@ impl ReplayCursor {
     /// Goes to a place where it was before.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn go_to(&mut self, place: Position, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         let here = self.position();
         if here == place && self.settled && !self.lost {
@@ -196,7 +196,7 @@ impl ReplayCursor {
     /// Goes on to the first place at or behind a position.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn run_on_to(&mut self, place: Position, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         self.run(Limits { icount: place.icount, cycles: place.cycles }, cancel)?;
         if self.position() < place {
@@ -208,7 +208,7 @@ impl ReplayCursor {
     /// Goes on to the recording's end.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn run_to_end(&mut self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         if !self.ended {
             let _ = cancel.covers(from.icount, self.end.icount);
@@ -224,7 +224,7 @@ impl ReplayCursor {
     /// Goes on to where so many instructions have just retired.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn run_to_arrival(&mut self, icount: u64, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         self.run(Limits { icount, cycles: u64::MAX }, cancel)
     }
@@ -232,7 +232,7 @@ impl ReplayCursor {
     /// Gives what happens between two places to a writer, as a recording of its own.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek), or a file that cannot be written.
+    /// The same as [`seek`](ReplayCursor::seek), or a file that cannot be written.
     pub fn cut(
         &mut self,
         start: u64,
@@ -259,7 +259,7 @@ impl ReplayCursor {
     /// The place `count` instructions behind another, or the end.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn step(&mut self, from: Position, count: u64, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         if count == 0 {
             return Ok(from);
@@ -280,7 +280,7 @@ impl ReplayCursor {
     /// The place before another: before the wait, where it stands behind one.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn step_back(&mut self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         let before = from.icount.saturating_sub(1).max(self.start.icount);
         self.seek(before, cancel)?;
@@ -297,7 +297,7 @@ impl ReplayCursor {
     /// processor that jams there. Where the CPU waits, or jams, when none does.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn instruction_place(&mut self, icount: u64, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         self.seek(icount, cancel)?;
         self.go_to_last(cancel, |_| true)
@@ -307,7 +307,7 @@ impl ReplayCursor {
     /// processor that jams there. `None` where there is no such place.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn begun_behind(
         &mut self,
         place: Position,
@@ -321,7 +321,7 @@ impl ReplayCursor {
     /// which something holds; that it holds where it stands is taken for granted.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn go_to_last(
         &mut self,
         cancel: &mut Cancel<'_>,
@@ -362,7 +362,7 @@ impl ReplayCursor {
     /// Goes on to where a frame ends, or to the recording's end.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn run_to_frame_end(&mut self, end: FrameEnd, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         {
             let mut vm = self.session.vm();
@@ -379,7 +379,7 @@ impl ReplayCursor {
     /// Goes on to a goal while the run is watched; gives what was seen.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn watch(
         &mut self,
         specs: &[TraceFilter],
@@ -404,7 +404,7 @@ impl ReplayCursor {
     /// Counts the instructions with `start <= icount < stop`, and the cycles that they take.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn profile(&mut self, start: u64, stop: u64, cancel: &mut Cancel<'_>) -> Result<Profile, Error> {
         let _ = cancel.covers(start, stop.min(self.end.icount));
         self.seek(start, cancel)?;
@@ -529,7 +529,7 @@ impl ReplayCursor {
     /// Goes back to the last state kept at or before a place, and no further back than that.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn rewind(&mut self, place: Position) -> Result<Position, Error> {
         let keyframe = latest(self.snapshot_index.before(place), self.keyframes.before(place));
         let keyframe = keyframe.unwrap_or_else(|| self.origin.clone());
@@ -548,7 +548,7 @@ impl ReplayCursor {
     /// there.
     ///
     /// # Errors
-    /// As for [`seek`](ReplayCursor::seek).
+    /// The same as [`seek`](ReplayCursor::seek).
     pub fn skip_irrelevant(&mut self, wanted: &Query, stop: u64) -> Result<(), Error> {
         let mut here = self.position();
         let mut reached = None;

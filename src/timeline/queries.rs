@@ -76,7 +76,7 @@ impl ReplayCursor {
     /// All accesses to a range of addresses, in order, handed to `take` one by one.
     ///
     /// # Errors
-    /// As for [`Search::last_write`], or [`Error::Argument`] for more than [`ACCESSES_MAX`].
+    /// The same as [`Search::last_write`], or [`Error::Argument`] for more than [`ACCESSES_MAX`].
     pub fn accesses(
         &mut self,
         query: &AccessQuery,

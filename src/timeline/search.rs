@@ -69,7 +69,7 @@ impl ReplayCursor {
     /// The last place at which an event of the log has not passed; the first place, when it has passed there.
     ///
     /// # Errors
-    /// As for [`place_before`](ReplayCursor::place_before).
+    /// The same as [`place_before`](ReplayCursor::place_before).
     pub fn place_before_event(
         &mut self,
         at: Position,
@@ -109,7 +109,7 @@ impl ReplayCursor {
     /// The record with its instruction and initiator, where a search without them has seen it.
     ///
     /// # Errors
-    /// As for [`place_before`](ReplayCursor::place_before).
+    /// The same as [`place_before`](ReplayCursor::place_before).
     pub fn explain(&mut self, record: &AccessRecord, cancel: &mut Cancel<'_>) -> Result<AccessRecord, Error> {
         if record.at.cycles <= self.start().cycles {
             // On the way to the first place.
@@ -238,7 +238,7 @@ impl Search {
     /// The last thing seen before `from` that is accepted. Of a long way, two stretches are searched at a time.
     ///
     /// # Errors
-    /// As for [`forward`](Search::forward).
+    /// The same as [`forward`](Search::forward).
     pub fn backward(
         &self,
         from: Position,
@@ -253,7 +253,7 @@ impl Search {
     /// As [`backward`](Search::backward), for an operation that has said how far it goes.
     ///
     /// # Errors
-    /// As for [`forward`](Search::forward).
+    /// The same as [`forward`](Search::forward).
     pub fn measured_backward(
         &self,
         from: Position,

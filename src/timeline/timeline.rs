@@ -87,7 +87,7 @@ impl Timeline {
     /// States kept in memory, and an upper bound of their bytes.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn kept(&self, monitor: &mut dyn Monitor) -> Result<(usize, usize), Error> {
         Ok(self.search.cursor(&mut Cancel::new(monitor))?.marks_size())
     }
@@ -122,7 +122,7 @@ impl Timeline {
     /// first place at or behind that cycle, but no further than to the instruction after the wait.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look), or [`Error::Argument`] for an icount that is not in the recording.
+    /// The same as [`look`](Timeline::look), or [`Error::Argument`] for an icount that is not in the recording.
     pub fn place_at(
         &self,
         icount: u64,
@@ -148,7 +148,7 @@ impl Timeline {
     /// Goes to the place where `icount` instructions have just retired.
     ///
     /// # Errors
-    /// As for [`place_at`](Timeline::place_at).
+    /// The same as [`place_at`](Timeline::place_at).
     pub fn seek(
         &self,
         icount: u64,
@@ -163,7 +163,7 @@ impl Timeline {
     /// Goes to a place that was given before.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn go_to(&self, place: Position, monitor: &mut dyn Monitor) -> Result<(), Error> {
         self.require_within(place.icount)?;
         let cancel = &mut Cancel::new(monitor);
@@ -176,7 +176,7 @@ impl Timeline {
     /// it, and after the reset, where it has jammed. The last of these places where there is no such instruction.
     ///
     /// # Errors
-    /// As for [`place_at`](Timeline::place_at).
+    /// The same as [`place_at`](Timeline::place_at).
     pub fn instruction_place(&self, icount: u64, monitor: &mut dyn Monitor) -> Result<Position, Error> {
         self.require_within(icount)?;
         let cancel = &mut Cancel::new(monitor);
@@ -186,7 +186,7 @@ impl Timeline {
     /// The last place before an access.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn place_before(&self, access: Position, monitor: &mut dyn Monitor) -> Result<Position, Error> {
         self.require_within(access.icount)?;
         let cancel = &mut Cancel::new(monitor);
@@ -196,7 +196,7 @@ impl Timeline {
     /// The last place at which an event of the log has not passed, by its position and ordinal.
     ///
     /// # Errors
-    /// As for [`place_at`](Timeline::place_at).
+    /// The same as [`place_at`](Timeline::place_at).
     pub fn place_before_event(
         &self,
         at: Position,
@@ -235,7 +235,7 @@ impl Timeline {
     /// Executes `count` instructions, or as many as there are.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn step(&self, count: u64, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         if count == 0 {
             return self.stop("budget", self.place(), monitor);
@@ -246,7 +246,7 @@ impl Timeline {
     /// Goes back by `count` instructions, or to the start. From after a wait the first step goes before it.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn reverse_step(&self, count: u64, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         let Some(rest) = count.checked_sub(1) else { return self.stop("budget", self.place(), monitor) };
         self.moved(monitor, |search, from, cancel| {
@@ -259,7 +259,7 @@ impl Timeline {
     /// Executes the next instruction, and the subroutine that it calls.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn step_over(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         self.moved(monitor, |search, from, cancel| search.cursor(cancel)?.step_over(from, cancel))
     }
@@ -267,7 +267,7 @@ impl Timeline {
     /// Goes before the last instruction, and before the call of the subroutine that it has ended.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn reverse_step_over(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         self.moved(monitor, Search::reverse_step_over)
     }
@@ -275,7 +275,7 @@ impl Timeline {
     /// Runs until the current subroutine or interrupt handler has returned.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn step_out(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         self.moved(monitor, |search, from, cancel| search.cursor(cancel)?.step_out(from, cancel))
     }
@@ -283,7 +283,7 @@ impl Timeline {
     /// Goes back to where the current subroutine was called, or the interrupt handler was entered.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn reverse_step_out(&self, monitor: &mut dyn Monitor) -> Result<TimelineStop, Error> {
         self.moved(monitor, Search::call_site)
     }
@@ -293,7 +293,7 @@ impl Timeline {
     /// What the console had printed at a place.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look), or a console that printed more than fits.
+    /// The same as [`look`](Timeline::look), or a console that printed more than fits.
     pub fn console_output(&self, place: Position, monitor: &mut dyn Monitor) -> Result<Vec<u8>, Error> {
         let events = self.look(place, monitor, |_, events| events)?;
         Ok(self.console(monitor)?.before(events).to_vec())
@@ -326,7 +326,7 @@ impl Timeline {
     /// Writes the part of the run between two numbers of instructions into a file, as a recording of its own.
     ///
     /// # Errors
-    /// As for [`place_at`](Timeline::place_at), an empty part, a start at which something waits that the machine has asked
+    /// The same as [`place_at`](Timeline::place_at), an empty part, a start at which something waits that the machine has asked
     /// for, a file that cannot be written, or one that is being recorded into. What is at `path` is replaced when the part
     /// is whole, and stays when that fails or is stopped.
     pub fn cut(
@@ -347,7 +347,7 @@ impl Timeline {
     /// As [`cut`](Timeline::cut), with a writer of the caller's.
     ///
     /// # Errors
-    /// As for [`cut`](Timeline::cut).
+    /// The same as [`cut`](Timeline::cut).
     pub fn cut_with(
         &self,
         start: u64,
@@ -372,7 +372,7 @@ impl Timeline {
     /// A machine in the state of a place, free to go its own way.
     ///
     /// # Errors
-    /// As for [`console_output`](Timeline::console_output).
+    /// The same as [`console_output`](Timeline::console_output).
     pub fn fork(&self, place: Position, monitor: &mut dyn Monitor) -> Result<Session, Error> {
         let printed = self.console_output(place, monitor)?;
         self.look(place, monitor, |session, _| session.fork(&printed))
@@ -381,7 +381,7 @@ impl Timeline {
     /// The last write to an address before a place, here when not given.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn last_write(
         &self,
         address: u16,
@@ -396,7 +396,7 @@ impl Timeline {
     /// which the first node is that byte, and each other stands behind those that were made from it.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look).
+    /// The same as [`look`](Timeline::look).
     pub fn origin(
         &self,
         address: u16,
@@ -411,7 +411,7 @@ impl Timeline {
     /// All accesses that a query asks for, in order, handed to `take` one by one.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look), or [`Error::Argument`] for more than a table holds.
+    /// The same as [`look`](Timeline::look), or [`Error::Argument`] for more than a table holds.
     pub fn accesses(
         &self,
         query: &AccessQuery,
@@ -425,7 +425,7 @@ impl Timeline {
     /// How often each instruction with `start <= icount < stop` was executed, and how long it took.
     ///
     /// # Errors
-    /// As for [`place_at`](Timeline::place_at), or [`Error::Argument`] for an empty part.
+    /// The same as [`place_at`](Timeline::place_at), or [`Error::Argument`] for an empty part.
     pub fn profile(
         &self,
         start: Option<u64>,
@@ -445,7 +445,7 @@ impl Timeline {
     /// The first place of the recording at which something holds, and the timeline stands there then.
     ///
     /// # Errors
-    /// As for [`look`](Timeline::look), or the predicate's own.
+    /// The same as [`look`](Timeline::look), or the predicate's own.
     pub fn first(
         &self,
         monitor: &mut dyn Monitor,
