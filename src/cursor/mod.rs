@@ -1,8 +1,9 @@
 //! One replay of a recording, moved about: it goes to any place by the shortest way from a state that is kept.
 
-pub use super::cancel::Cancel;
-use super::keyframes::{Keyframe, KeyframeCache};
-use super::snapshot_index::{Query, SnapshotIndex};
+pub mod cancel;
+mod keyframes;
+pub mod snapshot_index;
+
 use crate::engine::{Limits, StopReason, VcpuAction, VmState};
 use crate::error::Error;
 use crate::guest::Guest;
@@ -14,6 +15,9 @@ use crate::session::snapshot_check::{SnapshotSource, snapshot_check};
 use crate::snapshot::Composed;
 use crate::sync::Shared;
 use crate::units::Position;
+pub use cancel::Cancel;
+use keyframes::{Keyframe, KeyframeCache};
+use snapshot_index::{Query, SnapshotIndex};
 
 /// What a stop of the loop costs beside its instructions.
 const STOP_WORK: u64 = 200;

@@ -36,7 +36,7 @@ impl List {
 }
 
 /// How the machine and the log position of `found` differ from those of `expected`.
-pub(super) fn vms(expected: &mut VmState<Machine>, found: &mut VmState<Machine>) -> Differences {
+pub fn vms(expected: &mut VmState<Machine>, found: &mut VmState<Machine>) -> Differences {
     let mut list = List::default();
     compare_machines(&mut list, &mut expected.guest, &mut found.guest);
     compare_replays(&mut list, &expected.replay, &found.replay);
@@ -44,7 +44,7 @@ pub(super) fn vms(expected: &mut VmState<Machine>, found: &mut VmState<Machine>)
 }
 
 /// How two machines differ.
-pub(super) fn machines(expected: &mut Machine, found: &mut Machine) -> Differences {
+pub fn machines(expected: &mut Machine, found: &mut Machine) -> Differences {
     let mut list = List::default();
     compare_machines(&mut list, expected, found);
     list.0

@@ -9,15 +9,14 @@
 //! once more. A dozen saved states are kept, of some 100 KiB each. The work is bounded and the user may stop it
 //! ([`Meter`]); the divergence is reported in any case.
 
-use super::compare;
 use super::lockstep::Lockstep;
+use super::state_differences as differences;
 use super::twin::{GivenUp, Mark, Meter, Twin};
-use super::{Origin, Session};
 use crate::engine::Limits;
 use crate::error::Error;
 use crate::replay::{Cause, Diagnosis, Differences, Divergence, Executed, Found};
+use crate::session::{Origin, Session};
 use crate::snapshot::{self, Snapshot};
-use crate::sync::lock;
 use crate::units::Position;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -28,30 +27,22 @@ const CYCLES_STEPPED: u64 = 64;
 /// Turns that are gone through one by one: there are no more in so many cycles, unless events come without end.
 const ITERATIONS_MAX: u32 = 10_000;
 
-impl Session {
-    /// Finds out about a divergence what can be found out by replaying again.
-    pub(super) fn complete_report(&self, error: Error, interrupted: &mut dyn FnMut() -> bool) -> Error {
-        let Error::Divergence(mut divergence) = error else { return error };
-        if let Some(origin) = &self.origin {
-            let search = Search { session: self, origin, meter: Meter::new(interrupted) };
-            // Whatever goes wrong here, the divergence is reported.
-            let diagnosis = catch_unwind(AssertUnwindSafe(|| search.bisect(&mut divergence)));
-            divergence.diagnosis = Some(match diagnosis {
-                Ok(Ok(diagnosis)) => diagnosis,
-                Ok(Err(GivenUp(reason))) => Diagnosis::GivenUp { reason },
-                Err(_) => Diagnosis::GivenUp { reason: "it panicked, which is a bug of rreplay".to_owned() },
-            });
-            take_pc(&mut divergence);
-        }
-        *lock(&self.diverged) = Some(divergence.clone());
-        Error::Divergence(divergence)
-    }
-
-    /// A replay that diverged has nothing to go on with: it says the same again.
-    pub(super) fn require_on_course(&self) -> Result<(), Error> {
-        let diverged = lock(&self.diverged).clone();
-        diverged.map_or(Ok(()), |divergence| Err(Error::Divergence(divergence)))
-    }
+/// Finds out about a divergence of a replay what can be found out by replaying again.
+pub(crate) fn diagnose(
+    session: &Session,
+    divergence: &mut Divergence,
+    interrupted: &mut dyn FnMut() -> bool,
+) {
+    let Some(origin) = session.origin() else { return };
+    let search = Search { session, origin, meter: Meter::new(interrupted) };
+    // Whatever goes wrong here, the divergence is reported.
+    let diagnosis = catch_unwind(AssertUnwindSafe(|| search.bisect(divergence)));
+    divergence.diagnosis = Some(match diagnosis {
+        Ok(Ok(diagnosis)) => diagnosis,
+        Ok(Err(GivenUp(reason))) => Diagnosis::GivenUp { reason },
+        Err(_) => Diagnosis::GivenUp { reason: "it panicked, which is a bug of rreplay".to_owned() },
+    });
+    take_pc(divergence);
 }
 
 /// The CPU stands behind the instruction in which it diverged; the report is about that instruction.
@@ -119,7 +110,7 @@ fn at_icount(icount: u64) -> Limits {
 impl Search<'_> {
     fn bisect(mut self, divergence: &mut Divergence) -> Result<Diagnosis, GivenUp> {
         if let Some(number) = divergence.at_snapshot()
-            && lock(&self.session.fault_injections).is_empty()
+            && self.session.fault_injections().is_empty()
         {
             // The digest before it agreed, so the run is right and the snapshot is not.
             return self.wrong_snapshot(number, divergence.position);
@@ -149,7 +140,7 @@ impl Search<'_> {
             return self.in_log(agreed, to, &mut reference);
         }
 
-        let fault_injections = lock(&self.session.fault_injections).clone();
+        let fault_injections = self.session.fault_injections().clone();
         if fault_injections.is_empty() && unproven.is_none() {
             divergence.executed = way.trail(&reference);
             return self.unrepeated(&mut reference, &expected);
@@ -170,7 +161,7 @@ impl Search<'_> {
     // ---- where to begin ----
 
     fn unproven_start(&self, divergence: &Divergence) -> Option<Snapshot> {
-        let resumed = lock(&self.session.resumed).clone()?;
+        let resumed = self.session.resumed()?;
         let from = resumed.position();
         let proven = |digest: Position| from <= digest && digest <= divergence.position;
         (!divergence.last_matching_digest.is_some_and(proven) && from <= divergence.position)
@@ -236,7 +227,7 @@ impl Search<'_> {
         way: &Way,
         divergence: &mut Divergence,
     ) -> Result<Option<Diagnosis>, GivenUp> {
-        let fault_injections = lock(&self.session.fault_injections).clone();
+        let fault_injections = self.session.fault_injections().clone();
         let mut suspect = Twin::suspect(self.origin, &fault_injections)?;
         let found = self.go(&mut suspect, Some(snapshot), way)?;
         // The reference has perhaps found out by itself, where it came to that snapshot.
@@ -251,8 +242,8 @@ impl Search<'_> {
         let mut found = suspect.session.vm();
         let differences = match is_found {
             // The event of the snapshot is still to come there.
-            true => compare::machines(&mut expected.guest, &mut found.guest),
-            false => compare::vms(&mut expected, &mut found),
+            true => differences::machines(&mut expected.guest, &mut found.guest),
+            false => differences::vms(&mut expected, &mut found),
         };
         let position = snapshot.position();
         Ok(Some(Diagnosis::First { position, cause: Cause::Outside, instruction: None, differences }))
@@ -292,7 +283,7 @@ impl Search<'_> {
         twin.resume(&snapshot)?;
         let mut expected = twin.session.vm();
         let mut found = replay.vm();
-        Ok(compare::machines(&mut expected.guest, &mut found.guest))
+        Ok(differences::machines(&mut expected.guest, &mut found.guest))
     }
 
     fn unrepeated(&mut self, reference: &mut Twin, from: &Mark) -> Result<Diagnosis, GivenUp> {
@@ -303,7 +294,7 @@ impl Search<'_> {
         let mut found = self.session.vm();
         Ok(Diagnosis::Unrepeated {
             position,
-            differences: compare::machines(&mut expected.guest, &mut found.guest),
+            differences: differences::machines(&mut expected.guest, &mut found.guest),
         })
     }
 
@@ -329,7 +320,7 @@ impl Search<'_> {
 
     /// Both twins anew at the recording's start, before anything is delivered there.
     fn starts(&mut self, twins: &mut Lockstep<Twin>) -> Result<Lockstep<Mark>, GivenUp> {
-        let fault_injections = lock(&self.session.fault_injections).clone();
+        let fault_injections = self.session.fault_injections().clone();
         twins.reference = Twin::reference(self.origin)?;
         twins.suspect = Twin::suspect(self.origin, &fault_injections)?;
         twins.marks(&mut self.meter)

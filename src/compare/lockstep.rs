@@ -1,6 +1,6 @@
 //! The two replays that a search compares, taken step by step.
 
-use super::compare;
+use super::state_differences as differences;
 use super::twin::{GivenUp, Mark, Meter, Twin};
 use crate::engine::Limits;
 use crate::log::StampedEvent;
@@ -142,7 +142,7 @@ impl Lockstep<Twin> {
     pub fn difference(&self, position: Position, cause: Cause, instruction: Option<Executed>) -> Diagnosis {
         let mut expected = self.reference.session.vm();
         let mut found = self.suspect.session.vm();
-        let differences = compare::vms(&mut expected, &mut found);
+        let differences = differences::vms(&mut expected, &mut found);
         Diagnosis::First { position, cause, instruction, differences }
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! It takes the turns of the vCPU itself, one scheduler's half without the other: nothing comes from any host in play.
 
-use super::fault_injection::FaultInjections;
-use super::{Origin, Session};
 use crate::cpu::disassemble;
 use crate::engine::{Limits, StopReason, VcpuAction};
 use crate::error::Error;
@@ -12,8 +10,9 @@ use crate::log::StampedEvent;
 use crate::machine::{HookKind, Machine};
 use crate::memory::PageKind;
 use crate::replay::{Divergence, Executed, ReplayError};
+use crate::session::fault_injection::FaultInjections;
+use crate::session::{Origin, Session};
 use crate::snapshot::Snapshot;
-use crate::sync::lock;
 use crate::units::Position;
 use std::collections::VecDeque;
 
@@ -139,7 +138,7 @@ impl Twin {
         if let Some(change) = &fault_injections.source {
             session.vm().replay.change_source(&**change);
         }
-        *lock(&session.fault_injections) = fault_injections.anew();
+        *session.fault_injections() = fault_injections.anew();
         Ok(Self { session, status: Status::Goes, seen: VecDeque::new() })
     }
 
@@ -187,7 +186,7 @@ impl Twin {
             rom: rom(&vm.guest).map(|(_, bytes)| bytes).collect::<Vec<_>>().concat(),
             timers: timers(&vm.guest),
             status: self.status.clone(),
-            made: lock(&self.session.fault_injections).made(),
+            made: self.session.fault_injections().made(),
         })
     }
 
@@ -204,7 +203,7 @@ impl Twin {
         }
         // It grows with every pass over the same stretch, and nobody reads it.
         vm.transcripts = Default::default();
-        lock(&self.session.fault_injections).set_made(mark.made);
+        self.session.fault_injections().set_made(mark.made);
         self.status = mark.status.clone();
         Ok(())
     }
@@ -240,7 +239,7 @@ impl Twin {
     /// Where a run to `goal` must end, so that the next injected fault is made in its place.
     pub fn limits(&self, goal: Limits) -> Limits {
         let vm = self.session.vm();
-        lock(&self.session.fault_injections).limits(vm.guest.position(), goal)
+        self.session.fault_injections().limits(vm.guest.position(), goal)
     }
 
     /// Goes on to where a run would stop by itself, at `goal`, or before the next injected fault.
@@ -311,7 +310,7 @@ impl Twin {
     /// Makes the injected faults that are due here.
     pub fn intervene(&mut self) -> Result<(), GivenUp> {
         let mut vm = self.session.vm();
-        Ok(lock(&self.session.fault_injections).make_due(&mut vm)?)
+        Ok(self.session.fault_injections().make_due(&mut vm)?)
     }
 
     // ---- watching ----

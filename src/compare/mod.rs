@@ -1,0 +1,8 @@
+//! Where two runs part, and why.
+
+mod bisect;
+mod lockstep;
+mod state_differences;
+mod twin;
+
+pub(crate) use bisect::diagnose;
