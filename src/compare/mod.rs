@@ -3,6 +3,5 @@
 mod bisect;
 mod lockstep;
 mod state_differences;
-mod twin;
 
 pub(crate) use bisect::diagnose;

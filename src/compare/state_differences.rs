@@ -1,6 +1,6 @@
 //! How two machines of one board differ: registers by name, memory by address, devices by field.
 
-use super::twin::timers;
+use crate::cursor::timers;
 use crate::engine::VmState;
 use crate::guest::Guest;
 use crate::machine::Machine;
