@@ -6,7 +6,10 @@
 
 pub mod cancel;
 mod keyframes;
+pub mod queries;
 mod run;
+pub mod search;
+pub mod search_worker;
 mod seek;
 pub mod snapshot_index;
 mod states;

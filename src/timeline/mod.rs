@@ -12,18 +12,15 @@ mod console;
 mod exec_trace;
 mod graph;
 mod origin;
-mod queries;
-mod search;
-mod search_worker;
 #[expect(clippy::module_inception, reason = "the timeline is what this module is for")]
 mod timeline;
 
-use crate::cursor::{self, cancel};
+pub use crate::cursor::queries::{ACCESSES_MAX, Access, AccessQuery};
+use crate::cursor::{self, cancel, queries, search};
 pub use breakpoints::{BreakpointId, Condition, TimelineStop, WatchedAccesses};
 pub use cancel::{Monitor, Progress};
 pub use graph::{NodeKind, OriginNode};
 pub use origin::{NODES_MAX, STEPS_MAX};
-pub use queries::{ACCESSES_MAX, Access, AccessQuery};
 pub use timeline::Timeline;
 
 /// Bytes of states that a timeline keeps in memory unless told otherwise.

@@ -10,7 +10,7 @@ use super::queries::{Access, AccessQuery};
 use super::search::Search;
 #[cfg(feature = "testing")]
 use super::search::Stretches;
-use super::search_worker::SearchWorker;
+use crate::cursor::search_worker::{MakeReplay, SearchWorker};
 use crate::error::Error;
 use crate::log::{Header, LogError, LogFile, LogWriter, Options, WrittenFile};
 use crate::machine::Profile;
@@ -28,7 +28,8 @@ pub struct Timeline {
     end: Position,
     place: Mutex<Position>,
     pub(super) points: Mutex<Breakpoints>,
-    recording: Shared<Recording>,
+    pub(super) recording: Shared<Recording>,
+    pub(super) make_replay: MakeReplay,
     console: Mutex<Option<Shared<Console>>>,
 }
 
@@ -39,16 +40,19 @@ impl Timeline {
     /// # Errors
     /// A recording that cannot be replayed.
     pub fn new(recording: &Shared<Recording>, images: &[ImageInput], budget: usize) -> Result<Self, Error> {
-        let session = recording.replay_with(images)?;
+        let (replayed, images) = (recording.clone(), images.to_vec());
+        let make_replay: MakeReplay = Shared::new(move || replayed.replay_with(&images));
+        let session = make_replay()?;
         let cursor = ReplayCursor::new(session, recording.reader(), budget)?;
         let (start, end) = (cursor.start(), cursor.end());
         Ok(Self {
-            search: Search::new(cursor, SearchWorker::new(recording.clone(), images.to_vec())),
+            search: Search::new(cursor, SearchWorker::new(make_replay.clone(), recording.reader().clone())),
             start,
             end,
             place: Mutex::new(start),
             points: Mutex::default(),
             recording: recording.clone(),
+            make_replay,
             console: Mutex::new(None),
         })
     }

@@ -1,9 +1,9 @@
 //! Searches of a run, forwards and backwards, for what traces see.
 
 use super::cancel::Measure;
-use super::cursor::{Cancel, Goal, ReplayCursor};
 use super::search_worker::SearchWorker;
-use crate::cursor::snapshot_index::Query;
+use super::snapshot_index::Query;
+use super::{Cancel, Goal, ReplayCursor};
 use crate::engine::{NotTaken, ReplayGuard, ReplayLock};
 use crate::error::Error;
 use crate::machine::{AccessRecord, AccessTrace, HookKind, TraceFilter};
@@ -344,7 +344,7 @@ impl ReplayCursor {
     /// The last stretch of about so many instructions before a position in which something that is wanted may be. `None`
     /// when it is nowhere.
     ///
-    /// `is_done`: as for [`SnapshotIndex::last_shown`](crate::cursor::snapshot_index::SnapshotIndex::last_shown).
+    /// `is_done`: as for [`SnapshotIndex::last_shown`](super::snapshot_index::SnapshotIndex::last_shown).
     fn stretch_before(
         &mut self,
         wanted: &Query,
