@@ -41,6 +41,15 @@ pub enum Goal {
     Place(Position),
 }
 
+/// How much a replay was moved about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Work {
+    /// How often it was put back, or ahead, to a state that is kept.
+    pub seeks: u64,
+    /// Instructions that it has executed, again and again.
+    pub instructions: u64,
+}
+
 /// A replay that goes where it is told.
 pub struct ReplayCursor {
     session: Session,
@@ -58,6 +67,7 @@ pub struct ReplayCursor {
     lost: bool,
     /// The instructions that it came to last, while that is noted.
     trail: Trail,
+    work: Work,
 }
 
 impl ReplayCursor {
@@ -91,6 +101,7 @@ impl ReplayCursor {
             settled: false,
             lost: false,
             trail: Trail::default(),
+            work: Work::default(),
         }
     }
 
@@ -106,6 +117,7 @@ impl ReplayCursor {
             settled: false,
             lost: true,
             trail: Trail::default(),
+            work: Work::default(),
             ..*self
         }
     }
@@ -141,6 +153,11 @@ impl ReplayCursor {
     /// A file that cannot be read.
     pub fn upcoming(&self, count: usize) -> Result<Vec<StampedEvent>, Error> {
         Ok(self.session.vm().replay.upcoming(count)?)
+    }
+
+    /// How much it was moved about until now.
+    pub fn work(&self) -> Work {
+        self.work
     }
 
     /// Keyframes kept in memory, and an upper bound of their bytes.

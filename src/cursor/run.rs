@@ -131,7 +131,8 @@ impl ReplayCursor {
         }
         // Until it is known that all went well.
         self.lost = true;
-        let comes_to_snapshot = self.comes_to_snapshot(self.position(), limits);
+        let here = self.position();
+        let comes_to_snapshot = self.comes_to_snapshot(here, limits);
         let Self { session, course, trail, .. } = self;
         let mut stalls = Stalls::default();
         let mut vm = session.vm();
@@ -157,6 +158,7 @@ impl ReplayCursor {
         // It grows with every pass over the same stretch, and nobody reads it.
         vm.transcripts = Default::default();
         drop(vm);
+        self.work.instructions += self.position().icount - here.icount;
         // From a divergence there is no way but back.
         self.lost = self.divergence().is_some();
         self.settled = !self.lost;

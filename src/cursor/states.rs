@@ -104,6 +104,7 @@ impl ReplayCursor {
 
     pub(super) fn restore(&mut self, keyframe: &Keyframe) -> Result<(), Error> {
         self.lost = true;
+        self.work.seeks += 1;
         let mut vm = self.session.vm();
         vm.guest.reinstate(&keyframe.machine)?;
         vm.replay.resume(&keyframe.replay)?;

@@ -15,6 +15,7 @@ mod origin;
 #[expect(clippy::module_inception, reason = "the timeline is what this module is for")]
 mod timeline;
 
+pub use crate::cursor::Work;
 pub use crate::cursor::queries::{ACCESSES_MAX, Access, AccessQuery};
 use crate::cursor::{self, cancel, queries, search};
 pub use breakpoints::{BreakpointId, Condition, TimelineStop, WatchedAccesses};

@@ -3,7 +3,7 @@
 use super::breakpoints::{Breakpoints, TimelineStop};
 use super::cancel::Monitor;
 use super::console::Console;
-use super::cursor::{Cancel, ReplayCursor};
+use super::cursor::{Cancel, ReplayCursor, Work};
 use super::graph::OriginNode;
 use super::origin;
 use super::queries::{Access, AccessQuery};
@@ -94,6 +94,14 @@ impl Timeline {
     /// The same as [`look`](Timeline::look).
     pub fn kept(&self, monitor: &mut dyn Monitor) -> Result<(usize, usize), Error> {
         Ok(self.search.cursor(&mut Cancel::new(monitor))?.marks_size())
+    }
+
+    /// How much of the run was replayed for what this timeline was asked, but for what a second thread did.
+    ///
+    /// # Errors
+    /// The same as [`look`](Timeline::look).
+    pub fn work(&self, monitor: &mut dyn Monitor) -> Result<Work, Error> {
+        Ok(self.search.cursor(&mut Cancel::new(monitor))?.work())
     }
 
     /// Shows the machine as it is at a place, and how many events of the log were taken there.
