@@ -1,6 +1,7 @@
 //! Runs compared: what answers cost, where recordings part, what a changed ROM does, the least input.
 #![cfg(not(any(loom, shuttle)))]
 
+use rreplay::error::Error;
 use rreplay::machine::board::{Board, ImageInput, Target};
 use rreplay::machine::rom::Format;
 use rreplay::recording::Recording;
@@ -77,4 +78,67 @@ fn a_place_that_nobody_asks_for_is_not_gone_to() {
     assert_eq!(stop.pc, 0x8000);
     // Some 300 pushes lie between.
     assert!(after.seeks - before.seeks < 12, "{before:?} {after:?}");
+}
+
+#[test]
+fn recordings_part_at_an_instruction() {
+    let directory = tempfile::tempdir().unwrap();
+    let one = recorded(&directory.path().join("one"), &COUNTER, 500, None);
+    let mut program = COUNTER;
+    program[1] = 8;
+    let other = recorded(&directory.path().join("other"), &program, 500, Some(100));
+    let found = timeline(&one).diff(&timeline(&other), &mut || false).unwrap().expect("they part");
+    assert_eq!((found.icount, &found.registers[..]), (Some(0), &[("a", 7, 8)][..]));
+    assert_eq!(found.b.instruction.unwrap().text(), "LDA #$08");
+    let again = recorded(&directory.path().join("again"), &COUNTER, 500, Some(100));
+    assert!(timeline(&one).diff(&timeline(&again), &mut || false).unwrap().is_none());
+}
+
+#[test]
+fn a_changed_rom_is_told_by_its_first_effect() {
+    let directory = tempfile::tempdir().unwrap();
+    let recording = recorded(&directory.path().join("run"), &COUNTER, 5_000, Some(1_000));
+    let timeline = timeline(&recording);
+    let mut program = COUNTER;
+    program[5] = 0x12;
+    let found = timeline.changed_rom(&[image(&program)], &mut || false).unwrap().expect("it is another one");
+    assert_eq!(
+        found.to_string(),
+        "the ROM differs at $8005, the first instruction with another effect is $8004 INC $12 at icount 2, which was \
+         $8004 INC $11: memory $0011 is $00 and was $01, memory $0012 is $01 and was $00"
+    );
+    assert!(timeline.changed_rom(&[image(&COUNTER)], &mut || false).unwrap().is_none());
+    let stopped = timeline.changed_rom(&[image(&program)], &mut || true);
+    assert!(stopped.is_ok(), "a short search is over before anybody is asked");
+}
+
+/// Whether a letter was typed after the prompt.
+fn shows(letter: u8) -> impl FnMut(&Path) -> Result<bool, Error> {
+    move |path| {
+        let output = Recording::open(path, false)?.output()?;
+        Ok(output.rsplit(|byte| *byte == b'>').next().is_some_and(|line| line.contains(&letter)))
+    }
+}
+
+#[test]
+fn the_least_input_is_found_without_python() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, tried, target] = ["run", "tried", "least"].map(|name| directory.path().join(name));
+    let session = Session::new(Board::preset("breadboard").unwrap(), vec![]).unwrap();
+    session.record(&path, RecordOptions::default()).unwrap();
+    let run = |seconds| {
+        let request = RunRequest { seconds: Some(seconds), ..RunRequest::default() };
+        session.run(request, &mut || false).unwrap();
+    };
+    run(0.2);
+    session.send(b"help").unwrap();
+    run(0.2);
+    session.finish().unwrap();
+    let recording = Shared::new(Recording::open(&path, false).unwrap());
+    let timeline = timeline(&recording);
+    timeline.minimize(&tried, &target, &mut shows(b'l'), &mut || false).unwrap();
+    let least = Recording::open(&target, false).unwrap();
+    assert!(least.output().unwrap().ends_with(b"> l"), "{:?}", least.output());
+    let refused = timeline.minimize(&tried, &target, &mut shows(b'z'), &mut || false).unwrap_err();
+    assert!(refused.to_string().contains("does not hold"), "{refused}");
 }

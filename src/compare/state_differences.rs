@@ -38,7 +38,7 @@ impl List {
 /// How the machine and the log position of `found` differ from those of `expected`.
 pub fn vms(expected: &mut VmState<Machine>, found: &mut VmState<Machine>) -> Differences {
     let mut list = List::default();
-    compare_machines(&mut list, &mut expected.guest, &mut found.guest);
+    compare_machines(&mut list, &mut expected.guest, &mut found.guest, &[PageKind::Ram, PageKind::Rom]);
     compare_replays(&mut list, &expected.replay, &found.replay);
     list.0
 }
@@ -46,18 +46,25 @@ pub fn vms(expected: &mut VmState<Machine>, found: &mut VmState<Machine>) -> Dif
 /// How two machines differ.
 pub fn machines(expected: &mut Machine, found: &mut Machine) -> Differences {
     let mut list = List::default();
-    compare_machines(&mut list, expected, found);
+    compare_machines(&mut list, expected, found, &[PageKind::Ram, PageKind::Rom]);
     list.0
 }
 
-fn compare_machines(list: &mut List, expected: &mut Machine, found: &mut Machine) {
+/// How two machines differ beside their ROM.
+pub fn beside_rom(expected: &mut Machine, found: &mut Machine) -> Differences {
+    let mut list = List::default();
+    compare_machines(&mut list, expected, found, &[PageKind::Ram]);
+    list.0
+}
+
+fn compare_machines(list: &mut List, expected: &mut Machine, found: &mut Machine, kinds: &[PageKind]) {
     let (fields, other_fields) = (expected.section_fields(), found.section_fields());
     let mut parts = fields.iter().zip(&other_fields);
     // CPU and lines, memory, then the devices, as the sections are ordered.
     for _ in 0..2 {
         parts.next().into_iter().for_each(|(part, other)| compare_fields(list, part, other));
     }
-    compare_memory(list, expected, found);
+    compare_memory(list, expected, found, kinds);
     parts.for_each(|(part, other)| compare_fields(list, part, other));
     let names = ["virtual clock", "host clock", "virtual_rt clock"];
     let due = |due: Option<u64>| due.map_or("-".to_owned(), |due| due.to_string());
@@ -75,9 +82,9 @@ fn compare_fields(list: &mut List, (name, fields): &Part, (_, other): &Part) {
     }
 }
 
-fn compare_memory(list: &mut List, expected: &Machine, found: &Machine) {
+fn compare_memory(list: &mut List, expected: &Machine, found: &Machine, kinds: &[PageKind]) {
     let (memory, other) = (expected.memory(), found.memory());
-    for kind in [PageKind::Ram, PageKind::Rom] {
+    for &kind in kinds {
         let name = if kind == PageKind::Ram { "memory" } else { "rom" };
         for page in (0..=u8::MAX).filter(|&page| memory.kind(page) == kind) {
             let first = usize::from(page) * PAGE_SIZE;

@@ -2,7 +2,7 @@
 //!
 //! It takes the iterations of the vCPU itself, one scheduler's half without the other: nothing comes from any host in play.
 //! Timelines search and look with it; [`compare`](crate::compare) moves two of them side by side. What both do, to go on to
-//! a limit and to come back to a state, is here once ([`run`], [`states`]).
+//! a limit and to come back to a state, is here once (`run.rs`, `states.rs`).
 
 pub mod cancel;
 mod keyframes;

@@ -16,7 +16,9 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_millis(10);
 
 /// What was seen of a stretch, and where that began.
 pub struct Searched {
+    /// Where it began.
     pub base: Position,
+    /// What was seen.
     pub traces: Vec<AccessTrace>,
 }
 

@@ -122,6 +122,22 @@ impl ReplayCursor {
         Ok(())
     }
 
+    // ---- another replay's state ----
+
+    /// Comes to stand where another replay of the recording stands, in the same state but for ROM, which stays its own.
+    ///
+    /// # Errors
+    /// A state that does not fit.
+    pub(crate) fn stand_like(&mut self, other: &ReplayCursor) -> Result<(), Error> {
+        let state = Keyframe { is_settled: other.settled, ..capture(&other.session, false) };
+        self.restore(&state)
+    }
+
+    /// Whether both stand in the same state, whatever their ROM.
+    pub(crate) fn is_like(&self, other: &ReplayCursor) -> bool {
+        capture(&self.session, false).is_same_state(&capture(&other.session, false))
+    }
+
     // ---- whole states ----
 
     /// Puts it to a snapshot of the recording.

@@ -8,6 +8,7 @@
 
 mod breakpoints;
 mod calls;
+mod compared;
 mod console;
 mod exec_trace;
 mod graph;
