@@ -28,11 +28,11 @@ pub(super) enum Course {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ends {
     /// In the place that the engine calls its limit, even after a wait.
-    AtLimit,
+    Limit,
     /// Where an instruction begins, when instructions are the limit.
-    AtInstruction,
+    Instruction,
     /// The same, or where a hook is hit.
-    AtHook,
+    Hook,
 }
 
 /// Counts stops at one place: shut down, at a fault, before an instruction that is watched. The log goes on after it, or
@@ -98,7 +98,7 @@ impl ReplayCursor {
     }
 
     pub(super) fn run(&mut self, limits: Limits, cancel: &mut Cancel<'_>) -> Result<(), Error> {
-        self.run_until(limits, Ends::AtInstruction, cancel)
+        self.run_until(limits, Ends::Instruction, cancel)
     }
 
     /// Goes on until a limit is reached and what is due there is done, or the recording has ended; or until a hook is hit.
@@ -121,7 +121,7 @@ impl ReplayCursor {
     /// # Errors
     /// A file that cannot be read, a user who wants to stop.
     pub(crate) fn try_to(&mut self, goal: Limits, cancel: &mut Cancel<'_>) -> Result<(), Error> {
-        self.drive(goal, Ends::AtLimit, cancel)
+        self.drive(goal, Ends::Limit, cancel)
     }
 
     /// Injected faults are made on the way. There are none but in the replays of tests.
@@ -150,7 +150,7 @@ impl ReplayCursor {
                     }
                     begin(session, &mut vm, limits, ends);
                 }
-                Some(StopReason::Hook | StopReason::Breakpoint) if ends == Ends::AtHook => break,
+                Some(StopReason::Hook | StopReason::Breakpoint) if ends == Ends::Hook => break,
                 Some(_) if stalls.are_for_good(&vm) => *course = Course::Ended,
                 Some(_) => begin(session, &mut vm, limits, ends),
             }
@@ -217,7 +217,7 @@ impl ReplayCursor {
 fn begin(session: &Session, vm: &mut VmState<Machine>, limits: Limits, ends: Ends) {
     let here = vm.guest.position();
     vm.begin_run(session.fault_injections().limits(here, limits));
-    vm.ends_on_instruction = ends != Ends::AtLimit && limits.icount != u64::MAX;
+    vm.ends_on_instruction = ends != Ends::Limit && limits.icount != u64::MAX;
 }
 
 /// Makes the injected faults that are due; returns whether there are any, ever.

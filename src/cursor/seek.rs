@@ -161,7 +161,7 @@ impl ReplayCursor {
                 hooks.pass_execution(here);
             }
         });
-        let outcome = self.run_until(Limits::NONE, Ends::AtHook, cancel);
+        let outcome = self.run_until(Limits::NONE, Ends::Hook, cancel);
         let found = !self.session.vm().guest.take_hits().is_empty();
         self.unwatch();
         outcome?;

@@ -29,7 +29,7 @@ impl ReplayCursor {
             let variant = machine.cpu().variant();
             machine.hooks_mut().set_frame_end(Some((end, variant)));
         });
-        let outcome = self.run_until(Limits::NONE, Ends::AtHook, cancel);
+        let outcome = self.run_until(Limits::NONE, Ends::Hook, cancel);
         self.unwatch();
         outcome
     }
