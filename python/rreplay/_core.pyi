@@ -518,7 +518,7 @@ def first_difference(
     a: TimelineCore, b: TimelineCore, progress: _Hearer | None
 ) -> tuple[int | None, _Side, _Side, list[tuple[str, int, int]], list[_Byte], list[_Field]] | None: ...
 
-_Effect: TypeAlias = tuple[_Place, Instruction, Instruction, list[tuple[str, str, str, str]], str | None]
+_Effect: TypeAlias = tuple[_Place, Instruction, Instruction, bool, list[tuple[str, str, str, str]], str | None]
 
 def rom_difference(
     timeline: TimelineCore, images: list[tuple[str | int | None, str, bytes]], progress: _Hearer | None

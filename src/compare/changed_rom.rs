@@ -8,10 +8,10 @@
 use super::Run;
 use super::state_differences;
 use crate::cpu::{Instruction, Variant, disassemble};
-use crate::cursor::{Cancel, ReplayCursor};
+use crate::cursor::{Cancel, Goal, ReplayCursor};
 use crate::error::Error;
 use crate::machine::board::{ImageInput, RegionKind};
-use crate::machine::{AccessRecord, HookKind, TraceFilter};
+use crate::machine::{AccessRecord, AccessTrace, HookKind, Initiator, TraceFilter};
 use crate::replay::FieldDifference;
 use crate::session::Session;
 use crate::units::Position;
@@ -25,8 +25,10 @@ const INSTRUCTION_BYTES_MAX: u16 = 3;
 const SHOWN_MAX: usize = 3;
 /// Bytes of the address space.
 const MEMORY_BYTES: usize = 1 << 16;
-/// Where a processor finds the address that a reset goes to.
-const RESET: u16 = 0xFFFC;
+
+/// What is looked at of a single instruction.
+const EVERYTHING: TraceFilter =
+    TraceFilter { executes: true, reads: true, with_pc: true, ..TraceFilter::writes_to(0, u16::MAX) };
 
 /// Addresses at which two ROMs differ, one after the other.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +52,8 @@ pub struct FirstEffect {
     pub recorded: Instruction,
     /// The instruction of the changed ROM.
     pub changed: Instruction,
+    /// Whether it is an interrupt that leads to them, and not what comes at the place.
+    pub is_interrupt: bool,
     /// How the machine differs after it: what was recorded, and what the changed ROM does.
     pub differences: Vec<FieldDifference>,
     /// How the changed run leaves the recording at once, if it does.
@@ -76,7 +80,7 @@ impl fmt::Display for RomDifference {
         let Some(effect) = &self.effect else {
             return f.write_str(", and no instruction of the recording has another effect");
         };
-        let FirstEffect { place, recorded, changed, differences, divergence } = effect;
+        let FirstEffect { place, recorded, changed, is_interrupt, differences, divergence } = effect;
         let shown =
             |instruction: &Instruction| format!("${:04X} {}", instruction.address, instruction.text());
         write!(
@@ -85,6 +89,9 @@ impl fmt::Display for RomDifference {
             shown(changed),
             place.icount
         )?;
+        if *is_interrupt {
+            f.write_str(", where an interrupt leads")?;
+        }
         if (changed.address, &changed.bytes) != (recorded.address, &recorded.bytes) {
             write!(f, ", which was {}", shown(recorded))?;
         }
@@ -146,10 +153,7 @@ impl Changes {
         let mut bytes: Vec<_> = both.filter(|(_, one, other)| one != other).collect();
         bytes.sort_unstable();
         let (from, to) = (replay.registers().pc, changed.registers().pc);
-        let vector = usize::from(RESET);
-        let is_reset = replay.position().icount == 0
-            && recorded[vector..vector + 2] == from.to_le_bytes()
-            && other[vector..vector + 2] == to.to_le_bytes();
+        let is_reset = replay.position().icount == 0 && begins_after_reset(replay)?;
         let variant = replay.vm().guest.cpu().variant();
         Ok(Self { bytes, recorded, variant, entries: is_reset.then_some((from, to)) })
     }
@@ -231,7 +235,8 @@ pub fn changed_rom(
     for &(address, _, changed) in &changes.bytes {
         replay.vm().guest.poke(address, &[changed])?;
     }
-    let mut trial = Trial { run, suspect: ReplayCursor::without_keyframes(replay, run.reader) };
+    let suspect = ReplayCursor::without_keyframes(replay, run.reader);
+    let mut trial = Trial { run, changes: &changes, suspect };
     let (start, end) = (run.search.start(), run.search.cursor(cancel)?.end());
     let _ = cancel.covers(start.icount, end.icount);
     let mut effect = match changes.entries {
@@ -254,25 +259,33 @@ pub fn changed_rom(
 /// Executes single instructions of a run with the changed ROM.
 struct Trial<'a> {
     run: Run<'a>,
+    changes: &'a Changes,
     suspect: ReplayCursor,
 }
 
 impl Trial<'_> {
-    /// What the instruction at a place does otherwise, if it does; both are the same run until there.
+    /// What the instruction at a place does otherwise, if it does, or the interrupt that comes there; both are the same run
+    /// until there.
     fn effect_at(&mut self, place: Position, cancel: &mut Cancel<'_>) -> Result<Option<FirstEffect>, Error> {
         let mut reference = self.run.search.cursor(cancel)?;
         reference.go_to(place, cancel)?;
         self.suspect.stand_like(&reference)?;
-        let [recorded, changed] = [&*reference, &self.suspect].map(|cursor| next_instruction(cursor, None));
-        let next = place.icount.saturating_add(1);
-        reference.run_to_arrival(next, cancel)?;
-        let divergence = match self.suspect.run_to_arrival(next, cancel) {
-            Ok(()) => None,
-            Err(Error::Divergence(divergence)) => Some(divergence),
+        let [mut recorded, mut changed] =
+            [&*reference, &self.suspect].map(|cursor| instruction_at(cursor, None));
+        let goal = Goal::Arrival(place.icount.saturating_add(1));
+        let traces = reference.watch(&[EVERYTHING], goal, cancel)?;
+        let (other_traces, divergence) = match self.suspect.watch(&[EVERYTHING], goal, cancel) {
+            Ok(traces) => (traces, None),
+            Err(Error::Divergence(divergence)) => (Vec::new(), Some(divergence)),
             Err(error) => return Err(error),
         };
         if divergence.is_none() && self.suspect.is_like(&reference) {
             return Ok(None);
+        }
+        let is_interrupt = traces.iter().flat_map(AccessTrace::seen).any(|record| self.is_vector(record));
+        if is_interrupt {
+            recorded = instruction_at(&reference, first_of_handler(&traces));
+            changed = instruction_at(&self.suspect, first_of_handler(&other_traces));
         }
         let differences = {
             let (mut expected, mut found) = (reference.session().vm(), self.suspect.session().vm());
@@ -283,7 +296,13 @@ impl Trial<'_> {
             let expected = expected.map_or("no more events".to_owned(), |event| event.event.to_string());
             format!("the recording has {expected} there, and with this ROM the machine {}", divergence.found)
         });
-        Ok(Some(FirstEffect { place, recorded, changed, differences, divergence }))
+        Ok(Some(FirstEffect { place, recorded, changed, is_interrupt, differences, divergence }))
+    }
+
+    /// Whether the processor has read a changed byte on its way into an interrupt handler.
+    fn is_vector(&self, record: &AccessRecord) -> bool {
+        (record.kind, record.initiator) == (HookKind::Read, Initiator::Interrupt)
+            && self.changes.contains(record.address, 1)
     }
 
     /// The reset goes to another address.
@@ -304,15 +323,30 @@ impl Trial<'_> {
         };
         Ok(FirstEffect {
             place: start,
-            recorded: next_instruction(&reference, Some(from)),
-            changed: next_instruction(&self.suspect, Some(to)),
+            recorded: instruction_at(&reference, Some(from)),
+            changed: instruction_at(&self.suspect, Some(to)),
+            is_interrupt: false,
             differences: vec![difference],
             divergence: None,
         })
     }
 }
 
-fn next_instruction(cursor: &ReplayCursor, address: Option<u16>) -> Instruction {
+/// Whether a machine stands where a reset leads to, and nobody has set it to begin elsewhere.
+fn begins_after_reset(machine: &Session) -> Result<bool, Error> {
+    let reset = machine.copy();
+    reset.reset()?;
+    Ok(reset.registers().pc == machine.registers().pc)
+}
+
+/// The instruction that is executed after an interrupt sequence, in a trace of everything; `None` where none is.
+fn first_of_handler(traces: &[AccessTrace]) -> Option<u16> {
+    let mut seen = traces.iter().flat_map(AccessTrace::seen);
+    seen.find(|record| record.initiator == Initiator::Interrupt)?;
+    seen.find(|record| record.kind == HookKind::Execute).map(|record| record.address)
+}
+
+fn instruction_at(cursor: &ReplayCursor, address: Option<u16>) -> Instruction {
     let vm = cursor.session().vm();
     let cpu = vm.guest.cpu();
     disassemble(cpu.variant(), address.unwrap_or(cpu.pc), |address| vm.guest.peek(address))

@@ -30,8 +30,10 @@ type SpanRow<'py> = (u16, u16, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 /// All of it in words, the places, and the first effect.
 type RomRow<'py> = (String, Vec<SpanRow<'py>>, Option<EffectRow>);
 
-/// The place, the instruction of the recording and of the changed ROM, and the fields that differ after it.
-type EffectRow = (Place, PyInstruction, PyInstruction, Vec<(String, String, String, String)>, Option<String>);
+/// The place, the instruction of the recording and of the changed ROM, whether an interrupt leads to them, the fields that
+/// differ after it, and how the run leaves the recording.
+type EffectRow =
+    (Place, PyInstruction, PyInstruction, bool, Vec<(String, String, String, String)>, Option<String>);
 
 fn side(side: Side, timeline: &PyTimeline) -> SideRow {
     let Side { event, instruction, before, after } = side;
@@ -85,10 +87,10 @@ pub fn rom_difference<'py>(
         (first, last, PyBytes::new(py, &recorded), PyBytes::new(py, &changed))
     };
     let effect = effect.map(|effect| {
-        let FirstEffect { place: at, recorded, changed, differences, divergence } = effect;
+        let FirstEffect { place: at, recorded, changed, is_interrupt, differences, divergence } = effect;
         let fields =
             differences.into_iter().map(|field| (field.subsystem, field.field, field.expected, field.found));
-        (place(at), recorded.into(), changed.into(), fields.collect(), divergence)
+        (place(at), recorded.into(), changed.into(), is_interrupt, fields.collect(), divergence)
     });
     Ok(Some((text, spans.into_iter().map(span).collect(), effect)))
 }

@@ -91,6 +91,38 @@ def test_another_reset_vector_begins_elsewhere(recording: rr.Recording) -> None:
     assert "is $8002 CLC at icount 0, which was $8000 LDX #$05: cpu pc is $8002 and was $8000" in str(found)
 
 
+def test_another_interrupt_vector_shows_at_the_first_interrupt(tmp_path: Path) -> None:
+    program = (Path(__file__).parents[2] / "guests/programs/heisenbug.bin").read_bytes()
+    machine = rr.Machine("breadboard", rom=program)
+    with machine.record(tmp_path / "run.rreplay"):
+        machine.run(seconds=0.005)
+        machine.console.send(b"jackdaws")
+        machine.run(seconds=0.02)
+    recording = rr.open(tmp_path / "run.rreplay")
+    first = next(iter(recording.events("interrupt")))
+    changed = bytearray(program)
+    changed[0x7FFE] += 1
+    found = rr.diff_rom(recording, bytes(changed))
+    assert found is not None
+    assert found.effect is not None
+    handler = int.from_bytes(program[0x7FFE:0x8000], "little")
+    assert found.effect.is_interrupt
+    assert found.effect.moment.icount in (first.icount, first.icount - 1)
+    assert (found.effect.recorded.address, found.effect.changed.address) == (handler, handler + 1)
+    assert f"${handler + 1:04X} {found.effect.changed.text} at icount" in str(found)
+    assert f", where an interrupt leads, which was ${handler:04X} {found.effect.recorded.text}: " in str(found)
+
+
+def test_a_machine_that_was_set_to_begin_elsewhere_needs_no_reset_vector(tmp_path: Path) -> None:
+    machine = rr.Machine("breadboard", rom=image())
+    machine.cpu.pc = 0x8002
+    with machine.record(tmp_path / "run.rreplay"):
+        machine.run(instructions=60)
+    found = rr.diff_rom(rr.open(tmp_path / "run.rreplay"), image({0xFFFC: 0x03}))
+    assert found is not None
+    assert found.effect is None
+
+
 def test_the_recorded_rom_is_no_other_one(recording: rr.Recording) -> None:
     assert rr.diff_rom(recording, image()) is None
 

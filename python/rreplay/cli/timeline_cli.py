@@ -101,6 +101,7 @@ def _rom_as_json(found: RomDifference) -> dict[str, Any]:
             "pc": effect.changed.address,
             "recorded": effect.recorded.text,
             "changed": effect.changed.text,
+            "interrupt": effect.is_interrupt,
             "fields": [[*name, *values] for name, values in effect.fields.items()],
             "divergence": effect.divergence,
         },

@@ -39,6 +39,8 @@ class FirstEffect:
     """The instruction of the recording."""
     changed: Instruction
     """The instruction of the changed ROM."""
+    is_interrupt: bool
+    """Whether it is an interrupt that leads to them, and not what comes at the moment."""
     fields: dict[tuple[str, str], tuple[str, str]]
     """What differs after it, as `("cpu", "a")`: what was recorded, and what it is with the changed ROM."""
     divergence: str | None
@@ -90,7 +92,7 @@ def diff_rom(recording: Recording, rom: RomSource, *, progress: ProgressLike = N
     text, spans, row = found
     effect = None
     if row is not None:
-        place, recorded, changed, fields, divergence = row
+        place, recorded, changed, is_interrupt, fields, divergence = row
         differing = {(part, name): (before, now) for part, name, before, now in fields}
-        effect = FirstEffect(Moment(core, place), recorded, changed, differing, divergence)
+        effect = FirstEffect(Moment(core, place), recorded, changed, is_interrupt, differing, divergence)
     return RomDifference(recording, [RomSpan(*span) for span in spans], effect, text)
