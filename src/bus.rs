@@ -20,7 +20,7 @@ pub enum Interrupt {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Exception {
-    /// A BRK instruction.
+    /// A software interrupt.
     Brk = 0,
     /// An NMOS JAM opcode: the CPU stops until reset.
     Jam = 1,
@@ -79,6 +79,14 @@ pub trait Bus {
         self.write(address, value, at);
     }
 
+    /// A read cycle from an I/O port. FF where the bus has no ports.
+    fn port_in(&mut self, _port: u16, _at: Position) -> u8 {
+        0xFF
+    }
+
+    /// A write cycle to an I/O port.
+    fn port_out(&mut self, _port: u16, _value: u8, _at: Position) {}
+
     /// The cycle at or after which `run` returns, at an instruction boundary. Read before every instruction: a slow
     /// access (a device raised a line, somebody wants to stop) may lower it at any time.
     fn deadline(&self) -> u64;
@@ -114,9 +122,9 @@ pub trait Bus {
     /// A synchronous exception happens at `at`. Recorded.
     fn exception(&mut self, exception: Exception, at: Position);
 
-    /// Asked before each instruction that does not lie in plain code, and told the stack pointer; `true` makes `run` return
+    /// Asked before each instruction that does not lie in plain code, and told where the next byte pushed goes; `true` makes `run` return
     /// before the instruction is executed. A bus on which instructions are watched says that their code is not plain.
-    fn before_instruction(&mut self, _pc: u16, _sp: u8, _at: Position) -> bool {
+    fn before_instruction(&mut self, _pc: u16, _stack_pointer: u16, _at: Position) -> bool {
         false
     }
 }

@@ -1,8 +1,9 @@
 //! Cycles of every opcode against the data sheets' tables.
 
 use rreplay::bus::{Bus, Exception, Interrupt};
+use rreplay::cpu::Processor;
 use rreplay::cpu::mos6502::opcodes::opcode as opcode_of;
-use rreplay::cpu::{Cpu, Status, Variant};
+use rreplay::cpu::mos6502::{Mos6502, Status, Variant};
 use rreplay::units::Position;
 
 /// RAM that counts its cycles.
@@ -91,7 +92,7 @@ fn cycles(variant: Variant, opcode: u8, index: u8, p: u8, zero_page: u8) -> u64 
     let mut ram = Ram { bytes: vec![0; 0x10000], cycles: 0 };
     ram.bytes[0x0200..0x0203].copy_from_slice(&[opcode, 0x80, 0x03]);
     ram.bytes[0x80..0x82].copy_from_slice(&[zero_page, 0x03]);
-    let mut cpu = Cpu::new(variant);
+    let mut cpu = Mos6502::new(variant);
     (cpu.pc, cpu.sp, cpu.x, cpu.y, cpu.p) = (0x0200, 0xF0, index, index, p);
     cpu.run(&mut ram);
     assert_eq!(cpu.cycles, ram.cycles, "every clock is a bus cycle");

@@ -1,7 +1,8 @@
 //! Decimal mode against Bruce Clark's description, written digit by digit, for every accumulator, operand and carry.
 
 use rreplay::bus::{Bus, Exception, Interrupt};
-use rreplay::cpu::{Cpu, Status, Variant};
+use rreplay::cpu::Processor;
+use rreplay::cpu::mos6502::{Mos6502, Status, Variant};
 use rreplay::units::Position;
 
 /// An instruction of two bytes at 0.
@@ -42,7 +43,7 @@ struct Outcome {
 }
 
 fn execute(variant: Variant, opcode: u8, a: u8, operand: u8, carry: bool) -> Outcome {
-    let mut cpu = Cpu::new(variant);
+    let mut cpu = Mos6502::new(variant);
     (cpu.a, cpu.p) = (a, Status::D | if carry { Status::C } else { 0 });
     cpu.run(&mut Two([opcode, operand]));
     assert_eq!(cpu.cycles, if variant == Variant::W65c02 { 3 } else { 2 });

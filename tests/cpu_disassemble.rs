@@ -3,7 +3,8 @@
 use std::cell::Cell;
 
 use rreplay::bus::{Bus, Exception, Interrupt};
-use rreplay::cpu::{Cpu, Halt, Variant, disassemble};
+use rreplay::cpu::mos6502::{Mos6502, Variant, disassemble};
+use rreplay::cpu::{Halt, Processor};
 use rreplay::units::Position;
 
 fn text(variant: Variant, bytes: &[u8]) -> String {
@@ -87,7 +88,7 @@ fn lengths_are_those_the_cpu_executes() {
             {
                 continue;
             }
-            let mut cpu = Cpu::new(variant);
+            let mut cpu = Mos6502::new(variant);
             cpu.pc = 0x0200;
             cpu.run(&mut Flat);
             if cpu.halt() == Halt::Jammed {

@@ -1,7 +1,8 @@
 //! Interrupts, reset, WAI, STP and JAM, each rule with its exact cycles.
 
 use rreplay::bus::{Bus, Exception, Interrupt};
-use rreplay::cpu::{Cpu, Exit, Halt, Status, Variant};
+use rreplay::cpu::mos6502::{Mos6502, Status, Variant};
+use rreplay::cpu::{Exit, Halt, Processor};
 use rreplay::persist::{Persist, Reader};
 use rreplay::units::Position;
 
@@ -87,7 +88,7 @@ impl Bus for Machine {
     fn exception(&mut self, exception: Exception, at: Position) {
         self.exceptions.push((exception, at));
     }
-    fn before_instruction(&mut self, pc: u16, _: u8, _: Position) -> bool {
+    fn before_instruction(&mut self, pc: u16, _: u16, _: Position) -> bool {
         self.break_at == Some(pc)
     }
 }
@@ -99,8 +100,8 @@ enum Line {
     Nmi(u64),
 }
 
-fn cpu(variant: Variant, p: u8) -> Cpu {
-    let mut cpu = Cpu::new(variant);
+fn cpu(variant: Variant, p: u8) -> Mos6502 {
+    let mut cpu = Mos6502::new(variant);
     cpu.pc = PROGRAM;
     cpu.sp = 0xFF;
     cpu.p = p;
@@ -109,7 +110,7 @@ fn cpu(variant: Variant, p: u8) -> Cpu {
 
 /// Runs as an engine does: slices of at most `slice` cycles that also end where a timer is due. A waiting CPU idles to
 /// the next timer or to the end.
-fn run(cpu: &mut Cpu, machine: &mut Machine, lines: &[Line], end: u64, slice: u64) -> Exit {
+fn run(cpu: &mut Mos6502, machine: &mut Machine, lines: &[Line], end: u64, slice: u64) -> Exit {
     let due = |line: &Line| match *line {
         Line::Irq(cycle) | Line::Nmi(cycle) => cycle,
     };
@@ -130,11 +131,11 @@ fn run(cpu: &mut Cpu, machine: &mut Machine, lines: &[Line], end: u64, slice: u6
         }
         let timer = pending.iter().map(due).min().unwrap_or(u64::MAX).min(end);
         machine.deadline = timer.min(cpu.cycles + slice);
-        let (before, waits) = (cpu.position(), cpu.waiting());
+        let (before, waits) = (cpu.position(), (cpu.halt() == Halt::Waiting));
         match cpu.run(machine) {
             Exit::Deadline => {
                 // A wait may end without taking time.
-                let moved = cpu.position() > before || waits && !cpu.waiting();
+                let moved = cpu.position() > before || waits && cpu.halt() != Halt::Waiting;
                 assert!(machine.refuse || moved, "no progress at {before}");
             }
             // The WAI itself may have gone past the timer, which is then run first.
@@ -405,14 +406,14 @@ fn wai_returns_waiting_only_while_no_line_is_active() {
     let (mut cpu, mut machine) = (cpu(Variant::W65c02, Status::I), Machine::new(&[0xCB]));
     machine.deadline = 100;
     assert_eq!(cpu.run(&mut machine), Exit::Waiting);
-    assert!(cpu.waiting());
+    assert!((cpu.halt() == Halt::Waiting));
     assert_eq!((cpu.pc, cpu.icount, cpu.cycles), (0x0201, 1, 3), "WAI has retired");
     assert_eq!(cpu.run(&mut machine), Exit::Waiting);
     cpu.advance_idle(7);
     assert_eq!((cpu.icount, cpu.cycles), (1, 10));
     machine.irq_since = Some(10);
     assert_eq!(cpu.run(&mut machine), Exit::Deadline);
-    assert!(!cpu.waiting());
+    assert!(cpu.halt() != Halt::Waiting);
     assert_eq!(machine.accepted, [(Interrupt::Wake, Position::new(1, 12))]);
 }
 
@@ -486,7 +487,7 @@ fn a_restored_cpu_goes_on_as_the_saved_one() {
                 while hopping.cycles < 48 {
                     let mut saved = Vec::new();
                     hopping.save(&mut saved);
-                    hopping = Cpu::new(variant);
+                    hopping = Mos6502::new(variant);
                     let mut reader = Reader::new(&saved);
                     hopping.restore(&mut reader).expect("what was saved");
                     reader.finish().expect("nothing left over");
@@ -504,13 +505,14 @@ fn a_restored_cpu_goes_on_as_the_saved_one() {
 #[test]
 fn impossible_saved_states_are_refused() {
     let mut saved = Vec::new();
-    Cpu::new(Variant::W65c02).save(&mut saved);
+    Mos6502::new(Variant::W65c02).save(&mut saved);
     let length = saved.len();
     for (at, name) in [(length - 1, "last_poll"), (length - 2, "halt")] {
         let mut broken = saved.clone();
         broken[at] = 9;
-        let error = Cpu::new(Variant::W65c02).restore(&mut Reader::new(&broken)).expect_err("9 is no state");
+        let error =
+            Mos6502::new(Variant::W65c02).restore(&mut Reader::new(&broken)).expect_err("9 is no state");
         assert!(error.to_string().contains(name), "{error}");
     }
-    assert!(Cpu::new(Variant::W65c02).restore(&mut Reader::new(&saved[..length - 1])).is_err());
+    assert!(Mos6502::new(Variant::W65c02).restore(&mut Reader::new(&saved[..length - 1])).is_err());
 }

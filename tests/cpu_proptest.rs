@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use rreplay::bus::{Bus, Exception, Interrupt};
 use rreplay::cpu::mos6502::opcodes::opcode as opcode_of;
-use rreplay::cpu::{Cpu, Exit, Variant};
+use rreplay::cpu::mos6502::{Mos6502, Variant};
+use rreplay::cpu::{Exit, Processor};
 use rreplay::units::Position;
 
 type Row = (u16, u8, char);
@@ -165,7 +166,7 @@ fn compare<C: robo6502::Cpu>(
 ) -> Result<(), TestCaseError> {
     let ram = memory(variant, case.seed);
     let [a, x, y, sp, p] = case.registers;
-    let mut cpu = Cpu::new(variant);
+    let mut cpu = Mos6502::new(variant);
     (cpu.a, cpu.x, cpu.y, cpu.sp, cpu.p, cpu.pc) = (a, x, y, sp, p, case.pc);
     oracle.set_a(a);
     oracle.set_x(x);
@@ -217,7 +218,12 @@ fn compare<C: robo6502::Cpu>(
 }
 
 /// The same instructions without a log, in plain memory and in as few calls as the lines allow, end in the same state.
-fn in_one_go(mut cpu: Cpu, mut bus: Ours, wanted: &Cpu, wanted_bus: &Ours) -> Result<(), TestCaseError> {
+fn in_one_go(
+    mut cpu: Mos6502,
+    mut bus: Ours,
+    wanted: &Mos6502,
+    wanted_bus: &Ours,
+) -> Result<(), TestCaseError> {
     bus.plain = true;
     let lines = [bus.irq_since, bus.nmi_since];
     while cpu.cycles < wanted.cycles {

@@ -1,7 +1,8 @@
 //! SHA, SHX, SHY and TAS, which are not in the books and not alike in emulators: as on the 6510 and the 8500 of a C64.
 
 use rreplay::bus::{Bus, Exception, Interrupt};
-use rreplay::cpu::{Cpu, Variant};
+use rreplay::cpu::Processor;
+use rreplay::cpu::mos6502::{Mos6502, Variant};
 use rreplay::units::Position;
 
 /// RAM that remembers all that passes the bus.
@@ -44,7 +45,7 @@ fn stored(code: &[u8], pointer: Option<u16>, [a, x, y]: [u8; 3]) -> ([(u16, bool
     if let Some(pointer) = pointer {
         machine.ram[0x0040..0x0042].copy_from_slice(&pointer.to_le_bytes());
     }
-    let mut cpu = Cpu::new(Variant::Nmos6502);
+    let mut cpu = Mos6502::new(Variant::Nmos6502);
     (cpu.a, cpu.x, cpu.y, cpu.sp, cpu.pc) = (a, x, y, 0x55, 0x0400);
     cpu.run(&mut machine);
     let &[.., before, store] = &machine.cycles[..] else { panic!("an instruction has more cycles") };

@@ -6,7 +6,8 @@
 mod vectors_support;
 
 use rreplay::bus::{Bus, Exception, Interrupt};
-use rreplay::cpu::{Cpu, Variant};
+use rreplay::cpu::Processor;
+use rreplay::cpu::mos6502::{Mos6502, Variant};
 use rreplay::units::Position;
 use serde_json::Value;
 use vectors_support::{number, open};
@@ -77,7 +78,7 @@ fn run(vector: &Value, variant: Variant, analyser: &mut Analyser, trust: BusTrus
         analyser.ram[usize::from(address)] = value;
     }
     analyser.cycles.clear();
-    let mut cpu = Cpu::new(variant);
+    let mut cpu = Mos6502::new(variant);
     cpu.pc = number(&initial["pc"]) as u16;
     cpu.sp = number(&initial["s"]) as u8;
     cpu.a = number(&initial["a"]) as u8;

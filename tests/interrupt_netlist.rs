@@ -54,9 +54,9 @@ fn traced_without_bus_fights(pulsed: &Pulsed, cycles: usize) -> (Vec<Bus>, bool)
         if ahead.run(RunRequest { cycles: Some(1), ..RunRequest::default() }, &mut || false).is_err()
             || ahead.position().icount != session.position().icount
         {
-            ahead.set_register("pc", session.registers().pc.into()).expect("a register");
+            ahead.set_register("pc", session.registers().pc().into()).expect("a register");
         }
-        let pc = ahead.registers().pc;
+        let pc = ahead.registers().pc();
         let code = session.memory(pc, 2);
         let other = without_bus_fight(code[0], code[1]).filter(|&other| other != code[1]);
         if let Some(other) = other {

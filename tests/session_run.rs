@@ -214,7 +214,7 @@ fn instructions_are_exact_and_cycles_pass_by_less_than_one() {
         let stop = run(&session, instructions(count)).unwrap();
         assert_eq!((stop.reason, stop.position.icount), ("budget", before.icount + count));
         assert_eq!(stop.position, session.position());
-        assert_eq!(stop.pc, session.registers().pc);
+        assert_eq!(stop.pc, session.registers().pc());
     }
     for cycles in [0, 1, 2, 3, 7, 1000, 123_456] {
         let before = session.position().cycles;
@@ -291,7 +291,7 @@ fn wai_without_hope_stp_and_jam_end_the_run() {
     let stp = machine(&[0xDB]);
     assert_eq!(reason(&stp, RunRequest::default()), "halted");
     stp.reset().unwrap();
-    assert_eq!(stp.registers().pc, 0x0400);
+    assert_eq!(stp.registers().pc(), 0x0400);
     let jam = machine_on(&BOARD.replace("w65c02", "6502"), &[0x02]);
     assert_eq!(reason(&jam, RunRequest::default()), "jammed");
     assert_eq!(reason(&jam, instructions(10)), "jammed");
@@ -327,7 +327,7 @@ fn a_strict_board_stops_at_a_stray_access() {
     assert_eq!(reason(&session, instructions(1)), "budget");
     let lenient = machine(&[0xAD, 0x00, 0x90]);
     run(&lenient, instructions(1)).unwrap();
-    assert_eq!(lenient.registers().a, 0x90);
+    assert_eq!(lenient.registers().by_name("a"), Some(0x90));
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn hooks_see_and_stop_and_are_not_seen() {
         Box::new(move |event| {
             // Memory, registers and position can be looked at, at the boundary after the access.
             assert_eq!(machine.memory(0x10, 1), [event.value.unwrap()]);
-            assert_eq!(machine.registers().x, event.value.unwrap());
+            assert_eq!(machine.registers().by_name("x"), event.value.map(u16::from));
             log.lock().unwrap().push((event.address, event.value, event.position.icount));
             true
         }),

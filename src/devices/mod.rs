@@ -78,18 +78,16 @@ pub struct Context<'a> {
     pub memory: Option<&'a mut dyn DirectMemory>,
     /// The processor's registers, for a device that stands in for an operating system; as `memory`, at instruction
     /// boundaries only.
-    pub cpu: Option<&'a mut CpuRegisters>,
+    pub cpu: Option<&'a mut dyn DirectRegisters>,
 }
 
-/// The registers that carry arguments and results.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the data sheet's names")]
-pub struct CpuRegisters {
-    pub a: u8,
-    pub x: u8,
-    pub y: u8,
-    /// Whether A and X hold a result that the device has put there, be it what they held before.
-    pub returned: bool,
+/// The processor's registers as a device sees them, by name.
+pub trait DirectRegisters {
+    /// The value of a register; 0 where the processor has none of that name.
+    fn get(&self, name: &str) -> u16;
+
+    /// Puts a result into a register. It counts as the device's, be it what the register held before.
+    fn set(&mut self, name: &str, value: u16);
 }
 
 /// Direct memory access: RAM and ROM as a device other than the CPU sees them. Other devices' registers are out of reach.

@@ -3,7 +3,7 @@
 use super::access_trace::Initiator;
 use super::hooks::{HookAccess, HookKind, Hooks};
 use super::lines::Lines;
-use super::slots::Slots;
+use super::slots::{AddressSpace, Slots};
 use super::{Fault, Unmapped};
 use crate::bus::{Bus, Exception, Interrupt};
 use crate::memory::{Memory, Written, open_bus};
@@ -21,15 +21,25 @@ pub struct BusCycle {
     pub write: bool,
     /// The clock cycle.
     pub cycle: u64,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Where the address is.
+    pub space: AddressSpace,
 }
 
 /// What a cycle on the bus is for: hooks see data and nothing else.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// The instruction's operand, or what it writes.
     Data,
+    /// A byte of the instruction itself.
     Fetch,
+    /// Nothing: the chip throws the value away, or puts back what it has just read.
     Dummy,
 }
+
+/// What is read from an I/O port at which no device answers.
+const NO_PORT: u8 = 0xFF;
 
 pub(super) struct MachineBus<'a, const TRACED: bool> {
     pub memory: &'a mut Memory,
@@ -96,9 +106,19 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     #[cold]
     #[inline(never)]
     fn note_access(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8, at: Position) {
-        let initiator = Initiator::Instruction;
-        if self.hooks.access(HookAccess { kind, address, old, value, at, initiator }) {
+        let (space, initiator) = (AddressSpace::Memory, Initiator::Instruction);
+        if self.hooks.access(HookAccess { kind, space, address, old, value, at, initiator }) {
             self.deadline = 0;
+        }
+    }
+
+    /// What hooks and traces are told of an access to an I/O port.
+    fn note_port(&mut self, kind: HookKind, port: u16, value: u8, at: Position) {
+        let (space, initiator) = (AddressSpace::Io, Initiator::Instruction);
+        self.hooks.access(HookAccess { kind, space, address: port, old: None, value, at, initiator });
+        if TRACED {
+            let (write, purpose) = (kind == HookKind::Write, Purpose::Data);
+            self.note(BusCycle { address: port, value, write, cycle: at.cycles, purpose, space });
         }
     }
 
@@ -160,7 +180,8 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
             None => self.read_slow(address, at, purpose),
         };
         if TRACED {
-            self.note(BusCycle { address, value, write: false, cycle: at.cycles });
+            let space = AddressSpace::Memory;
+            self.note(BusCycle { address, value, write: false, cycle: at.cycles, purpose, space });
         }
         value
     }
@@ -171,7 +192,8 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
             self.write_slow(address, value, at, purpose);
         }
         if TRACED {
-            self.note(BusCycle { address, value, write: true, cycle: at.cycles });
+            let space = AddressSpace::Memory;
+            self.note(BusCycle { address, value, write: true, cycle: at.cycles, purpose, space });
         }
     }
 
@@ -272,11 +294,28 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
         }
     }
 
-    fn before_instruction(&mut self, pc: u16, sp: u8, at: Position) -> bool {
+    fn port_in(&mut self, port: u16, at: Position) -> u8 {
+        let value = match self.slots.at_port(port, false) {
+            Some((slot, register)) => self.read_device(slot, register, at),
+            None => NO_PORT,
+        };
+        self.note_port(HookKind::Read, port, value, at);
+        value
+    }
+
+    fn port_out(&mut self, port: u16, value: u8, at: Position) {
+        if let Some((slot, register)) = self.slots.at_port(port, true) {
+            self.write_device(slot, register, value, at);
+        }
+        self.note_port(HookKind::Write, port, value, at);
+    }
+
+    fn before_instruction(&mut self, pc: u16, stack_pointer: u16, at: Position) -> bool {
         if !self.hooks.notices_execution() {
             return false;
         }
-        let ends_frame = self.hooks.frame_ends(sp, || self.memory.bytes()[usize::from(pc)]);
+        let byte = |address: u16| self.memory.bytes()[usize::from(address)];
+        let ends_frame = self.hooks.frame_ends(pc, stack_pointer, byte);
         self.hooks.before_instruction(pc, at) || ends_frame
     }
 }

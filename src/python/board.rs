@@ -61,7 +61,7 @@ impl PyBoard {
         &self.board.name
     }
 
-    /// The processor: "6502" or "w65c02".
+    /// The processor's own name, such as "6502" or "w65c02".
     #[getter]
     fn cpu(&self) -> &'static str {
         self.board.cpu.kind.name()

@@ -77,8 +77,18 @@ pub fn restored<'py>(py: Python<'py>, kind: &str, fields: &Bound<'py, PyAny>) ->
             Bound::new(py, PyAccess { icount, cycles, pc, address, old, new, kind, by })?.into_any()
         }
         "Instruction" => {
-            let (address, bytes, mnemonic, operand, target, text) = fields.extract()?;
-            Bound::new(py, PyInstruction { address, bytes, mnemonic, operand, target, text })?.into_any()
+            let (address, bytes, mnemonic, operand, target, flow, text): (
+                u16,
+                Vec<u8>,
+                String,
+                String,
+                Option<u16>,
+                String,
+                String,
+            ) = fields.extract()?;
+            let flow = flow.into();
+            Bound::new(py, PyInstruction { address, bytes, mnemonic, operand, target, flow, text })?
+                .into_any()
         }
         "BusCycle" => {
             let (address, value, kind, cycle): (u16, u8, String, u64) = fields.extract()?;

@@ -5,6 +5,7 @@ use super::callbacks::Callbacks;
 use super::errors::{OrRaise, named};
 use super::recording::PyRecorded;
 use super::values::{PyBusCycle, PyInstruction, PySnapshot, PyStop};
+use crate::cpu::Registers;
 use crate::engine::Scheduler;
 use crate::error::Error;
 use crate::host::InputGate;
@@ -13,7 +14,7 @@ use crate::machine::rom::Format;
 use crate::machine::{HookId, HookKind};
 use crate::nondet::ShutdownCause;
 use crate::persist::{Digest, Value};
-use crate::session::{RecordOptions, Registers, RunRequest, Running, Session};
+use crate::session::{RecordOptions, RunRequest, Running, Session};
 use crate::sync::{Arc, Mutex, lock};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -123,11 +124,9 @@ impl PySession {
 /// Registers by name.
 pub fn registers_dict(py: Python<'_>, registers: Registers) -> PyResult<Bound<'_, PyDict>> {
     let by_name = PyDict::new(py);
-    for (name, value) in [("a", registers.a), ("x", registers.x), ("y", registers.y), ("sp", registers.sp)] {
-        by_name.set_item(name, value)?;
+    for (register, value) in registers.iter() {
+        by_name.set_item(register.name, value)?;
     }
-    by_name.set_item("pc", registers.pc)?;
-    by_name.set_item("p", registers.p)?;
     Ok(by_name)
 }
 
@@ -198,6 +197,22 @@ impl PySession {
 
     fn registers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         registers_dict(py, self.ask(py, Session::registers)?)
+    }
+
+    /// The processor's registers: name, bits, what it is for.
+    fn register_table(&self) -> Vec<(&'static str, u8, &'static str)> {
+        let registers = self.session.board().cpu.kind.registers();
+        registers.iter().map(|register| (register.name, register.bits, register.meaning)).collect()
+    }
+
+    /// Where the next byte pushed goes.
+    fn stack_pointer(&self, py: Python<'_>) -> PyResult<u16> {
+        self.ask(py, Session::stack_pointer)
+    }
+
+    /// Where the processor's interrupts lead now.
+    fn interrupt_handlers(&self, py: Python<'_>) -> PyResult<Vec<u16>> {
+        self.ask(py, Session::interrupt_handlers)
     }
 
     fn set_register(&self, py: Python<'_>, name: &str, value: u32) -> PyResult<()> {

@@ -33,7 +33,7 @@ fn place(position: Position) -> Place {
 
 /// A node of an origin's graph: kind, icount, cycles, value, words, pc, address, event, and the places of its sources.
 type OriginRow =
-    (&'static str, u64, u64, Option<u8>, String, Option<u16>, Option<u16>, Option<PyEvent>, Vec<usize>);
+    (&'static str, u64, u64, Option<u16>, String, Option<u16>, Option<u16>, Option<PyEvent>, Vec<usize>);
 
 /// A recording to move in.
 #[pyclass(frozen, module = "rreplay._core", name = "TimelineCore")]
@@ -371,6 +371,11 @@ impl PyTimeline {
     }
 
     // ---- looking ----
+
+    /// Where the calls lead to that stand at these addresses at a place.
+    fn call_targets(&self, py: Python<'_>, at: Place, addresses: Vec<u16>) -> PyResult<Vec<u16>> {
+        self.look(py, at, |session| session.call_targets(&addresses))
+    }
 
     fn registers<'py>(&self, py: Python<'py>, at: Place) -> PyResult<Bound<'py, PyDict>> {
         registers_dict(py, self.look(py, at, Session::registers)?)

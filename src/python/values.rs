@@ -4,7 +4,7 @@ use super::errors::OrRaise;
 use super::given;
 use crate::cpu::Instruction;
 use crate::error::Error;
-use crate::machine::BusCycle;
+use crate::machine::{AddressSpace, BusCycle};
 use crate::recording::Verification;
 use crate::session::{HookEvent, Stop};
 use crate::snapshot::Snapshot;
@@ -126,8 +126,10 @@ pub struct PyInstruction {
     pub(super) mnemonic: String,
     /// The operand as an assembler writes it; empty without one.
     pub(super) operand: String,
-    /// Where a branch, or a JMP or JSR with an address, goes; None for all others.
+    /// Where a branch, or a jump or a call with an address in the instruction, goes; None for all others.
     pub(super) target: Option<u16>,
+    /// Where execution goes after it: "next", "branch", "jump", "call", "return" or "halt".
+    pub(super) flow: Word,
     /// Mnemonic and operand.
     pub(super) text: String,
 }
@@ -151,7 +153,7 @@ pub struct PyBusCycle {
     pub(super) address: u16,
     /// What the data lines carried.
     pub(super) value: u8,
-    /// "r" or "w".
+    /// "r" or "w"; "in" or "out" at an I/O port.
     pub(super) kind: Word,
     /// Clock cycles since power-on.
     pub(super) cycle: u64,
@@ -159,7 +161,13 @@ pub struct PyBusCycle {
 
 impl From<BusCycle> for PyBusCycle {
     fn from(cycle: BusCycle) -> Self {
-        let kind = if cycle.write { "w" } else { "r" }.into();
+        let kind = match (cycle.space, cycle.write) {
+            (AddressSpace::Memory, false) => "r",
+            (AddressSpace::Memory, true) => "w",
+            (AddressSpace::Io, false) => "in",
+            (AddressSpace::Io, true) => "out",
+        };
+        let kind = kind.into();
         Self { address: cycle.address, value: cycle.value, kind, cycle: cycle.cycle }
     }
 }
@@ -289,7 +297,7 @@ impl PyVerification {
 impl From<Instruction> for PyInstruction {
     fn from(instruction: Instruction) -> Self {
         let (text, mnemonic) = (instruction.text(), instruction.mnemonic().to_owned());
-        let Instruction { address, bytes, operand, target, .. } = instruction;
-        Self { address, bytes, mnemonic, operand, target, text }
+        let Instruction { address, bytes, operation, operand, target, .. } = instruction;
+        Self { address, bytes, mnemonic, operand, target, flow: operation.flow.name().into(), text }
     }
 }

@@ -4,7 +4,6 @@
 
 use super::fault_injection::FaultInjections;
 use super::{Origin, Session};
-use crate::cpu::disassemble;
 use crate::engine::{Limits, StopReason, VcpuAction};
 use crate::error::Error;
 use crate::guest::Guest;
@@ -347,7 +346,7 @@ impl Twin {
 }
 
 fn executed(machine: &Machine, position: Position, pc: u16) -> Executed {
-    let instruction = disassemble(machine.cpu().variant(), pc, |address| machine.peek(address));
+    let instruction = machine.cpu().kind().decode(pc, |address| machine.peek(address));
     let text = instruction.text();
     Executed { position, pc, bytes: instruction.bytes, text }
 }

@@ -1,6 +1,7 @@
 //! Boards from a fuzzer's bytes: many hold, some do not.
 
 use super::scenario::many;
+use crate::machine::AddressSpace;
 use crate::machine::board::{Board, Cpu, CpuKind, DeviceSpec, IrqLine, Region, RegionKind, Unmapped};
 use arbitrary::{Result as Taken, Unstructured};
 
@@ -79,6 +80,7 @@ fn device(u: &mut Unstructured<'_>, number: usize) -> Taken<DeviceSpec> {
     Ok(DeviceSpec {
         name: name(u, &format!("device {number}"))?,
         kind,
+        space: AddressSpace::Memory,
         at: u.arbitrary()?,
         irq: *u.choose(&[IrqLine::Irq, IrqLine::Nmi, IrqLine::None])?,
         options,

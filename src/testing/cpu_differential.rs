@@ -9,7 +9,8 @@ use super::other_cores::{BusAccess, Excuse, OtherCore, Registers, mos6502, robo6
 use super::scenario::many;
 use super::targets::Finding;
 use crate::bus::{Bus, Exception, Interrupt};
-use crate::cpu::{Cpu, Exit, Halt, Variant, disassemble};
+use crate::cpu::mos6502::{Mos6502, Variant, disassemble};
+use crate::cpu::{Exit, Halt, Processor};
 use crate::units::Position;
 use arbitrary::{Arbitrary, Unstructured};
 
@@ -156,7 +157,7 @@ fn compare_step(
 
 /// Our CPU on RAM that remembers the accesses of one instruction.
 struct Ours {
-    cpu: Cpu,
+    cpu: Mos6502,
     bus: Ram,
     lines: [Option<u64>; 2],
     /// The bytes at the program counter before the instruction.
@@ -165,7 +166,7 @@ struct Ours {
 
 impl Ours {
     fn new(case: &Case, memory: Vec<u8>) -> Self {
-        let mut cpu = Cpu::new(case.variant());
+        let mut cpu = Mos6502::new(case.variant());
         let Registers { pc, a, x, y, sp, p } = case.start();
         (cpu.pc, cpu.a, cpu.x, cpu.y, cpu.sp, cpu.p) = (pc, a, x, y, sp, p);
         let lines = [case.irq.map(u64::from), case.nmi.map(u64::from)];
@@ -174,7 +175,7 @@ impl Ours {
     }
 
     fn registers(&self) -> Registers {
-        let Cpu { pc, a, x, y, sp, p, .. } = self.cpu;
+        let Mos6502 { pc, a, x, y, sp, p, .. } = self.cpu;
         Registers { pc, a, x, y, sp, p: p & Registers::FLAGS }
     }
 
@@ -207,7 +208,7 @@ impl Ours {
     }
 
     /// The same without a look at each access and in as few calls as the lines allow ends in the same state.
-    fn again_in_one_go(&self, mut cpu: Cpu, memory: Vec<u8>) -> Result<(), String> {
+    fn again_in_one_go(&self, mut cpu: Mos6502, memory: Vec<u8>) -> Result<(), String> {
         let [irq_since, nmi_since] = self.lines;
         let mut bus = Ram { memory, irq_since, nmi_since, plain: true, ..Ram::default() };
         while cpu.cycles < self.cpu.cycles {

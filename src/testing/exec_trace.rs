@@ -1,12 +1,13 @@
 //! A recording gone through once, an instruction at a time, as a list of what each did to memory and registers.
 
-use crate::cpu::Variant;
+use crate::cpu::mos6502::Variant;
 use crate::cpu::mos6502::opcodes::{Mode, opcode};
+use crate::cpu::{Cpu, Registers};
 use crate::error::Error;
 use crate::machine::{BusCycle, HookKind};
 use crate::memory::PageKind;
 use crate::recording::Recording;
-use crate::session::{HookEvent, Registers, RunRequest, Session};
+use crate::session::{HookEvent, RunRequest, Session};
 use crate::sync::{Mutex, Shared, lock};
 use crate::units::Position;
 
@@ -116,6 +117,14 @@ impl TraceEntry {
 
 type MemoryMap = (Variant, Vec<u8>, Vec<Ground>, Vec<(bool, bool)>);
 
+/// The chip whose instructions the oracle knows.
+fn variant_of(cpu: &Cpu) -> Variant {
+    match cpu {
+        Cpu::Mos6502(cpu) => cpu.variant(),
+        other => panic!("the oracle knows the instructions of a 6502, and not of a {}", other.kind().name()),
+    }
+}
+
 fn memory_map(session: &Session) -> MemoryMap {
     let vm = session.vm();
     let guest = &vm.guest;
@@ -132,7 +141,7 @@ fn memory_map(session: &Session) -> MemoryMap {
         }
     }
     let grounds = (0..=u16::MAX).map(ground).collect();
-    (guest.cpu().variant(), guest.memory().bytes().to_vec(), grounds, devices)
+    (variant_of(guest.cpu()), guest.memory().bytes().to_vec(), grounds, devices)
 }
 
 /// Runs to the end, with a stop before each instruction.

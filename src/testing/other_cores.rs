@@ -1,6 +1,6 @@
 //! CPU cores of others, behind one face, and what each is known to do wrong.
 
-use crate::cpu::{Status, Variant};
+use crate::cpu::mos6502::{Status, Variant};
 
 /// The registers, P without the two bits that do not exist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

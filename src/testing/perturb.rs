@@ -5,6 +5,7 @@
 //! the replays that look for the first difference.
 
 use super::wrong_log::{EventChange, WrongLog};
+use crate::cpu::mos6502::registers;
 use crate::engine::{Guest, VmState};
 use crate::error::Error;
 use crate::log::AsyncEvent;
@@ -182,15 +183,15 @@ fn apply(
 
 fn flip_register(vm: &mut VmState<Machine>, register: Register, bits: u16) {
     let cpu = vm.guest.cpu_mut();
-    let low = bits as u8;
-    match register {
-        Register::A => cpu.a ^= low,
-        Register::X => cpu.x ^= low,
-        Register::Y => cpu.y ^= low,
-        Register::Sp => cpu.sp ^= low,
-        Register::P => cpu.p ^= low & !0x30,
-        Register::Pc => cpu.pc ^= bits,
-    }
+    let register = match register {
+        Register::A => registers::A,
+        Register::X => registers::X,
+        Register::Y => registers::Y,
+        Register::Sp => registers::SP,
+        Register::P => registers::P,
+        Register::Pc => registers::PC,
+    };
+    cpu.set_register(register, cpu.register(register) ^ bits);
 }
 
 // ---- saved state ----

@@ -6,9 +6,11 @@ use super::oracle::record_scenario;
 use super::scenario::{Scenario, many};
 use super::sink::SmallDisk;
 use super::timeline_oracle::Pick;
+use crate::cpu::Registers;
 use crate::cpu::mos6502::opcodes::Mode;
+use crate::cpu::mos6502::registers::{A, SP, X, Y};
 use crate::recording::Recording;
-use crate::session::{Registers, Session};
+use crate::session::Session;
 use crate::sync::Shared;
 use crate::timeline::{KEYFRAMES_BUDGET, NODES_MAX, NodeKind, OriginNode, Timeline};
 use crate::units::Position;
@@ -118,7 +120,10 @@ impl Leaf {
             kind: node.kind,
             at: node.at,
             address: node.address,
-            value: node.value.filter(|_| !is_register || node.kind == NodeKind::Initial),
+            value: node
+                .value
+                .map(|value| value as u8)
+                .filter(|_| !is_register || node.kind == NodeKind::Initial),
             register: is_register.then_some(letter),
         }
     }
@@ -180,7 +185,7 @@ struct Carried<'a> {
 }
 
 fn values(registers: &Registers) -> [(char, u8); 4] {
-    [('a', registers.a), ('x', registers.x), ('y', registers.y), ('s', registers.sp)]
+    [('a', A), ('x', X), ('y', Y), ('s', SP)].map(|(name, register)| (name, registers.get(register) as u8))
 }
 
 impl<'a> Carried<'a> {
@@ -374,7 +379,7 @@ impl ExecTrace {
         }
         let shown = timeline.look(place, &mut || false, |session: &Session, _| session.memory(address, 1)[0]);
         let shown = shown.map_err(|error| error.to_string())?;
-        if !self.devices[usize::from(address)].0 && graph[0].value != Some(shown) {
+        if !self.devices[usize::from(address)].0 && graph[0].value != Some(shown.into()) {
             return wrong(&format!("it holds {shown:02X}"));
         }
         let leaves = graph.iter().filter(|node| node.sources.is_empty());

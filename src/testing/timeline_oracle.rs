@@ -272,7 +272,7 @@ impl TimelineOracle {
         let Some(seen) = self.notes.places.iter().find(|seen| seen.at == wanted) else {
             return Ok(());
         };
-        let look = |session: &Session, _| (session.position(), session.registers().pc, session.digests());
+        let look = |session: &Session, _| (session.position(), session.registers().pc(), session.digests());
         let (position, pc, digests) = self.timeline.look(wanted, &mut || false, look).map_err(text)?;
         if (position, pc) != (wanted, seen.pc) {
             return Err(format!(

@@ -367,8 +367,8 @@ impl ReplayCursor {
         {
             let mut vm = self.session.vm();
             *vm.guest.hooks_mut() = Default::default();
-            let variant = vm.guest.cpu().variant();
-            vm.guest.hooks_mut().set_frame_end(Some((end, variant)));
+            let kind = vm.guest.cpu().kind();
+            vm.guest.hooks_mut().set_frame_end(Some((end, kind)));
             vm.guest.apply_hooks();
         }
         let outcome = self.run_until(Limits::NONE, true, cancel);

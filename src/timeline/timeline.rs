@@ -227,7 +227,7 @@ impl Timeline {
         place: Position,
         monitor: &mut dyn Monitor,
     ) -> Result<TimelineStop, Error> {
-        let pc = self.look(place, monitor, |session, _| session.registers().pc)?;
+        let pc = self.look(place, monitor, |session, _| session.registers().pc())?;
         self.stand_at(place);
         Ok(TimelineStop { reason, place, pc, point: None, access: None })
     }

@@ -1,5 +1,6 @@
 //! The naive oracle of time travel: a recording is replayed once, an instruction at a time, with everything noted.
 
+use crate::cpu::mos6502::registers::SP;
 use crate::error::Error;
 use crate::machine::HookKind;
 use crate::recording::Recording;
@@ -285,7 +286,8 @@ impl Stood {
     fn now(session: &Session) -> Self {
         let vm = session.vm();
         let cpu = vm.guest.cpu();
-        Self { at: cpu.position(), pc: cpu.pc, sp: cpu.sp, opcode: vm.guest.peek(cpu.pc) }
+        let (pc, sp) = (cpu.pc(), cpu.register(SP) as u8);
+        Self { at: cpu.position(), pc, sp, opcode: vm.guest.peek(pc) }
     }
 }
 
