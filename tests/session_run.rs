@@ -456,7 +456,7 @@ fn a_board_without_a_console_says_so() {
 #[test]
 fn names_and_numbers_that_do_not_exist_are_refused() {
     let session = Session::new(Board::preset("breadboard").unwrap(), vec![]).unwrap();
-    assert!(refused(session.set_register("q", 1)).1.contains("there are a, x, y, sp, p, pc"));
+    assert!(refused(session.set_register("q", 1)).1.contains("there are a, x, y, sp, pc, p"));
     assert!(refused(session.set_register("a", 256)).1.contains("0 to 255"));
     session.set_register("pc", 0xFFFF).unwrap();
     assert!(refused(session.device_state("clock")).1.contains("acia"));

@@ -124,8 +124,6 @@ const WORDS_OF_A_PROCESSOR: &[&str] = &[
     "cpu.x",
     "cpu.y",
     "registers.a",
-    "registers.x",
-    "registers.y",
     "get(\"a\")",
     "get(\"x\")",
     "get(\"y\")",
