@@ -26,7 +26,7 @@ unexport CONDA_PREFIX
 unexport PYTHONHOME
 unexport PYTHONPATH
 
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -type f) $(wildcard guests/*/*.bin)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src python/core -type f) $(wildcard guests/*/*.bin)
 TOOLS := $(VENV)/.tools-installed
 MODULE := $(VENV)/.module-built
 
@@ -102,7 +102,7 @@ $(MODULE): $(TOOLS) $(RUST_SOURCES) | check-cargo
 	@touch $@
 
 format: $(TOOLS)
-	cargo fmt
+	cargo fmt --all
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
@@ -111,7 +111,7 @@ test: test-style test-types test-python test-notebooks test-guests test-rust tes
 	@echo 'All tests passed.'
 
 test-style: $(TOOLS)
-	cargo fmt --check
+	cargo fmt --all --check
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 
@@ -139,7 +139,7 @@ test-guests:
 
 test-rust: $(TOOLS)
 	cargo clippy --all-targets --features testing -- -D warnings
-	cargo clippy --lib --features python -- -D warnings
+	cargo clippy --package rreplay-python -- -D warnings
 	cargo test --features testing
 
 # Both print what they explored: a model that meets nothing any more is told by its numbers, and fails by them.

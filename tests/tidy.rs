@@ -45,7 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "recording",
         &["engine", "error", "external", "host", "log", "machine", "session", "replay", "snapshot"],
     ),
-    // Shells.
+    // Shells. The extension module is a crate of its own, in python/core.
     (
         "python",
         &[
@@ -59,7 +59,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "replay",
             "session",
             "snapshot",
-            "timeline",
             "timeline",
             "host",
         ],
@@ -100,7 +99,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("getrandom", &["host/"]),
     ("std::fs", &["files/", "host/", "log/", "python/", "testing/targets.rs"]),
     ("std::net", &["host/"]),
-    ("pyo3", &["python/", "lib.rs"]),
+    ("pyo3", &["python/"]),
     ("HashMap", &[]),
     ("HashSet", &[]),
 ];
@@ -108,7 +107,21 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 /// A file larger than this is telling us something.
 const LINES_MAX: usize = 800;
 
+/// The sources of the engine, by their paths below `src`; and those of the extension module, a crate of its own, as if they
+/// were the engine's module `python`.
 fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let engine = sources_below(&root.join("src"));
+    assert!(engine.len() > 30, "the sources are where they are looked for");
+    let python = sources_below(&root.join("python/core/src"));
+    assert!(python.len() > 10, "the sources of the extension module are where they are looked for");
+    let python = python.into_iter().map(|(file, text)| {
+        (format!("python/{file}"), text.replace("crate::", "self::").replace("rreplay::", "crate::"))
+    });
+    engine.into_iter().chain(python).collect()
+}
+
+fn sources_below(root: &Path) -> Vec<(String, String)> {
     fn collect(directory: &Path, out: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(directory).expect("src is readable") {
             let path = entry.expect("src is readable").path();
@@ -119,12 +132,10 @@ fn sources() -> Vec<(String, String)> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
-    collect(&root, &mut paths);
+    collect(root, &mut paths);
     paths.sort();
-    assert!(paths.len() > 30, "the sources are where they are looked for");
-    let relative = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+    let relative = |path: &PathBuf| path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
     paths.iter().map(|path| (relative(path), std::fs::read_to_string(path).unwrap())).collect()
 }
 

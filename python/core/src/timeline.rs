@@ -7,17 +7,17 @@ use super::recording::PyRecordingFile;
 use super::session::{Image, PySession, digests_dict, fields_dict, images, registers_dict};
 use super::table::PyAccessColumns;
 use super::values::{PyAccess, PyInstruction, PyStop};
-use crate::error::Error;
-use crate::session::Session;
-use crate::sync::{Arc, Mutex, Shared, lock};
-use crate::timeline::{
-    Access, AccessQuery, BreakpointId, Condition, Monitor, OriginNode, Progress, Timeline, TimelineStop,
-    WatchedAccesses,
-};
-use crate::units::Position;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use rreplay::error::Error;
+use rreplay::session::Session;
+use rreplay::sync::{Arc, Mutex, Shared, lock};
+use rreplay::timeline::{
+    Access, AccessQuery, BreakpointId, Condition, Monitor, OriginNode, Progress, Timeline, TimelineStop,
+    WatchedAccesses,
+};
+use rreplay::units::Position;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

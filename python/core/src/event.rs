@@ -3,12 +3,12 @@
 use super::callbacks::Callbacks;
 use super::errors::OrRaise;
 use super::given;
-use crate::error::Error;
-use crate::log::event::{AsyncEvent, Event, InputEvent, StampedEvent};
-use crate::sync::{Arc, Mutex, lock};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use rreplay::error::Error;
+use rreplay::log::event::{AsyncEvent, Event, InputEvent, StampedEvent};
+use rreplay::sync::{Arc, Mutex, lock};
 
 /// Names that a recording's header gives to numbers.
 #[derive(Default, PartialEq)]

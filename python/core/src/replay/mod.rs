@@ -11,19 +11,19 @@ mod facts;
 mod held;
 
 use super::errors::{OrRaise, named};
-use crate::bus::{Exception, Interrupt};
-use crate::error::Error;
-use crate::events::{Checkpoint, Delivery};
-use crate::external::{ExternalConfig, ExternalReplay, Missing};
-use crate::log::StampedEvent;
-use crate::nondet::{AudioRead, BlockResult, CharWritten, ClockKind, Owner, ShutdownCause};
-use crate::replay::{Action, Function};
-use crate::units::Position;
 use convert::{GivenPart, Loaded, PyDelivery, StillToCome, delivery, input, loaded, member, parts};
 use facts::Facts;
 use held::{Caller, Holding};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use rreplay::bus::{Exception, Interrupt};
+use rreplay::error::Error;
+use rreplay::events::{Checkpoint, Delivery};
+use rreplay::external::{ExternalConfig, ExternalReplay, Missing};
+use rreplay::log::StampedEvent;
+use rreplay::nondet::{AudioRead, BlockResult, CharWritten, ClockKind, Owner, ShutdownCause};
+use rreplay::replay::{Action, Function};
+use rreplay::units::Position;
 use std::path::PathBuf;
 
 /// The state machine of a machine of Python's own, under the replay lock.

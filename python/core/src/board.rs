@@ -2,9 +2,9 @@
 
 use super::errors::OrRaise;
 use super::given;
-use crate::error::Error;
-use crate::machine::board::Board;
 use pyo3::prelude::*;
+use rreplay::error::Error;
+use rreplay::machine::board::Board;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The names of the preset boards.

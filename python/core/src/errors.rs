@@ -1,11 +1,11 @@
 //! The engine's errors as the exceptions that `rreplay.errors` defines.
 
-use crate::error::Error;
-use crate::log::StampedEvent;
-use crate::replay::{Cause, Diagnosis, Differences, Divergence, Executed, FieldDifference, Found};
-use crate::units::Position;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
+use rreplay::error::Error;
+use rreplay::log::StampedEvent;
+use rreplay::replay::{Cause, Diagnosis, Differences, Divergence, Executed, FieldDifference, Found};
+use rreplay::units::Position;
 
 /// The exception for `error`: its class by name, its message, and its facts as attributes.
 pub fn raise(py: Python<'_>, error: &Error) -> PyErr {

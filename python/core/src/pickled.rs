@@ -5,11 +5,11 @@
 use super::errors::named;
 use super::event::{Names, PyEvent};
 use super::values::{PyAccess, PyBusCycle, PyHookEvent, PyInstruction, PyStop, PyVerification};
-use crate::log::codec::{ChunkDecoder, ChunkEncoder};
-use crate::sync::Arc;
-use crate::units::{EventOrdinal, Position};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use rreplay::log::codec::{ChunkDecoder, ChunkEncoder};
+use rreplay::sync::Arc;
+use rreplay::units::{EventOrdinal, Position};
 
 /// An event's position (icount, cycles), ordinal, bytes as in a recording, and the names that its recording has.
 type EventState<'py> = (u64, u64, u64, Bound<'py, PyBytes>, Vec<String>, Vec<String>);

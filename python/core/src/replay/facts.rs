@@ -1,9 +1,9 @@
 //! Where a state machine is, as `Replay.info` tells it.
 
-use crate::external::ExternalReplay;
-use crate::units::Position;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use rreplay::external::ExternalReplay;
+use rreplay::units::Position;
 
 /// Where a state machine is, for `info`.
 pub struct Facts {

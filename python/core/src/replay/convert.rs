@@ -1,11 +1,11 @@
 //! Events and states on their way between Python and the state machine.
 
-use crate::events::{AsyncEvent, Delivery, InputEvent};
-use crate::external::{Part, State};
-use crate::persist::Digest;
-use crate::python::errors::named;
+use crate::errors::named;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
+use rreplay::events::{AsyncEvent, Delivery, InputEvent};
+use rreplay::external::{Part, State};
+use rreplay::persist::Digest;
 use std::str::FromStr;
 
 /// A part of a machine's state: its subsystem, its bytes, and whether they are a hash.

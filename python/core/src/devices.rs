@@ -3,18 +3,18 @@
 use super::errors::{OrRaise, named};
 use super::event::PyEvent;
 use super::session::PySession;
-use crate::error::Error;
-use crate::events::{AsyncEvent, InputEvent};
-use crate::host::PACKET_MAX;
-use crate::log::Event;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use rreplay::error::Error;
+use rreplay::events::{AsyncEvent, InputEvent};
+use rreplay::host::PACKET_MAX;
+use rreplay::log::Event;
 use std::path::PathBuf;
 
 /// The keys of a keyboard: name and code.
 #[pyfunction]
 pub fn keys() -> Vec<(&'static str, u16)> {
-    crate::session::KEYS.to_vec()
+    rreplay::session::KEYS.to_vec()
 }
 
 /// Brings a packet of input events: `(kind, code, value)`, a press being 1 and a release 0.
@@ -112,5 +112,5 @@ pub fn encode_png<'py>(
 /// Writes a whole file, in the place of an earlier one.
 #[pyfunction]
 pub fn write_file(py: Python<'_>, path: PathBuf, data: &[u8]) -> PyResult<()> {
-    py.detach(|| crate::host::write_file(&path, data)).map_err(Error::from).or_raise(py)
+    py.detach(|| rreplay::host::write_file(&path, data)).map_err(Error::from).or_raise(py)
 }

@@ -5,15 +5,15 @@
 
 use super::given;
 use super::values::PyHookEvent;
-use crate::engine::OutputMatcher;
-use crate::host::{NetHost, PACKET_MAX, RequestHost};
-use crate::nondet::CharRequest;
-use crate::session::HookCallback;
-use crate::sync::{Arc, Mutex, ThreadId, current_thread, lock};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyList};
+use rreplay::engine::OutputMatcher;
+use rreplay::host::{NetHost, PACKET_MAX, RequestHost};
+use rreplay::nondet::CharRequest;
+use rreplay::session::HookCallback;
+use rreplay::sync::{Arc, Mutex, ThreadId, current_thread, lock};
 use std::collections::BTreeMap;
 
 /// A regular expression is shown at most so many of the last bytes printed.

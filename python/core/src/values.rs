@@ -2,15 +2,15 @@
 
 use super::errors::OrRaise;
 use super::given;
-use crate::cpu::Instruction;
-use crate::error::Error;
-use crate::machine::BusCycle;
-use crate::recording::Verification;
-use crate::session::{HookEvent, Stop};
-use crate::snapshot::Snapshot;
-use crate::timeline::{Access, TimelineStop};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use rreplay::cpu::Instruction;
+use rreplay::error::Error;
+use rreplay::machine::BusCycle;
+use rreplay::recording::Verification;
+use rreplay::session::{HookEvent, Stop};
+use rreplay::snapshot::Snapshot;
+use rreplay::timeline::{Access, TimelineStop};
 use std::borrow::Cow;
 
 /// A word of a closed set; read back from a pickle, one that was written there.

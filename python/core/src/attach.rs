@@ -2,12 +2,12 @@
 
 use super::errors::OrRaise;
 use super::session::PySession;
-use crate::host::{
+use pyo3::prelude::*;
+use rreplay::host::{
     Directory, DiskImage, EntropyBytes, FileHost, HostError, PcapHost, TcpClient, TcpHost, UdpHost, WavInput,
     WavOutput, address,
 };
-use crate::session::{Host, HostSort};
-use pyo3::prelude::*;
+use rreplay::session::{Host, HostSort};
 use std::path::PathBuf;
 
 impl PySession {
@@ -28,7 +28,7 @@ impl PySession {
 pub fn attach_pty(py: Python<'_>, session: &PySession, device: &str) -> PyResult<String> {
     #[cfg(unix)]
     return session.join(py, device, HostSort::Char, || {
-        let host = crate::host::PtyHost::open()?;
+        let host = rreplay::host::PtyHost::open()?;
         let path = host.path().to_owned();
         Ok((Host::Char(Box::new(host)), path))
     });

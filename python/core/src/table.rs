@@ -3,11 +3,6 @@
 use super::callbacks::Callbacks;
 use super::event::{Names, Value, carried};
 use super::values::PyAccess;
-use crate::error::Error;
-use crate::log::{EventKind, StampedEvent};
-use crate::recording::Recording;
-use crate::sync::{Arc, Shared, ThreadId, current_thread};
-use crate::timeline::Access;
 use arrow_array::builder::{Int16Builder, ListBuilder};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{
@@ -18,6 +13,11 @@ use arrow_schema::ArrowError;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule};
+use rreplay::error::Error;
+use rreplay::log::{EventKind, StampedEvent};
+use rreplay::recording::Recording;
+use rreplay::sync::{Arc, Shared, ThreadId, current_thread};
+use rreplay::timeline::Access;
 
 /// All accesses that a query found.
 #[pyclass(frozen, module = "rreplay._core", name = "AccessColumns")]

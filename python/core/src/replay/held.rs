@@ -1,12 +1,12 @@
 //! Holding the replay lock from Python: a `with` block there outlives any scope of ours, so what the lock protects is
 //! kept here while a thread of Python holds it.
 
-use crate::engine::ReplayLock;
-use crate::error::Error;
-use crate::external::ExternalReplay;
-use crate::python::errors::{OrRaise, named};
-use crate::sync::{Mutex, ThreadId, current_thread, lock};
+use crate::errors::{OrRaise, named};
 use pyo3::prelude::*;
+use rreplay::engine::ReplayLock;
+use rreplay::error::Error;
+use rreplay::external::ExternalReplay;
+use rreplay::sync::{Mutex, ThreadId, current_thread, lock};
 
 /// What reports call a thread of Python that holds the lock.
 const ROLE: &str = "machine of Python";
