@@ -144,7 +144,7 @@ test-rust: $(TOOLS)
 
 # Both print what they explored: a model that meets nothing any more is told by its numbers, and fails by them.
 loom test-loom: check-cargo
-	RUSTFLAGS='--cfg loom' cargo test --quiet --target-dir target/loom --test 'loom*' $(MODEL) -- --nocapture
+	RUSTFLAGS='--cfg loom' cargo test --quiet --target-dir target/loom --test loom --test loom_seeded_faults $(MODEL) -- --nocapture
 
 shuttle test-shuttle: check-cargo
 	RUSTFLAGS='--cfg shuttle' cargo test --quiet --features testing --target-dir target/shuttle --test shuttle $(MODEL) -- --nocapture
@@ -161,7 +161,7 @@ mutants: check-cargo
 bench: check-cargo
 	cargo bench
 
-# Some seconds for each target, on the stable toolchain. libFuzzer is C++: without a C++ compiler only tests/corpus.rs
+# Some seconds for each target, on the stable toolchain. libFuzzer is C++: without a C++ compiler only tests/oracle/corpus.rs
 # runs the targets.
 test-fuzz: check-cargo
 	@if ! command -v c++ >/dev/null 2>&1; then echo 'c++ is not installed: the fuzz targets are not fuzzed'; exit 0; fi; \
