@@ -26,7 +26,7 @@ unexport CONDA_PREFIX
 unexport PYTHONHOME
 unexport PYTHONPATH
 
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -type f) $(wildcard guests/*/*.bin)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src python/core -type f) $(wildcard guests/*/*.bin)
 TOOLS := $(VENV)/.tools-installed
 MODULE := $(VENV)/.module-built
 
@@ -102,7 +102,7 @@ $(MODULE): $(TOOLS) $(RUST_SOURCES) | check-cargo
 	@touch $@
 
 format: $(TOOLS)
-	cargo fmt
+	cargo fmt --all
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
@@ -111,7 +111,7 @@ test: test-style test-types test-python test-notebooks test-guests test-rust tes
 	@echo 'All tests passed.'
 
 test-style: $(TOOLS)
-	cargo fmt --check
+	cargo fmt --all --check
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 
@@ -119,7 +119,10 @@ test-types: build
 	$(BIN)/mypy
 	MYPYPATH=python $(BIN)/python -m mypy.stubtest rreplay._core --mypy-config-file pyproject.toml --allowlist tests/python/stubtest.txt
 
+# tests/python/test_third_processor.py imports a module that has the processor of the tests: a build of what the Rust tests
+# use anyway.
 test-python: build
+	cargo build --quiet --package rreplay-python --features testing
 	$(BIN)/python -m pytest --numprocesses=2 --quiet
 
 # Notebooks are kept as text, and executed as notebooks.
@@ -139,12 +142,12 @@ test-guests:
 
 test-rust: $(TOOLS)
 	cargo clippy --all-targets --features testing -- -D warnings
-	cargo clippy --lib --features python -- -D warnings
+	cargo clippy --package rreplay-python -- -D warnings
 	cargo test --features testing
 
 # Both print what they explored: a model that meets nothing any more is told by its numbers, and fails by them.
 loom test-loom: check-cargo
-	RUSTFLAGS='--cfg loom' cargo test --quiet --target-dir target/loom --test 'loom*' $(MODEL) -- --nocapture
+	RUSTFLAGS='--cfg loom' cargo test --quiet --target-dir target/loom --test loom --test loom_seeded_faults $(MODEL) -- --nocapture
 
 shuttle test-shuttle: check-cargo
 	RUSTFLAGS='--cfg shuttle' cargo test --quiet --features testing --target-dir target/shuttle --test shuttle $(MODEL) -- --nocapture
@@ -161,7 +164,7 @@ mutants: check-cargo
 bench: check-cargo
 	cargo bench
 
-# Some seconds for each target, on the stable toolchain. libFuzzer is C++: without a C++ compiler only tests/corpus.rs
+# Some seconds for each target, on the stable toolchain. libFuzzer is C++: without a C++ compiler only tests/oracle/corpus.rs
 # runs the targets.
 test-fuzz: check-cargo
 	@if ! command -v c++ >/dev/null 2>&1; then echo 'c++ is not installed: the fuzz targets are not fuzzed'; exit 0; fi; \

@@ -60,7 +60,3 @@ pub mod timeline;
 
 #[cfg(feature = "testing")]
 pub mod testing;
-
-// The Python module links against an interpreter; nothing in Rust needs it.
-#[cfg(feature = "python")]
-mod python;

@@ -5,6 +5,7 @@
 //! The lock and the kick are the model checker's: tests/loom_seeded_faults.rs.
 
 mod common;
+#[path = "common/session_support.rs"]
 mod session_support;
 
 use common::{Op, Rig, Script, Toy, play, record_with};

@@ -2,7 +2,7 @@
 //!
 //! A new target is a function from any bytes to `Ok` or a [`Finding`], a line in [`TARGETS`], a line in
 //! `fuzz/Cargo.toml`, a copy of any file in `fuzz/fuzz_targets/` and a directory of seeds in `fuzz/corpus/`;
-//! `tests/corpus.rs` says what is missing.
+//! `tests/oracle/corpus.rs` says what is missing.
 
 use super::{
     Failure, Scenario, board_toml, check_record_replay, cpu_differential, log_reader, replay_api,
