@@ -214,6 +214,9 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
 
     #[inline(always)]
     fn write(&mut self, address: u16, value: u8, at: Position) {
+        if !TRACED && self.memory.write_ready(address, value) {
+            return;
+        }
         self.memory.note_written(address);
         self.write_for(address, value, at, Purpose::Data);
     }
@@ -221,6 +224,11 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
     #[inline(always)]
     fn plain_code(&self, pc: u16) -> bool {
         !TRACED && self.memory.is_plain_code(pc)
+    }
+
+    #[inline(always)]
+    fn is_ready(&self, pc: u16) -> bool {
+        !TRACED && self.memory.is_ready_code(pc)
     }
 
     #[inline(always)]
