@@ -55,6 +55,13 @@ pub trait Bus {
         unreachable!("a bus with plain code at {address:04X} gives that code")
     }
 
+    /// Whether the instruction at `pc` lies in plain code, and nobody has to be told that it begins: then it is executed
+    /// without a further question. To override for speed; `false` too often costs no more than that.
+    #[inline(always)]
+    fn is_ready(&self, _pc: u16) -> bool {
+        false
+    }
+
     /// An instruction begins at `pc`: for a bus that keeps account of it.
     #[inline(always)]
     fn note_executed(&mut self, _pc: u16) {}

@@ -90,6 +90,22 @@ pub trait DirectRegisters {
     fn set(&mut self, name: &str, value: u16);
 }
 
+/// What reads of a register return as long as nothing else is done to the device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuietRead {
+    /// The byte.
+    pub value: u8,
+    /// The first cycle at which it may be another one, or a read may do something.
+    pub until: u64,
+}
+
+impl QuietRead {
+    /// A byte that stays until something is done to the device.
+    pub const fn for_ever(value: u8) -> Self {
+        Self { value, until: u64::MAX }
+    }
+}
+
 /// Direct memory access: RAM and ROM as a device other than the CPU sees them. Other devices' registers are out of reach.
 pub trait DirectMemory {
     /// The byte at `address`; what floats on the bus where there is no memory.
@@ -152,9 +168,10 @@ pub trait Device: Persist + Send {
     /// A CPU read of register `offset` (less than `register_count`), with its side effects.
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8;
 
-    /// What [`Device::read`] would give at cycle `now`, where that read changes nothing, so that nothing needs to be asked
-    /// afterwards; `None` where it might. For the registers that programs poll: to override only for speed.
-    fn quiet_read(&self, _offset: u16, _now: u64) -> Option<u8> {
+    /// What [`Device::read`] would return at cycle `now`, where that read changes nothing, so that nothing needs to be asked
+    /// afterwards, and for how long; `None` where it might change something. For the registers that programs poll: to
+    /// override only for speed.
+    fn quiet_read(&self, _offset: u16, _now: u64) -> Option<QuietRead> {
         None
     }
 

@@ -58,12 +58,9 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     /// Out of line but not `#[cold]`: a program that polls a chip comes here every few instructions.
     #[inline(never)]
     fn read_slow(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
-        let value = match self.slots.at(address, false) {
-            Some((slot, register)) => match self.slots[slot].device.quiet_read(register, at.cycles) {
-                Some(value) => value,
-                None => self.read_device(slot, register, at),
-            },
-            None => self.read_no_device(address, at, purpose),
+        let value = match self.slots.quiet_again(address, at.cycles) {
+            Some(value) => value,
+            None => self.read_anew(address, at, purpose),
         };
         if purpose == Purpose::Data {
             self.memory.note_io_read(address);
@@ -72,6 +69,17 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
             }
         }
         value
+    }
+
+    #[inline]
+    fn read_anew(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
+        let Some((slot, register)) = self.slots.at(address, false) else {
+            return self.read_no_device(address, at, purpose);
+        };
+        match self.slots.quiet_read(slot, register, address, at.cycles) {
+            Some(value) => value,
+            None => self.read_device(slot, register, at),
+        }
     }
 
     #[cold]
@@ -214,6 +222,9 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
 
     #[inline(always)]
     fn write(&mut self, address: u16, value: u8, at: Position) {
+        if !TRACED && self.memory.write_ready(address, value) {
+            return;
+        }
         self.memory.note_written(address);
         self.write_for(address, value, at, Purpose::Data);
     }
@@ -221,6 +232,11 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
     #[inline(always)]
     fn plain_code(&self, pc: u16) -> bool {
         !TRACED && self.memory.is_plain_code(pc)
+    }
+
+    #[inline(always)]
+    fn is_ready(&self, pc: u16) -> bool {
+        !TRACED && self.memory.is_ready_code(pc)
     }
 
     #[inline(always)]

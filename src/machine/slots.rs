@@ -1,6 +1,6 @@
 //! The devices of a board: where each sits, which line it drives, and what was last heard of it.
 
-use crate::devices::{Context, Device, DirectMemory, DirectRegisters, Outputs};
+use crate::devices::{Context, Device, DirectMemory, DirectRegisters, Outputs, QuietRead};
 use crate::guest::StuckTimer;
 use crate::nondet::{CharId, NetId, Nondet, Owner};
 use crate::units::Position;
@@ -95,6 +95,9 @@ impl Slot {
     }
 }
 
+/// Holds at no cycle.
+const NOT_QUIET: QuietRead = QuietRead { value: 0, until: 0 };
+
 /// Marks a page without a device.
 const NO_SLOT: u8 = u8::MAX;
 
@@ -149,6 +152,8 @@ pub(super) struct Slots {
     slots: Vec<Slot>,
     memory: Windows,
     ports: Windows,
+    /// The register that was read last with nothing else done to any device since: its address, and what it returned.
+    quiet: (u16, QuietRead),
     /// The earliest timer of all; `u64::MAX` for none.
     next_timer: u64,
 }
@@ -165,7 +170,7 @@ impl Slots {
     pub fn new(slots: Vec<Slot>) -> Self {
         let (memory, ports) =
             (Windows::of(&slots, AddressSpace::Memory), Windows::of(&slots, AddressSpace::Io));
-        let mut slots = Self { slots, memory, ports, next_timer: u64::MAX };
+        let mut slots = Self { slots, memory, ports, quiet: (0, NOT_QUIET), next_timer: u64::MAX };
         slots.find_next_timer();
         slots
     }
@@ -182,6 +187,21 @@ impl Slots {
     #[inline]
     pub fn at(&self, address: u16, write: bool) -> Option<(usize, u16)> {
         self.memory.at(&self.slots, address, write)
+    }
+
+    /// What a read of `address` at cycle `now` returns, if it was read last and is still quiet.
+    #[inline]
+    pub fn quiet_again(&self, address: u16, now: u64) -> Option<u8> {
+        let (last, QuietRead { value, until }) = self.quiet;
+        (last == address && now < until).then_some(value)
+    }
+
+    /// What a read of a device's register returns, if that changes nothing; `address` is the register's.
+    #[inline]
+    pub fn quiet_read(&mut self, index: usize, register: u16, address: u16, now: u64) -> Option<u8> {
+        let quiet = self.slots[index].device.quiet_read(register, now)?;
+        self.quiet = (address, quiet);
+        Some(quiet.value)
     }
 
     /// The device that answers at an I/O port, and its register.
@@ -225,6 +245,7 @@ impl Slots {
         boundary: Option<(&mut dyn DirectMemory, &mut dyn DirectRegisters)>,
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T,
     ) -> T {
+        self.quiet.1 = NOT_QUIET;
         let slot = &mut self.slots[index];
         let (memory, cpu) = match boundary {
             Some((memory, cpu)) => {
@@ -261,13 +282,13 @@ impl Slots {
     }
 
     pub fn reset(&mut self, now: u64) {
-        self.slots.iter_mut().for_each(|slot| slot.device.reset(now));
+        self.devices_mut().for_each(|slot| slot.device.reset(now));
         self.refresh_all(now);
     }
 
     /// Brings lazily computed registers up to date, so that what is saved is canonical.
     pub fn catch_up(&mut self, now: u64) {
-        self.slots.iter_mut().for_each(|slot| slot.device.catch_up(now));
+        self.devices_mut().for_each(|slot| slot.device.catch_up(now));
     }
 
     /// To be called when devices were restored, in the state that they had at cycle `now`.
@@ -278,6 +299,7 @@ impl Slots {
     }
 
     pub fn devices_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.quiet.1 = NOT_QUIET;
         self.slots.iter_mut()
     }
 

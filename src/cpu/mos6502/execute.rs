@@ -99,7 +99,8 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Mos
         };
     }
     let exit = loop {
-        if PLAIN && !core.bus.plain_code(core.pc) {
+        let is_ready = PLAIN && core.bus.is_ready(core.pc);
+        if PLAIN && !is_ready && !core.bus.plain_code(core.pc) {
             if core.bus.before_instruction(core.pc, core.stack(), core.at()) {
                 break Exit::Break;
             }
@@ -137,7 +138,9 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Mos
                 break Exit::Jammed;
             }};
         }
-        core.bus.note_executed(core.pc);
+        if !is_ready {
+            core.bus.note_executed(core.pc);
+        }
         match core.fetch() {
             0x00 => core.brk(),
             0x01 => read!(ora indexed_indirect),

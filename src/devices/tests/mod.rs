@@ -195,6 +195,9 @@ fn context_at(at: Position, outside: &mut dyn Nondet) -> Context<'_> {
     }
 }
 
+/// How far ahead a quiet read is looked at.
+const QUIET_LOOKED_AT: u64 = 100_000;
+
 /// A processor's registers.
 struct Registers(BTreeMap<&'static str, u16>);
 
@@ -265,7 +268,14 @@ impl Bench {
             assert_eq!(peeked, value, "peek of register {register} at cycle {cycle}");
         }
         if let Some(quiet) = quiet {
-            assert_eq!(quiet, value, "quiet read of register {register} at cycle {cycle}");
+            assert_eq!(quiet.value, value, "quiet read of register {register} at cycle {cycle}");
+            assert!(quiet.until > cycle, "a quiet read of cycle {cycle} holds for it");
+            // The last cycle for which it is said to hold, if nothing else happens; and one in between.
+            let last = quiet.until.min(cycle + QUIET_LOOKED_AT) - 1;
+            for later in [last, cycle + (last - cycle) / 2] {
+                let peeked = self.device.peek(register, later);
+                assert_eq!(peeked, value, "register {register}, quiet at {cycle}, looked at in {later}");
+            }
             assert!(before == (self.saved(), self.device.outputs(cycle)), "a quiet read changes nothing");
         }
         value
