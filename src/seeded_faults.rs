@@ -66,22 +66,22 @@ faults! {
 }
 
 /// Whether the mistake is made.
-#[cfg(not(any(feature = "testing", loom)))]
+#[cfg(not(any(feature = "testing", feature = "loom")))]
 #[inline(always)]
 pub const fn is_seeded(_fault: SeededFault) -> bool {
     false
 }
 
 /// Whether the mistake is made.
-#[cfg(any(feature = "testing", loom))]
+#[cfg(any(feature = "testing", feature = "loom"))]
 pub fn is_seeded(fault: SeededFault) -> bool {
     switch::SEEDED.load(crate::sync::PlainOrdering::Relaxed) == fault as u8 + 1
 }
 
-#[cfg(any(feature = "testing", loom))]
+#[cfg(any(feature = "testing", feature = "loom"))]
 pub use switch::seed_fault;
 
-#[cfg(any(feature = "testing", loom))]
+#[cfg(any(feature = "testing", feature = "loom"))]
 mod switch {
     use super::SeededFault;
     use crate::sync::{PlainAtomicU8, PlainOrdering};

@@ -3,19 +3,14 @@
 //!
 //! Each model runs in a process of its own: a deadlock that loom finds may end in an abort.
 
-#[cfg(loom)]
 mod common;
 
-#[cfg(not(loom))]
-fn main() {}
+use common::explore::{Bounds, explore};
+use common::models::{a_kick_wakes, a_waiter_goes_before_the_holder};
+use rreplay::seeded_faults::{SeededFault, seed_fault};
+use std::process::{Command, Stdio};
 
-#[cfg(loom)]
 fn main() {
-    use common::explore::{Bounds, explore};
-    use common::models::{a_kick_wakes, a_waiter_goes_before_the_holder};
-    use rreplay::seeded_faults::{SeededFault, seed_fault};
-    use std::process::{Command, Stdio};
-
     const MODEL: &str = "RREPLAY_SEEDED_MODEL";
     const FAULT: &str = "RREPLAY_SEEDED_FAULT";
     let bounds = Bounds { preemptions: 3, at_least: 1 };

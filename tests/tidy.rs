@@ -1,5 +1,5 @@
 //! The walls of ARCHITECTURE.md, as a test: who may import whom, and what only one file may name.
-#![cfg(not(any(loom, shuttle)))]
+#![cfg(not(any(feature = "loom", feature = "shuttle")))]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

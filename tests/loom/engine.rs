@@ -74,7 +74,8 @@ fn input_wakes_a_cpu_that_waits() {
 /// A source that gives a byte and ends, at any moment: the byte arrives, and the CPU that waits for more is halted.
 #[test]
 fn a_source_that_ends_halts_a_cpu_that_waits() {
-    explore("a source ends", Bounds { preemptions: 3, at_least: 28_200 }, || {
+    let bounds = Bounds::by_depth((2, 1_600), (3, 28_200));
+    explore("a source ends", bounds, || {
         let toy = Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive], None) };
         let rig = Rig::recording(toy.clone(), 0, Box::new(NoisyHost(1)));
         let gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -154,7 +155,8 @@ fn a_completion_wakes_a_cpu_that_waits() {
 fn a_shutdown_by_the_host_ends_both_and_is_logged() {
     for (name, timing) in [("the host quits", Timing::Jump), ("the host quits a sleeping CPU", Timing::Sleep)]
     {
-        explore(name, Bounds { preemptions: 3, at_least: 11_400 }, move || {
+        let bounds = Bounds::by_depth((2, 1_040), (3, 11_400));
+        explore(name, bounds, move || {
             let toy = Toy::new(vec![Op::Work, Op::Wait], None);
             let rig = Rig::recording(toy.clone(), 1, Box::new(SteadyHost::default()));
             let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -194,7 +196,8 @@ fn a_reset_by_the_host_wakes_a_cpu_that_waits() {
 #[test]
 fn a_request_to_stop_ends_a_cpu_that_waits() {
     for (name, timing) in [("a stop ends a wait", Timing::Jump), ("a stop ends a sleep", Timing::Sleep)] {
-        explore(name, Bounds { preemptions: 3, at_least: 6_960 }, move || {
+        let bounds = Bounds::by_depth((2, 670), (3, 6_960));
+        explore(name, bounds, move || {
             let toy = Toy::new(vec![Op::Work, Op::Wait], None);
             let rig = Rig::recording(toy.clone(), 0, Box::new(SteadyHost::default()));
             let _gate = rreplay::host::HostInput::open_gate(&rig.desk.input);
@@ -297,7 +300,8 @@ fn a_run_leaves_nothing_behind_that_upsets_the_next() {
 /// recorded replays up to its last event.
 #[test]
 fn a_panic_of_the_guest_ends_both_and_the_log_stays_usable() {
-    explore("the guest panics", Bounds { preemptions: 3, at_least: 30_100 }, || {
+    let bounds = Bounds::by_depth((2, 1_640), (3, 30_100));
+    explore("the guest panics", bounds, || {
         let toy = Toy { masked: true, ..Toy::new(vec![Op::Wait, Op::Receive, Op::Clock, Op::Print], None) };
         let rig = Rig::recording(toy.clone(), 1, Box::new(PanickingHost));
         let gate = rreplay::host::HostInput::open_gate(&rig.desk.input);

@@ -1,5 +1,4 @@
 //! The lock, the kick and the engine's two threads under every interleaving that loom finds. Run with `make loom`.
-#![cfg(loom)]
 
 #[path = "../common/mod.rs"]
 mod common;

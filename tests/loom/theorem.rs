@@ -166,7 +166,7 @@ fn a_busy_run_recorded_under_any_interleaving_replays_under_any() {
     case.holds(Floors {
         recording: Bounds { preemptions: 2, at_least: 2_310 },
         distinct_logs: 26,
-        replaying: Bounds { preemptions: 2, at_least: 135_000 },
+        replaying: Bounds::by_depth((1, 4_300), (2, 135_000)),
         kinds: &[
             "audio_in",
             "audio_out",
@@ -232,7 +232,7 @@ fn a_sleeping_run_recorded_under_any_interleaving_replays_under_any() {
     case.holds(Floors {
         recording: Bounds { preemptions: 2, at_least: 1_310 },
         distinct_logs: 6,
-        replaying: Bounds { preemptions: 2, at_least: 10_400 },
+        replaying: Bounds::by_depth((1, 500), (2, 10_400)),
         kinds: &["char_read", "checkpoint", "clock", "interrupt"],
     });
 }
@@ -256,7 +256,7 @@ fn a_stopped_run_recorded_under_any_interleaving_replays_under_any() {
     case.holds(Floors {
         recording: Bounds { preemptions: 2, at_least: 2_150 },
         distinct_logs: 10,
-        replaying: Bounds { preemptions: 2, at_least: 49_900 },
+        replaying: Bounds::by_depth((1, 1_660), (2, 49_900)),
         kinds: &["char_read", "checkpoint", "char_write", "clock", "digest", "interrupt", "shutdown"],
     });
 }
@@ -281,7 +281,7 @@ fn a_reset_run_recorded_under_any_interleaving_replays_under_any() {
     case.holds(Floors {
         recording: Bounds { preemptions: 2, at_least: 2_390 },
         distinct_logs: 56,
-        replaying: Bounds { preemptions: 2, at_least: 108_000 },
+        replaying: Bounds::by_depth((1, 4_840), (2, 108_000)),
         kinds: &["char_read", "checkpoint", "clock", "digest", "interrupt", "shutdown", "snapshot"],
     });
 }

@@ -3,7 +3,6 @@
 //! Loom looks at every interleaving of a toy; this looks at some of a real board with our monitor: the vCPU, the main
 //! loop, somebody who types and somebody who looks, recorded into memory and replayed under both schedulers. Locks,
 //! threads, host time and entropy are shuttle's, so that a schedule that fails can be run again.
-#![cfg(shuttle)]
 
 mod schedules;
 
@@ -108,7 +107,7 @@ fn run(session: &Session, cycles: u64, sleep: bool, interrupted: &mut dyn FnMut(
 
 #[test]
 fn the_monitor_typed_to_at_any_moment_replays() {
-    explore("the monitor is typed to", Amount { schedules: 1100, distinct_at_least: 370 }, || {
+    explore("the monitor is typed to", Amount::by_depth(1100, 370), || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"v", b"er\r", b"regs\r"]);
         assert_eq!(run(&session, 30_000, false, &mut || false), "budget");
@@ -119,24 +118,20 @@ fn the_monitor_typed_to_at_any_moment_replays() {
 
 #[test]
 fn the_monitor_looked_at_at_any_moment_replays() {
-    explore(
-        "the monitor is typed to and looked at",
-        Amount { schedules: 400, distinct_at_least: 135 },
-        || {
-            let (session, disk) = recorded();
-            let typist = type_from_another_thread(&session, &[b"x 0", b"\r"]);
-            let observer = look_from_another_thread(&session);
-            assert_eq!(run(&session, 20_000, false, &mut || false), "budget");
-            typist();
-            observer();
-            replays(&session, &disk)
-        },
-    );
+    explore("the monitor is typed to and looked at", Amount::by_depth(400, 135), || {
+        let (session, disk) = recorded();
+        let typist = type_from_another_thread(&session, &[b"x 0", b"\r"]);
+        let observer = look_from_another_thread(&session);
+        assert_eq!(run(&session, 20_000, false, &mut || false), "budget");
+        typist();
+        observer();
+        replays(&session, &disk)
+    });
 }
 
 #[test]
 fn the_monitor_sleeping_in_real_time_replays() {
-    explore("the monitor sleeps", Amount { schedules: 400, distinct_at_least: 360 }, || {
+    explore("the monitor sleeps", Amount::by_depth(400, 360), || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"wait 2\r", b"\x03"]);
         assert_eq!(run(&session, 60_000, true, &mut || false), "budget");
@@ -147,7 +142,7 @@ fn the_monitor_sleeping_in_real_time_replays() {
 
 #[test]
 fn the_monitor_stopped_at_any_moment_replays() {
-    explore("the monitor is stopped and goes on", Amount { schedules: 400, distinct_at_least: 220 }, || {
+    explore("the monitor is stopped and goes on", Amount::by_depth(400, 220), || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"\r", b"ver\r"]);
         let asked = Mutex::new(0);
@@ -171,7 +166,7 @@ fn the_monitor_stopped_at_any_moment_replays() {
 
 #[test]
 fn a_machine_that_halts_while_somebody_types_ends_both_threads() {
-    explore("the monitor halts", Amount { schedules: 500, distinct_at_least: 265 }, || {
+    explore("the monitor halts", Amount::by_depth(500, 265), || {
         let (session, disk) = recorded();
         let typist = type_from_another_thread(&session, &[b"ha", b"lt\r", b"too late"]);
         // The first run may be over before everything is typed.
@@ -194,44 +189,40 @@ fn a_machine_that_halts_while_somebody_types_ends_both_threads() {
 /// What a user's other threads do to a machine that is about to be recorded: before it, or refused.
 #[test]
 fn the_monitor_changed_while_its_recording_starts_replays() {
-    explore(
-        "the monitor is changed while its recording starts",
-        Amount { schedules: 400, distinct_at_least: 275 },
-        || {
-            let session = Session::new(Board::preset("breadboard").unwrap(), vec![]).unwrap();
-            let (session, disk) = (Shared::new(session), SmallDisk::default());
-            let changing = [0, 1].map(|number| {
-                let session = session.clone();
-                let change = move || {
-                    for turn in 0..3u8 {
-                        // Each of them may come too late.
-                        let _recorded = session.set_register("x", u32::from(turn) + 1);
-                        let _recorded = session.write_memory(0x0300, &[turn, number]);
-                        let _recorded = session.restore(&session.snapshot());
-                        let _full = session.send(b"v");
-                        let _busy = session.reset();
-                        yield_now();
-                    }
-                };
-                spawn("changer", change).unwrap()
-            });
-            // Somebody may be in a reset just now.
-            while let Err(refused) = record(&session, &disk) {
-                assert_eq!(refused.class(), "StateError", "{refused}");
-                yield_now();
-            }
-            let request = || RunRequest {
-                cycles: Some(3_000),
-                scheduler: Some(Scheduler::Threads),
-                ..RunRequest::default()
+    explore("the monitor is changed while its recording starts", Amount::by_depth(400, 275), || {
+        let session = Session::new(Board::preset("breadboard").unwrap(), vec![]).unwrap();
+        let (session, disk) = (Shared::new(session), SmallDisk::default());
+        let changing = [0, 1].map(|number| {
+            let session = session.clone();
+            let change = move || {
+                for turn in 0..3u8 {
+                    // Each of them may come too late.
+                    let _recorded = session.set_register("x", u32::from(turn) + 1);
+                    let _recorded = session.write_memory(0x0300, &[turn, number]);
+                    let _recorded = session.restore(&session.snapshot());
+                    let _full = session.send(b"v");
+                    let _busy = session.reset();
+                    yield_now();
+                }
             };
-            while session.run(request(), &mut || false).is_err() {
-                yield_now();
-            }
-            changing.into_iter().for_each(|changing| changing.join().unwrap());
-            replays(&session, &disk)
-        },
-    );
+            spawn("changer", change).unwrap()
+        });
+        // Somebody may be in a reset just now.
+        while let Err(refused) = record(&session, &disk) {
+            assert_eq!(refused.class(), "StateError", "{refused}");
+            yield_now();
+        }
+        let request = || RunRequest {
+            cycles: Some(3_000),
+            scheduler: Some(Scheduler::Threads),
+            ..RunRequest::default()
+        };
+        while session.run(request(), &mut || false).is_err() {
+            yield_now();
+        }
+        changing.into_iter().for_each(|changing| changing.join().unwrap());
+        replays(&session, &disk)
+    });
 }
 
 /// The net itself: one schedule gives one recording, so that one which fails can be looked at.

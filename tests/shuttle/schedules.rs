@@ -44,6 +44,18 @@ pub struct Amount {
     pub distinct_at_least: usize,
 }
 
+/// Set by `make test-deep` and `make shuttle`: all schedules are run, and not a quarter of them.
+const DEEP: &str = "RREPLAY_DEEP";
+
+impl Amount {
+    /// All schedules and their floor in `make test-deep`, a quarter of both in `make test`: fewer schedules come to no
+    /// smaller a share of different recordings.
+    pub fn by_depth(schedules: u64, distinct_at_least: usize) -> Amount {
+        let parts = if std::env::var_os(DEEP).is_some() { 1 } else { 4 };
+        Amount { schedules: schedules / parts, distinct_at_least: distinct_at_least / parts as usize }
+    }
+}
+
 /// Runs `test` under so many schedules, half of them random, half of them chosen as PCT does (few preemptions, in
 /// places that matter), and prints how many. `test` gives the recording it made.
 ///
