@@ -155,21 +155,21 @@ test-guests:
 	else echo 'ca65 is not installed: the guest images are taken as they are'; fi
 
 test-rust: $(TOOLS)
-	cargo clippy --workspace --all-targets --features rreplay/testing -- -D warnings
-	cargo test --features testing
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --package rreplay --package rreplay-kit
 
 # Also the engine as users build it, without what tests need: dead code shows there.
 test-rust-deep: $(TOOLS)
 	cargo clippy --package rreplay-python -- -D warnings
-	cargo test --quiet --features testing --test seeded_faults
-	PROPTEST_CASES=$(DEEP_CASES) cargo test --quiet --features testing --test oracle
+	cargo test --quiet --test seeded_faults
+	PROPTEST_CASES=$(DEEP_CASES) cargo test --quiet --test oracle
 
 # Both print what they explored: a model that meets nothing any more is told by its numbers, and fails by them.
 loom test-loom test-loom-deep: check-cargo
-	cargo test --quiet --features loom --test loom --test loom_seeded_faults $(MODEL) -- --nocapture
+	cargo test --quiet --package rreplay-models --features loom $(MODEL) -- --nocapture
 
 shuttle test-shuttle test-shuttle-deep: check-cargo
-	cargo test --quiet --features shuttle --test shuttle $(MODEL) -- --nocapture
+	cargo test --quiet --package rreplay-models --features shuttle $(MODEL) -- --nocapture
 
 # The programs of tests are too many to link for each mutant: tests/mutants has the quick ones in one program.
 mutants: check-cargo

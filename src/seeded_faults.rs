@@ -2,7 +2,7 @@
 //! net.
 //!
 //! They exist only with the feature `testing` and under the model checker; elsewhere [`is_seeded`] is `false` to the
-//! compiler and nothing is left of them. tests/seeded_faults.rs and tests/loom_seeded_faults.rs say which net catches
+//! compiler and nothing is left of them. tests/seeded_faults.rs and tests/models/loom_seeded_faults.rs say which net catches
 //! which.
 
 macro_rules! faults {

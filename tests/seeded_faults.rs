@@ -2,7 +2,7 @@
 //! named for it is drawn and must catch it; without a fault no net may catch anything. `make test-deep` draws every net
 //! for every fault. Prints which net caught which fault.
 //!
-//! The lock and the kick are the model checker's: tests/loom_seeded_faults.rs.
+//! The lock and the kick are the model checker's: tests/models/loom_seeded_faults.rs.
 
 mod common;
 #[path = "common/session_support.rs"]
@@ -19,11 +19,11 @@ use rreplay::recording::Recording;
 use rreplay::seeded_faults::{SeededFault, seed_fault};
 use rreplay::session::{RecordOptions, RunRequest};
 use rreplay::sync::{Arc, Mutex, lock};
-use rreplay::testing::{
-    ForgeryCase, ForgeryReport, Perturbation, Scenario, SmallDisk, TimelineCase, check_forgeries,
+use rreplay::units::Position;
+use rreplay_kit::{
+    ForgeryCase, ForgeryReport, Perturb, Perturbation, Scenario, SmallDisk, TimelineCase, check_forgeries,
     check_record_replay, check_timeline,
 };
-use rreplay::units::Position;
 use session_support::{COUNTER, PRINTER, instructions, machine, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -73,7 +73,10 @@ fn main() {
     }
     for &fault in SeededFault::ALL {
         let Some((_, expected)) = CAUGHT_BY.iter().find(|(of, _)| *of == fault) else {
-            println!("{:<44} caught under the model checker (tests/loom_seeded_faults.rs)", fault.name());
+            println!(
+                "{:<44} caught under the model checker (tests/models/loom_seeded_faults.rs)",
+                fault.name()
+            );
             continue;
         };
         let caught = draw(Some(fault), Some(*expected).filter(|_| !deep));

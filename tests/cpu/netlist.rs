@@ -12,7 +12,7 @@
 use super::lines_support::{Bus, Pulsed};
 use super::vectors_support::{number, open};
 use rreplay::session::RunRequest;
-use rreplay::testing::CpuChoice;
+use rreplay_kit::CpuChoice;
 use serde_json::Value;
 
 fn rows(value: &Value) -> impl Iterator<Item = &Vec<Value>> {
