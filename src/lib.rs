@@ -57,6 +57,3 @@ pub mod external;
 pub mod recording;
 pub mod session;
 pub mod timeline;
-
-#[cfg(feature = "testing")]
-pub mod testing;

@@ -17,6 +17,8 @@ use std::fmt;
 use std::path::Path;
 
 mod segments;
+#[cfg(feature = "testing")]
+mod test_access;
 
 pub use segments::JOBS_MAX;
 

@@ -1,5 +1,5 @@
 //! The walls of ARCHITECTURE.md, as a test: who may import whom, and what only one file may name.
-#![cfg(not(any(loom, shuttle)))]
+#![cfg(not(any(feature = "loom", feature = "shuttle")))]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "recording",
         &["engine", "error", "external", "host", "log", "machine", "session", "replay", "snapshot"],
     ),
-    // Shells. The extension module is a crate of its own, in python/core.
+    // Shells, each a crate of its own: python/core and tests/kit.
     (
         "python",
         &[
@@ -151,17 +151,20 @@ const PLACES_OF_A_PROCESSOR: &[&str] = &[
 /// A file larger than this is telling us something.
 const LINES_MAX: usize = 800;
 
-/// The sources of the engine, by their paths below `src`; and those of the extension module, a crate of its own, as if they
-/// were the engine's module `python`.
+/// The sources of the engine, by their paths below `src`; and those of the extension module and of the test kit, crates of
+/// their own, as if they were the engine's modules `python` and `testing`.
 fn sources() -> Vec<(String, String)> {
     let engine = files_below("src", "rs");
     assert!(engine.len() > 30, "the sources are where they are looked for");
-    let python = files_below("python/core/src", "rs");
-    assert!(python.len() > 10, "the sources of the extension module are where they are looked for");
-    let python = python.into_iter().map(|(file, text)| {
-        (format!("python/{file}"), text.replace("crate::", "self::").replace("rreplay::", "crate::"))
-    });
-    engine.into_iter().chain(python).collect()
+    let mut all = engine;
+    for (module, place) in [("python", "python/core/src"), ("testing", "tests/kit/src")] {
+        let sources = files_below(place, "rs");
+        assert!(sources.len() > 10, "the sources of {place} are where they are looked for");
+        all.extend(sources.into_iter().map(|(file, text)| {
+            (format!("{module}/{file}"), text.replace("crate::", "self::").replace("rreplay::", "crate::"))
+        }));
+    }
+    all
 }
 
 /// The files below a folder of the repository, by their paths in it.

@@ -14,10 +14,14 @@ mod owner;
 mod record;
 mod run;
 pub(crate) mod snapshot_check;
+#[cfg(feature = "testing")]
+mod test_access;
 pub(crate) mod twin;
 
 pub use attach::{Host, HostSort, KEYS};
 pub use build::{Images, default_rom};
+#[cfg(feature = "testing")]
+pub use fault_injection::{FaultInjection, SourceChange};
 pub use owner::Recorded;
 pub use record::RecordOptions;
 pub(crate) use record::{CHAOS, Start};
@@ -130,19 +134,8 @@ impl Session {
         session
     }
 
-    #[cfg(feature = "testing")]
-    pub(crate) fn fault_injections(&self) -> crate::sync::MutexGuard<'_, FaultInjections> {
-        crate::sync::lock(&self.fault_injections)
-    }
-
     pub(crate) fn vm(&self) -> ReplayGuard<'_, VmState<Machine>> {
         self.engine.lock("session")
-    }
-
-    /// Where hosts of tests bring their events.
-    #[cfg(feature = "testing")]
-    pub(crate) fn host_input(&self) -> Arc<HostInput> {
-        self.input.clone()
     }
 
     /// The machine's board.

@@ -55,7 +55,7 @@ impl Timeline {
 
     /// Makes searches take as many turns on a short run as they take on a long one.
     #[cfg(feature = "testing")]
-    pub(crate) fn with_stretches(self, first: u64, longest: u64) -> Self {
+    pub fn with_stretches(self, first: u64, longest: u64) -> Self {
         Self { search: self.search.with_stretches(Stretches { first, longest }), ..self }
     }
 

@@ -7,8 +7,8 @@ use rreplay::engine::Scheduler;
 use rreplay::log::{LogWriter, Options, StampedEvent};
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
-use rreplay::testing::SmallDisk;
 use rreplay::units::Position;
+use rreplay_kit::SmallDisk;
 
 /// Sleeps in WAI; timer 1 of the VIA wakes it by NMI every 1000 cycles, a typed byte by IRQ. Each time it prints the
 /// next letter, exclusive-or the byte that was typed last, unless the transmitter is busy.

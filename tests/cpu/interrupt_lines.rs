@@ -7,7 +7,7 @@ use rreplay::machine::board::{Board, ImageInput, Target};
 use rreplay::machine::rom::Format;
 use rreplay::session::{RunRequest, Session};
 use rreplay::snapshot::Snapshot;
-use rreplay::testing::CpuChoice::{self, Mos6502, W65c02};
+use rreplay_kit::CpuChoice::{self, Mos6502, W65c02};
 
 /// NOP, NOP, NOP, BRK: the sequence of the last is cycles 6 to 12.
 const BRK: [u8; 4] = [0xEA, 0xEA, 0xEA, 0x00];

@@ -6,7 +6,7 @@ use rreplay::machine::BusCycle;
 use rreplay::machine::board::Board;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
-use rreplay::testing::{CpuChoice, SmallDisk, check_replays_in_all_manners};
+use rreplay_kit::{CpuChoice, SmallDisk, check_replays_in_all_manners};
 
 /// A bus cycle: address, value, and whether it is a write.
 pub type Bus = (u16, u8, bool);

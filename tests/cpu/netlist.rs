@@ -7,12 +7,12 @@
 //! operands for these instructions with which both come to the same, and must then be the same.
 //!
 //! The runs are not in the repository. They are looked for in `$RREPLAY_VECTORS`, then in `../shared/vectors`; where there are
-//! none the test says so and passes. `interrupt_lines.rs` has cases of its own for each rule.
+//! none the test says so and passes, but for continuous integration. `interrupt_lines.rs` has cases of its own for each rule.
 
 use super::lines_support::{Bus, Pulsed};
 use super::vectors_support::{number, open};
 use rreplay::session::RunRequest;
-use rreplay::testing::CpuChoice;
+use rreplay_kit::CpuChoice;
 use serde_json::Value;
 
 fn rows(value: &Value) -> impl Iterator<Item = &Vec<Value>> {

@@ -1,7 +1,7 @@
 //! Single-step vectors: registers, RAM and the bus cycle by cycle.
 //!
 //! The vectors are not in the repository. They are looked for in `$RREPLAY_VECTORS`, then in `../shared/vectors`; where
-//! there are none the tests say so and pass.
+//! there are none the tests say so and pass, but for continuous integration.
 
 use super::vectors_support::{number, open};
 use rreplay::bus::{Bus, Exception, Interrupt};

@@ -1,7 +1,7 @@
 //! The fuzz targets on any toolchain: each committed input is judged once, and so are some random ones; and the lists
 //! that a new target has to be in agree.
 
-use rreplay::testing::targets::{ARTIFACTS_VARIABLE, Finding, TARGETS, artifact_prefix, target};
+use rreplay_kit::targets::{ARTIFACTS_VARIABLE, Finding, TARGETS, artifact_prefix, target};
 use std::path::{Path, PathBuf};
 
 const INPUTS_MAX: usize = 40;

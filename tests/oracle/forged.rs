@@ -10,10 +10,8 @@ use rreplay::log::{LogWriter, Options};
 use rreplay::recording::{Recording, Verification};
 use rreplay::session::RecordOptions;
 use rreplay::sync::Shared;
-use rreplay::testing::{
-    ForgeryCase, ForgeryReport, Lie, SetLie, SmallDisk, StateLie, check_forgeries, forge,
-};
 use rreplay::timeline::{KEYFRAMES_BUDGET, Timeline};
+use rreplay_kit::{ForgeryCase, ForgeryReport, Lie, SetLie, SmallDisk, StateLie, check_forgeries, forge};
 use std::cell::Cell;
 
 /// 60 recordings, of each some six files, or as many as PROPTEST_CASES says.

@@ -11,9 +11,7 @@ use rreplay::machine::board::Board;
 use rreplay::nondet::ShutdownCause;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session};
-use rreplay::testing::{
-    Scenario, SmallDisk, check_record_replay, check_record_replay_in_chaos, record_scenario,
-};
+use rreplay_kit::{Scenario, SmallDisk, check_record_replay, check_record_replay_in_chaos, record_scenario};
 use std::collections::BTreeMap;
 
 /// 900 scenarios, or as many as PROPTEST_CASES says.

@@ -1,7 +1,7 @@
 //! Snapshots of generated machines, as bytes: restored, run on, and tampered with.
 
 use proptest::prelude::*;
-use rreplay::testing::{SnapshotCase, check_snapshot_restore};
+use rreplay_kit::{SnapshotCase, check_snapshot_restore};
 
 /// 900 cases, or as many as PROPTEST_CASES says.
 fn config() -> ProptestConfig {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
-use rreplay::testing::{
+use rreplay_kit::{
     BoardChoice, Body, CpuChoice, Handler, HostConfig, HostOperation, Instruction, Move, OriginCase, Origins,
     Pick, Point, Program, RunLength, Scenario, Setup, TimelineCase, TimelineCoverage, check_origins,
     check_timeline,

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use rreplay::log::event::{Event, StampedEvent};
 use rreplay::nondet::{AudioRead, CharId};
 use rreplay::replay::{MemoryLog, MemorySource, PlayConfig, Replay, ReplayError};
-use rreplay::testing::{ReplayApiCase, check_replay_api};
 use rreplay::units::{EventOrdinal, Position};
+use rreplay_kit::{ReplayApiCase, check_replay_api};
 
 /// 2000 cases, or as many as PROPTEST_CASES says.
 fn config() -> ProptestConfig {

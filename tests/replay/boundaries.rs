@@ -12,7 +12,7 @@ use rreplay::persist::Value;
 use rreplay::recording::Recording;
 use rreplay::replay::Found;
 use rreplay::session::{RunRequest, Session};
-use rreplay::testing::{HostConfig, SmallDisk};
+use rreplay_kit::{HostConfig, SmallDisk, TestHosts};
 
 /// A guest whose alarm runs `command` while the CPU waits, and which counts its starts in 40 and its wakings in 41.
 fn watchdog(command: u8) -> Code {

@@ -10,7 +10,7 @@ use rreplay::log::{Event, EventKind};
 use rreplay::nondet::{CharId, ClockKind, ShutdownCause};
 use rreplay::persist::Value;
 use rreplay::session::RunRequest;
-use rreplay::testing::{CpuChoice, HostConfig};
+use rreplay_kit::{CpuChoice, HostConfig};
 use std::collections::BTreeSet;
 
 fn is_async(event: &Event, kind: EventKind) -> bool {

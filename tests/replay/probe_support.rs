@@ -9,8 +9,8 @@ use rreplay::machine::rom::Format;
 use rreplay::persist::Value;
 use rreplay::recording::Recording;
 use rreplay::session::{RecordOptions, RunRequest, Session, Stop};
-use rreplay::testing::{
-    BoardChoice, CpuChoice, HostConfig, SmallDisk, TestHost, check_replays_in_all_manners,
+use rreplay_kit::{
+    BoardChoice, CpuChoice, HostConfig, SmallDisk, TestHost, TestHosts, check_replays_in_all_manners,
 };
 
 /// The first register of the probe.

@@ -8,7 +8,7 @@ use rreplay::machine::rom::Format;
 use rreplay::recording::Recording;
 use rreplay::replay::ReplayMode;
 use rreplay::session::{RecordOptions, RunRequest, Session};
-use rreplay::testing::SmallDisk;
+use rreplay_kit::SmallDisk;
 
 /// Records printing onto a disk of some size; gives the first error of `record`, `run` or `finish`.
 fn record_onto(disk: &SmallDisk, session: &Session) -> Result<(), (&'static str, Error)> {

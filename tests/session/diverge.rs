@@ -11,8 +11,8 @@ use rreplay::recording::Recording;
 use rreplay::replay::{Cause, Diagnosis, Divergence, Found};
 use rreplay::session::{RunRequest, Session};
 use rreplay::snapshot::Changes;
-use rreplay::testing::{EventChange, Perturbation, Register};
 use rreplay::units::Position;
+use rreplay_kit::{EventChange, Perturb, Perturbation, Register};
 use std::collections::BTreeMap;
 
 /// The divergence of a recording, which must be the same under both schedulers, in one piece and in small ones.

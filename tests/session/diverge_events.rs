@@ -6,8 +6,8 @@ use rreplay::engine::Scheduler;
 use rreplay::log::{Event, EventKind, StampedEvent};
 use rreplay::recording::Recording;
 use rreplay::replay::{Cause, Diagnosis, Divergence, Found};
-use rreplay::testing::{EventChange, other_payload};
 use rreplay::units::Position;
+use rreplay_kit::{EventChange, Perturb, other_payload};
 use std::collections::BTreeMap;
 
 const SEED: u64 = 7_110_923;

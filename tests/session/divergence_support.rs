@@ -8,8 +8,8 @@ use rreplay::log::{Event, EventCursor, Header, LogReader, LogWriter, Options, St
 use rreplay::recording::Recording;
 use rreplay::replay::{Cause, Diagnosis, Differences, Divergence, Executed};
 use rreplay::session::{RecordOptions, RunRequest, Session, Stop};
-use rreplay::testing::SmallDisk;
 use rreplay::units::Position;
+use rreplay_kit::SmallDisk;
 
 pub const SCHEDULERS: [Scheduler; 2] = [Scheduler::Inline, Scheduler::Threads];
 

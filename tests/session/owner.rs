@@ -9,7 +9,7 @@ use rreplay::recording::Recording;
 use rreplay::replay::ReplayMode;
 use rreplay::session::{RecordOptions, Session};
 use rreplay::sync::{Arc, JoinHandle, spawn, yield_now};
-use rreplay::testing::SmallDisk;
+use rreplay_kit::SmallDisk;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

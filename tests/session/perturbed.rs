@@ -8,8 +8,8 @@ use rreplay::log::{Event, StampedEvent};
 use rreplay::recording::Recording;
 use rreplay::replay::{Cause, Found};
 use rreplay::session::{RunRequest, Session};
-use rreplay::testing::{Line, Perturbation, Register, changeable_fields};
 use rreplay::units::Position;
+use rreplay_kit::{Line, Perturb, Perturbation, Register, changeable_fields};
 
 const SEED: u64 = 20_261_123;
 const TRIALS: u32 = 400;

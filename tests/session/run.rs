@@ -9,8 +9,8 @@ use rreplay::recording::Recording;
 use rreplay::session::{IDLE_SECONDS, RecordOptions};
 use rreplay::session::{RunRequest, Session};
 use rreplay::snapshot::Snapshot;
-use rreplay::testing::SmallDisk;
 use rreplay::units::Position;
+use rreplay_kit::SmallDisk;
 use std::sync::{Arc, Mutex};
 
 /// A processor that waits, and a device that asks for nothing but ticks.
