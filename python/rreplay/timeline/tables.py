@@ -159,7 +159,7 @@ class Profile(Handle):
     def routines(self) -> list[Routine]:
         """Where the time went, the most first.
 
-        A routine reaches from an address that has a symbol, or that a call which was executed leads to, up to the next one.
+        A routine reaches from an address that has a symbol, or to which an executed call leads, up to the next one.
         """
         executed = self.coverage
         names = {address: name for name, address in sorted(self._symbols.items(), reverse=True)}
