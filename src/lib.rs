@@ -52,6 +52,8 @@ pub mod snapshot;
 pub mod engine;
 pub mod host;
 
+pub mod compare;
+pub mod cursor;
 pub mod error;
 pub mod external;
 pub mod recording;

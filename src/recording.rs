@@ -1,5 +1,6 @@
 //! Recordings as users see them: opened, listed, verified, replayed.
 
+use crate::compare;
 use crate::error::Error;
 use crate::external::machine_name;
 use crate::log::{
@@ -355,14 +356,15 @@ impl Recording {
     pub fn replay_with(&self, images: &[ImageInput]) -> Result<Session, Error> {
         let board = self.board()?;
         if !images.is_empty() {
-            return Session::play(self.reader.clone(), images);
+            return Ok(Session::play(self.reader.clone(), images)?.diagnosed_by(compare::diagnose));
         }
         let mut ready = lock(&self.start.0);
         let start = match ready.take() {
             Some(start) => start,
             None => Start::of(board.clone(), &self.reader, images)?,
         };
-        Session::play_from(ready.insert(start), self.reader.clone(), images)
+        let session = Session::play_from(ready.insert(start), self.reader.clone(), images)?;
+        Ok(session.diagnosed_by(compare::diagnose))
     }
 
     /// Where the snapshots in the recording were taken; a snapshot's number is its place.

@@ -24,10 +24,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "session",
         &["cpu", "devices", "engine", "error", "host", "log", "machine", "memory", "replay", "snapshot"],
     ),
+    ("cursor", &["cpu", "engine", "error", "log", "machine", "memory", "replay", "session", "snapshot"]),
+    (
+        "compare",
+        &["cpu", "cursor", "engine", "error", "log", "machine", "memory", "replay", "session", "snapshot"],
+    ),
     (
         "timeline",
         &[
+            "compare",
             "cpu",
+            "cursor",
             "engine",
             "error",
             "log",
@@ -43,12 +50,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("external", &["engine", "error", "log", "replay", "snapshot"]),
     (
         "recording",
-        &["engine", "error", "external", "host", "log", "machine", "session", "replay", "snapshot"],
+        &[
+            "compare", "engine", "error", "external", "host", "log", "machine", "session", "replay",
+            "snapshot",
+        ],
     ),
     // Shells, each a crate of its own: python/core and tests/kit.
     (
         "python",
         &[
+            "compare",
             "cpu",
             "engine",
             "error",

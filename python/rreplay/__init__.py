@@ -28,7 +28,17 @@ from ._core import (
     __version__,
     boards,
 )
-from .compare import ByteDifference, Difference, Side, diff, minimize
+from .compare import (
+    ByteDifference,
+    Difference,
+    FirstEffect,
+    RomDifference,
+    RomSpan,
+    Side,
+    diff,
+    diff_rom,
+    minimize,
+)
 from .devices import Device, Devices, Display, Image, Keyboard, Network, Pointer
 from .enums import (
     Checkpoint,
@@ -134,6 +144,7 @@ __all__ = [
     "ExpectTimeout",
     "FaultError",
     "Files",
+    "FirstEffect",
     "Hook",
     "HookEvent",
     "Host",
@@ -167,7 +178,9 @@ __all__ = [
     "ReplayError",
     "ReplayLock",
     "ReplayMode",
+    "RomDifference",
     "RomError",
+    "RomSpan",
     "Routine",
     "Scheduler",
     "ShutdownCause",
@@ -189,6 +202,7 @@ __all__ = [
     "__version__",
     "boards",
     "diff",
+    "diff_rom",
     "minimize",
     "open",
 ]

@@ -43,11 +43,13 @@ __all__ = [
     "device_frame",
     "encode_png",
     "event_state",
+    "first_difference",
     "inject_packet",
     "keys",
-    "repeat_event",
+    "minimize",
     "restored",
     "restored_event",
+    "rom_difference",
     "send_input",
     "write_file",
 ]
@@ -509,10 +511,31 @@ def attach_wav_output(session: Session, device: str, path: str, rate: int) -> No
 def attach_wav_input(session: Session, device: str, path: str) -> None: ...
 def attach_entropy(session: Session, device: str, data: bytes, error: int) -> None: ...
 def keys() -> list[tuple[str, int]]: ...
-def repeat_event(session: Session, event: Event, data: bytes | None) -> None: ...
 def send_input(session: Session, events: list[tuple[str, int, int]]) -> None: ...
 def inject_packet(session: Session, device: str, packet: bytes) -> None: ...
 def device_frame(session: Session, device: str) -> tuple[int, int, bytes]: ...
+
+_Place: TypeAlias = tuple[int, int]
+_Side: TypeAlias = tuple[Event | None, Instruction | None, _Place, _Place]
+_Byte: TypeAlias = tuple[int, int, int, Access | None, Access | None]
+_Field: TypeAlias = tuple[str, str, int | bool | bytes | None, int | bool | bytes | None]
+
+def first_difference(
+    a: TimelineCore, b: TimelineCore, progress: _Hearer | None
+) -> tuple[int | None, _Side, _Side, list[tuple[str, int, int]], list[_Byte], list[_Field]] | None: ...
+
+_Effect: TypeAlias = tuple[_Place, Instruction, Instruction, list[tuple[str, str, str, str]], str | None]
+
+def rom_difference(
+    timeline: TimelineCore, images: list[tuple[str | int | None, str, bytes]], progress: _Hearer | None
+) -> tuple[str, list[tuple[int, int, bytes, bytes]], _Effect | None] | None: ...
+def minimize(
+    timeline: TimelineCore,
+    predicate: Callable[[Path], bool],
+    tried: str,
+    target: str,
+    progress: _Hearer | None,
+) -> None: ...
 def event_state(event: Event) -> tuple[int, int, int, bytes, list[str], list[str]]: ...
 def restored(kind: str, fields: tuple[Any, ...]) -> Any: ...
 def restored_event(

@@ -1,7 +1,7 @@
 //! Changes of a playing machine that no log knows of, made at fixed positions.
 //!
 //! Nothing but a test plans any. They are kept here, and not only made, so that a second replay can make them again and
-//! the search for the first difference ([`bisect`](super::bisect)) has a replay that goes wrong at will.
+//! the search for the first difference ([`compare`](crate::compare)) has a replay that goes wrong at will.
 
 use crate::engine::{Limits, VmState};
 use crate::error::Error;

@@ -4,22 +4,20 @@
 //! look at the machine, which then stands at an instruction boundary.
 
 mod attach;
-mod bisect;
 mod build;
-mod compare;
 mod cut;
+mod diverged;
 pub(crate) mod fault_injection;
-mod lockstep;
 mod owner;
 mod record;
 mod run;
 pub(crate) mod snapshot_check;
 #[cfg(feature = "testing")]
 mod test_access;
-pub(crate) mod twin;
 
 pub use attach::{Host, HostSort, KEYS};
 pub use build::{Images, default_rom};
+use diverged::Diagnose;
 #[cfg(feature = "testing")]
 pub use fault_injection::{FaultInjection, SourceChange};
 pub use owner::Recorded;
@@ -41,7 +39,7 @@ use crate::nondet::{CharId, ShutdownCause};
 use crate::persist::{Digest, Value};
 use crate::replay::{Divergence, Replay, ReplayMode};
 use crate::snapshot::Snapshot;
-use crate::sync::{Arc, Kick, Mutex, Shared};
+use crate::sync::{Arc, Kick, Mutex, MutexGuard, Shared, lock};
 use crate::units::Position;
 use fault_injection::FaultInjections;
 use owner::{Claims, Recorder};
@@ -87,6 +85,8 @@ pub struct Session {
     lineage: Option<Lineage>,
     /// Player: how it has left its recording.
     diverged: Mutex<Option<Box<Divergence>>>,
+    /// Player: who finds out more about that.
+    diagnose: Option<Diagnose>,
 }
 
 impl Session {
@@ -124,6 +124,7 @@ impl Session {
             fault_injections: Mutex::new(FaultInjections::default()),
             lineage: None,
             diverged: Mutex::new(None),
+            diagnose: None,
         };
         if session.mode() == ReplayMode::None
             && let Ok(replay) = session.registered(Replay::none())
@@ -132,6 +133,21 @@ impl Session {
             session.vm().replay = replay;
         }
         session
+    }
+
+    /// What is changed in this replay that no log knows of: nothing, but in tests.
+    pub(crate) fn injections(&self) -> MutexGuard<'_, FaultInjections> {
+        lock(&self.fault_injections)
+    }
+
+    /// Player: what it was made from.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Player: the snapshot it was last put to.
+    pub(crate) fn resumed(&self) -> Option<Snapshot> {
+        lock(&self.resumed).clone()
     }
 
     pub(crate) fn vm(&self) -> ReplayGuard<'_, VmState<Machine>> {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::host::HostInput;
 use crate::machine::Machine;
 use crate::snapshot::Snapshot;
-use crate::sync::{Arc, MutexGuard, lock};
+use crate::sync::{Arc, MutexGuard};
 
 impl Session {
     /// The machine and its engine's state, locked.
@@ -17,7 +17,7 @@ impl Session {
 
     /// The changes that are planned, and those that were made.
     pub fn fault_injections(&self) -> MutexGuard<'_, FaultInjections> {
-        lock(&self.fault_injections)
+        self.injections()
     }
 
     /// Puts a player to a snapshot of its recording.

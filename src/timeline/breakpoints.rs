@@ -129,15 +129,19 @@ impl Timeline {
         }
         let specs: Vec<TraceFilter> = points.iter().map(|(_, point)| point.trace).collect();
         let from = self.place();
-        let mut accept = |found: &Found, cancel: &mut Cancel<'_>| match &points[found.trace].1.condition {
-            // There is no place before what was done on the way to the first one.
-            _ if found.record.kind != HookKind::Execute && found.record.at.cycles <= self.start.cycles => {
-                Ok(false)
+        let mut stopped_at = from;
+        let mut accept = |found: &Found, cancel: &mut Cancel<'_>| {
+            if found.record.kind != HookKind::Execute && found.record.at.cycles <= self.start.cycles {
+                // There is no place before what was done on the way to the first one.
+                return Ok(false);
             }
-            // A run does not stop where it begins.
-            _ if (found.place > from) != is_forward || found.place == from => Ok(false),
-            None => Ok(true),
-            Some(condition) => condition(found.place, self.access_of(found, cancel)?),
+            stopped_at = found.place(&self.search, cancel)?;
+            match &points[found.trace].1.condition {
+                // A run does not stop where it begins.
+                _ if (stopped_at > from) != is_forward || stopped_at == from => Ok(false),
+                None => Ok(true),
+                Some(condition) => condition(stopped_at, self.access_of(found, cancel)?),
+            }
         };
         let cancel = &mut Cancel::new(monitor);
         let found = if is_forward {
@@ -148,7 +152,7 @@ impl Timeline {
         let Some(found) = found else { return Ok(None) };
         let reason = if found.record.kind == HookKind::Execute { "breakpoint" } else { "watchpoint" };
         let access = self.access_of(&found, cancel)?;
-        let stop = self.stop(reason, found.place, monitor)?;
+        let stop = self.stop(reason, stopped_at, monitor)?;
         Ok(Some(TimelineStop { point: Some(points[found.trace].0), access, ..stop }))
     }
 

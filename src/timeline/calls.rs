@@ -111,7 +111,7 @@ impl Search {
             }
         };
         let found = self.measured_backward(from, &[spec], measure, cancel, &mut accept)?;
-        Ok(found.map_or(start, |found| found.place))
+        found.map_or(Ok(start), |found| found.place(self, cancel))
     }
 
     /// Before the instruction before, and before the call of the subroutine that it has ended.
@@ -134,7 +134,7 @@ impl Search {
             Initiator::Interrupt => Ok(Push::Call),
             Initiator::Device(_) => Ok(Push::None),
             Initiator::Instruction => {
-                cursor.go_to(found.place, cancel)?;
+                cursor.place_before(found.record.at, cancel)?;
                 let Operation { flow, stack, .. } = cursor.frame().operation;
                 Ok(match (flow, stack) {
                     (ControlFlow::Call, _) => Push::Call,

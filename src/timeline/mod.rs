@@ -3,30 +3,26 @@
 //! Nothing here changes the recording. A [`Timeline`] stands at a *place*: where an instruction is about to be executed,
 //! or where the CPU waits. There is one place for each number of instructions retired, behind the interrupt sequence if
 //! one comes there and with all that is due done; where the CPU waits there is a second one, the instruction behind the
-//! wait. Everything goes by going there again: a [`ReplayCursor`](cursor::ReplayCursor) brings a replay from the nearest state that is kept (in the
+//! wait. Everything goes by going there again: a [`ReplayCursor`](crate::cursor::ReplayCursor) brings a replay from the nearest state that is kept (in the
 //! recording, or in memory) to the place, and a place is always the same, for the machine is deterministic.
 
 mod breakpoints;
 mod calls;
-mod cancel;
+mod compared;
 mod console;
-mod cursor;
 mod exec_trace;
 mod graph;
-mod keyframes;
 mod origin;
-mod queries;
-mod search;
-mod search_worker;
-mod snapshot_index;
 #[expect(clippy::module_inception, reason = "the timeline is what this module is for")]
 mod timeline;
 
+pub use crate::cursor::Work;
+pub use crate::cursor::queries::{ACCESSES_MAX, Access, AccessQuery};
+use crate::cursor::{self, cancel, queries, search};
 pub use breakpoints::{BreakpointId, Condition, TimelineStop, WatchedAccesses};
 pub use cancel::{Monitor, Progress};
 pub use graph::{NodeKind, OriginNode};
 pub use origin::{NODES_MAX, STEPS_MAX};
-pub use queries::{ACCESSES_MAX, Access, AccessQuery};
 pub use timeline::Timeline;
 
 /// Bytes of states that a timeline keeps in memory unless told otherwise.

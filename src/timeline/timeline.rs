@@ -3,14 +3,14 @@
 use super::breakpoints::{Breakpoints, TimelineStop};
 use super::cancel::Monitor;
 use super::console::Console;
-use super::cursor::{Cancel, ReplayCursor};
+use super::cursor::{Cancel, ReplayCursor, Work};
 use super::graph::OriginNode;
 use super::origin;
 use super::queries::{Access, AccessQuery};
 use super::search::Search;
 #[cfg(feature = "testing")]
 use super::search::Stretches;
-use super::search_worker::SearchWorker;
+use crate::cursor::search_worker::{MakeReplay, SearchWorker};
 use crate::error::Error;
 use crate::log::{Header, LogError, LogFile, LogWriter, Options, WrittenFile};
 use crate::machine::Profile;
@@ -28,7 +28,8 @@ pub struct Timeline {
     end: Position,
     place: Mutex<Position>,
     pub(super) points: Mutex<Breakpoints>,
-    recording: Shared<Recording>,
+    pub(super) recording: Shared<Recording>,
+    pub(super) make_replay: MakeReplay,
     console: Mutex<Option<Shared<Console>>>,
 }
 
@@ -39,16 +40,19 @@ impl Timeline {
     /// # Errors
     /// A recording that cannot be replayed.
     pub fn new(recording: &Shared<Recording>, images: &[ImageInput], budget: usize) -> Result<Self, Error> {
-        let session = recording.replay_with(images)?;
+        let (replayed, images) = (recording.clone(), images.to_vec());
+        let make_replay: MakeReplay = Shared::new(move || replayed.replay_with(&images));
+        let session = make_replay()?;
         let cursor = ReplayCursor::new(session, recording.reader(), budget)?;
         let (start, end) = (cursor.start(), cursor.end());
         Ok(Self {
-            search: Search::new(cursor, SearchWorker::new(recording.clone(), images.to_vec())),
+            search: Search::new(cursor, SearchWorker::new(make_replay.clone(), recording.reader().clone())),
             start,
             end,
             place: Mutex::new(start),
             points: Mutex::default(),
             recording: recording.clone(),
+            make_replay,
             console: Mutex::new(None),
         })
     }
@@ -90,6 +94,14 @@ impl Timeline {
     /// The same as [`look`](Timeline::look).
     pub fn kept(&self, monitor: &mut dyn Monitor) -> Result<(usize, usize), Error> {
         Ok(self.search.cursor(&mut Cancel::new(monitor))?.marks_size())
+    }
+
+    /// How much of the run was replayed for what this timeline was asked, but for what a second thread did.
+    ///
+    /// # Errors
+    /// The same as [`look`](Timeline::look).
+    pub fn work(&self, monitor: &mut dyn Monitor) -> Result<Work, Error> {
+        Ok(self.search.cursor(&mut Cancel::new(monitor))?.work())
     }
 
     /// Shows the machine as it is at a place, and how many events of the log were taken there.

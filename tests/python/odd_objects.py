@@ -265,6 +265,17 @@ def side(world: World) -> Any:
     return None if found is None else found.a
 
 
+def rom_difference(world: World) -> Any:
+    made, path = rr.Machine("breadboard"), world.path()
+    with made.record(path):
+        made.step(5)
+    return rr.diff_rom(rr.open(path), bytes(0x8000))
+
+
+def first_effect(world: World) -> Any:
+    return rom_difference(world).effect
+
+
 def cpu(world: World) -> Any:
     return jammed().cpu
 
@@ -403,8 +414,8 @@ MAKERS: list[Callable[[World], Any]] = [
     machine, machine_that_records, machine_that_plays, machine_with_a_user_device, live_recording, finished_recording,
     recording,
     own_machines_recording, events_table, timeline, moment, past_devices, past_memory, past_device,
-    breakpoint_of_a_timeline, accesses, profile, origin, difference, side, cpu, memory, console, devices, display,
-    keyboard, pointer, network, plain_device, picture, hook, snapshot, board, stop, event, event_iterator, access,
-    instruction, bus_cycle, hook_event, verification, replay_in_none, replay_that_records, replay_that_is_not_started,
-    replay_that_plays, replay_lock, pty, tcp_server, files, user_error,
+    breakpoint_of_a_timeline, accesses, profile, origin, difference, side, rom_difference, first_effect,
+    cpu, memory, console, devices, display, keyboard, pointer, network, plain_device, picture, hook, snapshot, board,
+    stop, event, event_iterator, access, instruction, bus_cycle, hook_event, verification, replay_in_none,
+    replay_that_records, replay_that_is_not_started, replay_that_plays, replay_lock, pty, tcp_server, files, user_error,
 ]  # fmt: skip

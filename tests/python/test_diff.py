@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,15 @@ def test_different_boards_have_nothing_to_compare(tmp_path: Path) -> None:
         machine.run(instructions=10)
     with pytest.raises(rr.ArgumentError, match="breadboard and lab"):
         rr.diff(a, rr.open(tmp_path / "b.rreplay"))
+
+
+def test_what_hears_of_it_and_a_signal_end_it(tmp_path: Path) -> None:
+    a, b = record(tmp_path / "a.rreplay", b"hel\r"), record(tmp_path / "b.rreplay", b"hex\r")
+
+    def enough(done: int, total: int) -> None:
+        raise InterruptedError(done)
+
+    with pytest.raises(InterruptedError):
+        rr.diff(a, b, progress=enough)
+    with pytest.raises(KeyboardInterrupt):
+        rr.diff(a, b, progress=lambda done, total: _thread.interrupt_main())

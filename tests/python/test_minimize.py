@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import re
 from pathlib import Path
 
@@ -59,3 +60,36 @@ def test_the_result_stands_beside_the_recording(recording: rr.Recording) -> None
     small = rr.minimize(recording, lambda tried: True)
     assert small.path == recording.path.with_suffix(".min.rreplay")
     assert typed(small) == b""
+
+
+def shows_k(tried: rr.Recording) -> bool:
+    return b"6B" in tried.output
+
+
+def test_what_is_raised_meanwhile_ends_it(recording: rr.Recording, tmp_path: Path) -> None:
+    def fails(tried: rr.Recording) -> bool:
+        if tried.path != recording.path:
+            raise LookupError(tried.path)
+        return True
+
+    target = tmp_path / "none.rreplay"
+    with pytest.raises(LookupError):
+        rr.minimize(recording, fails, target)
+    with pytest.raises(KeyboardInterrupt):
+        rr.minimize(recording, shows_k, target, progress=lambda done, total: _thread.interrupt_main())
+    assert not target.exists()
+    assert typed(rr.minimize(recording, shows_k, target)) == b"k"
+
+
+def test_a_recording_that_is_tried_may_be_kept_open(recording: rr.Recording, tmp_path: Path) -> None:
+    seen: list[rr.Recording] = []
+
+    def keeps(tried: rr.Recording) -> bool:
+        seen.append(tried)
+        return b"6B" in tried.output
+
+    rr.minimize(recording, keeps, tmp_path / "one.rreplay")
+    outputs = [tried.output for tried in seen]
+    assert seen[0] is recording
+    assert len({bytes(output) for output in outputs}) > 2, "each is a run of its own, and stays what it was"
+    assert not any(tried.path.exists() for tried in seen[1:])

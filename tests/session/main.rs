@@ -5,6 +5,7 @@
 #[path = "../common/session_support.rs"]
 mod session_support;
 
+mod compare;
 mod disk;
 mod diverge;
 mod diverge_events;

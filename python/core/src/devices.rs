@@ -1,14 +1,12 @@
 //! What kinds of devices have of their own: pictures, keys, packets.
 
 use super::errors::{OrRaise, named};
-use super::event::PyEvent;
 use super::session::PySession;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rreplay::error::Error;
 use rreplay::events::{AsyncEvent, InputEvent};
 use rreplay::host::PACKET_MAX;
-use rreplay::log::Event;
 use std::path::PathBuf;
 
 /// The keys of a keyboard: name and code.
@@ -52,27 +50,6 @@ pub fn inject_packet(py: Python<'_>, session: &PySession, device: &str, packet: 
         session.arrive(AsyncEvent::Net { device: net.0, flags: 0, bytes: packet })
     })?;
     sent.or_raise(py)
-}
-
-/// Brings what an event of a recording has brought, here and now; of a character device, the bytes `data` instead.
-#[pyfunction]
-pub fn repeat_event(
-    py: Python<'_>,
-    session: &PySession,
-    event: &PyEvent,
-    data: Option<Vec<u8>>,
-) -> PyResult<()> {
-    let arrives = match (&event.event.event, data) {
-        (Event::Async(AsyncEvent::CharRead { device, .. }), Some(bytes)) => {
-            AsyncEvent::CharRead { device: *device, bytes }
-        }
-        (Event::Async(event), _) => event.clone(),
-        (other, _) => {
-            let message = format!("{} is no event that a host brings", other.kind().name());
-            return Err(named(py, "ArgumentError", &message));
-        }
-    };
-    session.ask(py, |session| session.arrive(arrives))?.or_raise(py)
 }
 
 /// What a device's screen shows: width, height, and the bytes of the pixels.

@@ -7,6 +7,7 @@
 mod attach;
 mod board;
 mod callbacks;
+mod compare;
 mod devices;
 mod errors;
 mod event;
@@ -34,9 +35,9 @@ mod _core {
     #[pymodule_export]
     use super::board::{PyBoard, boards};
     #[pymodule_export]
-    use super::devices::{
-        device_frame, encode_png, inject_packet, keys, repeat_event, send_input, write_file,
-    };
+    use super::compare::{first_difference, minimize, rom_difference};
+    #[pymodule_export]
+    use super::devices::{device_frame, encode_png, inject_packet, keys, send_input, write_file};
     #[pymodule_export]
     use super::event::{PyEvent, PyEventIterator};
     #[pymodule_export]

@@ -21,13 +21,13 @@ use rreplay::units::Position;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-type Place = (u64, u64);
+pub(super) type Place = (u64, u64);
 
 fn position((icount, cycles): Place) -> Position {
     Position::new(icount, cycles)
 }
 
-fn place(position: Position) -> Place {
+pub(super) fn place(position: Position) -> Place {
     (position.icount, position.cycles)
 }
 
@@ -38,9 +38,9 @@ type OriginRow =
 /// A recording to move in.
 #[pyclass(frozen, module = "rreplay._core", name = "TimelineCore")]
 pub struct PyTimeline {
-    timeline: Timeline,
-    names: Arc<Names>,
-    callbacks: Arc<Callbacks>,
+    pub(super) timeline: Timeline,
+    pub(super) names: Arc<Names>,
+    pub(super) callbacks: Arc<Callbacks>,
     /// The conditions of breakpoints and watchpoints, where Python's collector sees them.
     conditions: Arc<Mutex<BTreeMap<u64, Py<PyAny>>>>,
     next_condition: Mutex<u64>,
@@ -49,7 +49,7 @@ pub struct PyTimeline {
 }
 
 /// Called with how much of an operation is done, and how much there is in all.
-type Hearer = Option<Py<PyAny>>;
+pub(super) type Hearer = Option<Py<PyAny>>;
 
 /// Who waits for an operation, in Python.
 struct Waiting<'a> {
@@ -71,7 +71,7 @@ impl Monitor for Waiting<'_> {
 
 impl PyTimeline {
     /// Does something that may take long, detached from the interpreter; Ctrl-C ends it.
-    fn work<T: Send>(
+    pub(super) fn work<T: Send>(
         &self,
         py: Python<'_>,
         hearer: Hearer,

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._core import Board, Event, Stop, Verification, boards
 from ..enums import Scheduler
-from ..errors import Divergence, FaultError
+from ..errors import ArgumentError, Divergence, FaultError
 from ..machine.machine import Machine
 from ..recording.recording import Recording
 from . import run_commands
@@ -22,7 +22,7 @@ from .machine_options import rom_of
 from .messages import for_shell, say
 from .signals import Signals
 from .terminal import StandardOutput, TerminalBar, count, table
-from .timeline_cli import print_difference, print_position
+from .timeline_cli import print_difference, print_position, print_rom_difference
 
 PART_INSTRUCTIONS = 1_000_000
 """A replay's output is shown at least so often."""
@@ -199,6 +199,16 @@ def _seek(options: argparse.Namespace, _signals: Signals) -> int:
 
 
 def _diff(options: argparse.Namespace, _signals: Signals) -> int:
+    if (options.b is None) == (not options.rom):
+        raise ArgumentError(
+            "a recording is compared with another one, or with a changed ROM (--rom): give one of these"
+        )
+    if options.b is None:
+        recording = Recording(options.files.recording(options.a), salvage=options.salvage)
+        rom = rom_of(options.rom, options.files)
+        assert rom is not None
+        differs = print_rom_difference(recording, rom, options.files.with_given_names, as_json=options.json)
+        return FINDING if differs else SUCCESS
     a, b = (Recording(options.files.recording(given), salvage=options.salvage) for given in (options.a, options.b))
     return FINDING if print_difference(a, b, options.files.with_given_names, as_json=options.json) else SUCCESS
 

@@ -226,9 +226,18 @@ def _recordings(commands: argparse._SubParsersAction[Parser]) -> None:
     diff = commands.add_parser(
         "diff",
         help="where two recordings part: the first event, the first instruction; of two ROMs, where these differ",
+        epilog="With --rom in place of B: where the ROM differs from the recorded one, and the first instruction "
+        "of the recording that has another effect with it.",
     )
     diff.add_argument("a", help="an rreplay recording; - for standard input")
-    diff.add_argument("b", help="another one, of the same board")
+    diff.add_argument("b", nargs="?", help="another one, of the same board")
+    diff.add_argument(
+        "--rom",
+        action="append",
+        default=[],
+        metavar="[PLACE=]FILE",
+        help="in place of B: a changed image, for the main ROM, or for a region or load address; may be repeated",
+    )
     diff.add_argument("--salvage", action="store_true", help="open what is left of a damaged file")
     diff.add_argument("--json", action="store_true", help="one JSON object")
 

@@ -1,4 +1,4 @@
-"""The commands `rreplay seek` and `rreplay diff`: a place in a recording, and where two recordings part."""
+"""The commands `rreplay seek` and `rreplay diff`: a place in a recording, and where two runs part."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ..compare.changed_rom import RomDifference, diff_rom
 from ..compare.difference import Difference, Side, diff
 from ..compare.firmware import firmware_difference
+from ..machine.resolve import RomSource
 from ..moments.moment import Moment
 from ..recording.recording import Recording
 from ..timeline.timeline import Timeline
@@ -70,6 +72,39 @@ def print_difference(a: Recording, b: Recording, names: Callable[[str], str], *,
     else:
         print(names(str(found)))
     return differ
+
+
+def print_rom_difference(recording: Recording, rom: RomSource, names: Callable[[str], str], *, as_json: bool) -> bool:
+    """Prints what a changed ROM does to a recorded run; returns whether it is another ROM at all."""
+    found = diff_rom(recording, rom)
+    if as_json:
+        print(json.dumps({"same": found is None, "difference": None if found is None else _rom_as_json(found)}))
+    elif found is None:
+        print(f"{names(str(recording.path))} was recorded with this ROM")
+    else:
+        print(found)
+    return found is not None
+
+
+def _rom_as_json(found: RomDifference) -> dict[str, Any]:
+    effect = found.effect
+    return {
+        "text": str(found),
+        "places": [
+            {"first": span.first, "last": span.last, "recorded": span.recorded.hex(), "changed": span.changed.hex()}
+            for span in found.spans
+        ],
+        "effect": effect
+        and {
+            "icount": effect.moment.icount,
+            "cycles": effect.moment.cycles,
+            "pc": effect.changed.address,
+            "recorded": effect.recorded.text,
+            "changed": effect.changed.text,
+            "fields": [[*name, *values] for name, values in effect.fields.items()],
+            "divergence": effect.divergence,
+        },
+    }
 
 
 def _difference_as_json(found: Difference, names: Callable[[str], str]) -> dict[str, Any]:

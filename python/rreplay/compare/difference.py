@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from .. import _core
 from ..errors import ArgumentError
 from ..errors.quote import shown
-from ..progress import Progress, ProgressLike, progress_callback
+from ..moments.moment import Moment
+from ..progress import ProgressLike, progress_callback
 from ..recording.recording import Recording
 
 if TYPE_CHECKING:
     from .._core import Access, Event, Instruction
-    from ..moments.moment import Moment
-    from ..timeline.timeline import Timeline
 
-OWN_KINDS = frozenset({"checkpoint", "digest", "snapshot"})
-"""Events that say how a run was recorded and in which pieces, and not what came into it or out of it."""
-
-BYTES_EXPLAINED_MAX = 16
-"""Differing bytes whose last writes are looked up."""
+BYTES_SHOWN_MAX = 16
+"""Differing bytes that `str()` shows; no more have their last writes."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,6 @@ class Difference:
         return "\n".join(_report(self))
 
 
-def _boards(a: Recording, b: Recording) -> str:
-    """How two boards differ: by their names, or else by the first line of their descriptions."""
-    if a.board.name != b.board.name:
-        return f"{a.board.name} and {b.board.name}"
-    lines = zip_longest(a.board.to_toml().splitlines(), b.board.to_toml().splitlines(), fillvalue="nothing")
-    line, other = next(both for both in lines if both[0] != both[1])
-    return f"both called {a.board.name}, with {shown(line)} in the one and {shown(other)} in the other"
-
-
 def diff(a: Recording, b: Recording, *, progress: ProgressLike = None) -> Difference | None:
     """The first difference between two recordings of one board: None when they are of the same run.
 
@@ -100,115 +87,27 @@ def diff(a: Recording, b: Recording, *, progress: ProgressLike = None) -> Differ
             raise ArgumentError(
                 f"two recordings are compared, and {name}={shown(recording)} is none: open its file with rreplay.open"
             )
-    if a.board != b.board:
-        raise ArgumentError(f"the recordings are of different boards, {_boards(a, b)}: there is nothing to compare")
-    event_a, event_b = _first_events(a, b)
-    timeline_a, timeline_b = a.timeline(), b.timeline()
-    last = min(timeline_a.end_icount, timeline_b.end_icount)
-    start = max(timeline_a.start_icount, timeline_b.start_icount)
-    if start > last:
-        raise ArgumentError("the recordings are of different parts of a run: they have no instruction in common")
-
-    bar = Progress(progress_callback(progress, "comparing"), last - start)
-
-    def same(icount: int, until: int) -> bool:
-        at_a = timeline_a.at(icount, progress=bar.part(until) or False)
-        return at_a.digests() == timeline_b.at(icount).digests()
-
-    events = [event.icount for event in (event_a, event_b) if event is not None]
-    likely = min(max(events[0] + 1, start) if events else last, last)
-    differing = _first_differing(same, start, likely, last)
-    if differing is None and event_a is None and event_b is None:
-        bar.finish()
+    callback = progress_callback(progress, "comparing")
+    cores = a.timeline()._core, b.timeline()._core
+    found = _core.first_difference(*cores, callback)
+    if found is None:
         return None
-    if differing is None:
-        bar.finish()
-        at = min(max(min(events), start), last)
-        side_a = Side(a, event_a, None, timeline_a.at(at), timeline_a.at(at))
-        side_b = Side(b, event_b, None, timeline_b.at(at), timeline_b.at(at))
-        return Difference(side_a, side_b, None)
-    before = max(differing - 1, start)
+    icount, row_a, row_b, registers, memory, fields = found
     side_a, side_b = (
-        Side(recording, event, _executed(timeline, before, differing), timeline.at(before), timeline.at(differing))
-        for recording, event, timeline in ((a, event_a, timeline_a), (b, event_b, timeline_b))
+        Side(recording, event, instruction, Moment(core, before), Moment(core, after))
+        for recording, core, (event, instruction, before, after) in zip((a, b), cores, (row_a, row_b), strict=True)
     )
-    found = _difference_of(side_a, side_b, None if differing == start else before, timeline_a, timeline_b)
-    bar.finish()
-    return found
-
-
-def _first_events(a: Recording, b: Recording) -> tuple[Event | None, Event | None]:
-    """The first events that are not the same; twice None when all are."""
-    rest_a, rest_b = _events(a), _events(b)
-    while True:
-        event_a, event_b = next(rest_a, None), next(rest_b, None)
-        if event_a is None or event_b is None:
-            return event_a, event_b
-        if _comparable(event_a) != _comparable(event_b):
-            return event_a, event_b
-
-
-def _events(recording: Recording) -> Iterator[Event]:
-    return (event for event in recording.events() if event.kind not in OWN_KINDS)
-
-
-def _comparable(event: Event) -> tuple[object, ...]:
-    return event.kind, event.icount, event.cycles, event.payload
-
-
-def _first_differing(same: Callable[[int, int], bool], start: int, likely: int, last: int) -> int | None:
-    """The first icount at which the machines differ: searched from `start` through `likely`, then on to `last`.
-
-    `same(icount, settled)` is also told for how many instructions all is settled after the answer, at the least.
-    """
-    if not same(start, 0):
-        return start
-    equal, differing = start, likely
-    step = 1
-    while same(differing, min(differing, last - differing + equal) - start):
-        if differing == last:
-            return None
-        equal, differing = differing, min(differing + step, last)
-        step *= 4
-    while differing - equal > 1:
-        middle = (equal + differing) // 2
-        # Either half may be left.
-        settled = last - start - max(differing - middle, middle - equal)
-        equal, differing = (middle, differing) if same(middle, settled) else (equal, middle)
-    return differing
-
-
-def _executed(timeline: Timeline, before: int, differing: int) -> Instruction | None:
-    return timeline.at(before).disassemble()[0] if before < differing else None
-
-
-def _difference_of(
-    side_a: Side, side_b: Side, icount: int | None, timeline_a: Timeline, timeline_b: Timeline
-) -> Difference:
-    after_a, after_b = side_a.after, side_b.after
-    registers_a, registers_b = after_a.registers, after_b.registers
-    registers = {name: (value, registers_b[name]) for name, value in registers_a.items() if value != registers_b[name]}
-    bytes_a, bytes_b = after_a.memory[:], after_b.memory[:]
-    addresses = [address for address in range(len(bytes_a)) if bytes_a[address] != bytes_b[address]]
-    memory = [
-        ByteDifference(
-            address,
-            bytes_a[address],
-            bytes_b[address],
-            timeline_a.last_write(address, after_a) if number < BYTES_EXPLAINED_MAX else None,
-            timeline_b.last_write(address, after_b) if number < BYTES_EXPLAINED_MAX else None,
-        )
-        for number, address in enumerate(addresses)
-    ]
     devices: dict[str, dict[str, tuple[object, object]]] = {}
-    for name, device in after_a.devices.items():
-        state_a, state_b = device.state, after_b.devices[name].state
-        fields: dict[str, tuple[object, object]] = {
-            key: (value, state_b[key]) for key, value in state_a.items() if value != state_b[key]
-        }
-        if fields:
-            devices[name] = fields
-    return Difference(side_a, side_b, icount, registers, memory, devices)
+    for device, name, value, other in fields:
+        devices.setdefault(device, {})[name] = (value, other)
+    return Difference(
+        side_a,
+        side_b,
+        icount,
+        {name: (value, other) for name, value, other in registers},
+        [ByteDifference(*row) for row in memory],
+        devices,
+    )
 
 
 def _report(difference: Difference) -> Iterator[str]:
@@ -230,10 +129,10 @@ def _report(difference: Difference) -> Iterator[str]:
         yield f"  b  ${b.before.pc:04X}  {b.instruction.text if b.instruction else ''}"
     for name, (one, other) in difference.registers.items():
         yield f"  {name}: {one:#x} and {other:#x}"
-    for byte in difference.memory[:BYTES_EXPLAINED_MAX]:
+    for byte in difference.memory[:BYTES_SHOWN_MAX]:
         yield f"  ${byte.address:04X}: {byte.a:#04x} and {byte.b:#04x}{_writers(byte)}"
-    if len(difference.memory) > BYTES_EXPLAINED_MAX:
-        yield f"  and {len(difference.memory) - BYTES_EXPLAINED_MAX} bytes more"
+    if len(difference.memory) > BYTES_SHOWN_MAX:
+        yield f"  and {len(difference.memory) - BYTES_SHOWN_MAX} bytes more"
     for device, fields in difference.devices.items():
         for key, values in fields.items():
             yield f"  {device}.{key}: {values[0]!r} and {values[1]!r}"

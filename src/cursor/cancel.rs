@@ -67,16 +67,23 @@ impl Measure {
     }
 }
 
-/// Asks whether the user wants to stop, now and then.
+/// Asks whether the user wants to stop, now and then; a search that has a budget also ends when that is used up.
 pub struct Cancel<'a> {
     unasked: u64,
+    /// Work that may still be done.
+    left: u64,
     monitor: &'a mut dyn Monitor,
 }
 
 impl<'a> Cancel<'a> {
     /// For one search.
     pub fn new(monitor: &'a mut dyn Monitor) -> Self {
-        Self { unasked: 0, monitor }
+        Self::bounded(monitor, u64::MAX)
+    }
+
+    /// For a search that may do so much work.
+    pub fn bounded(monitor: &'a mut dyn Monitor, work_max: u64) -> Self {
+        Self { unasked: 0, left: work_max, monitor }
     }
 
     /// The operation goes from one place of the run to another. What it is made of says the same of its own parts, which
@@ -99,7 +106,7 @@ impl<'a> Cancel<'a> {
     /// Some work was done.
     ///
     /// # Errors
-    /// When the user wants to stop.
+    /// When the user wants to stop, or the budget is used up.
     pub fn spend(&mut self, work: u64) -> Result<(), Error> {
         self.unasked += work;
         if self.unasked >= WORK_BETWEEN_QUESTIONS {
@@ -108,6 +115,13 @@ impl<'a> Cancel<'a> {
                 return Err(Self::stopped());
             }
         }
+        self.left = self.left.checked_sub(work).ok_or_else(|| {
+            Error::State(
+                "it takes too long from where the replay can start; snapshots in a recording (snapshot_every=...) \
+                 bring that nearer"
+                    .into(),
+            )
+        })?;
         Ok(())
     }
 

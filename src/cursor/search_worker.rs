@@ -1,12 +1,12 @@
 //! A second replay, on a thread of its own, that searches the stretch before the one that is being searched.
 
 use super::cancel::WORK_BETWEEN_QUESTIONS;
-use super::cursor::{Cancel, Goal, ReplayCursor};
 use super::search::Stretch;
+use super::{Cancel, Goal, ReplayCursor};
 use crate::error::Error;
-use crate::machine::board::ImageInput;
+use crate::log::LogReader;
 use crate::machine::{AccessTrace, TraceFilter};
-use crate::recording::Recording;
+use crate::session::Session;
 use crate::sync::{Arc, JoinHandle, Kick, Mutex, NotifyOnDrop, Shared, lock, spawn, try_lock};
 use crate::units::Position;
 use std::time::Duration;
@@ -16,14 +16,19 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_millis(10);
 
 /// What was seen of a stretch, and where that began.
 pub struct Searched {
+    /// Where it began.
     pub base: Position,
+    /// What was seen.
     pub traces: Vec<AccessTrace>,
 }
 
+/// Makes another replay of a recording, at its start.
+pub type MakeReplay = Shared<dyn Fn() -> Result<Session, Error> + Send + Sync>;
+
 /// Makes the second replay when it is first of use, and keeps it.
 pub struct SearchWorker {
-    recording: Shared<Recording>,
-    images: Vec<ImageInput>,
+    make_replay: MakeReplay,
+    reader: Shared<LogReader>,
     cursor: Arc<Mutex<Option<ReplayCursor>>>,
 }
 
@@ -51,9 +56,9 @@ pub struct PendingSearch {
 }
 
 impl SearchWorker {
-    /// A worker that searches for the timeline of a recording.
-    pub fn new(recording: Shared<Recording>, images: Vec<ImageInput>) -> Self {
-        Self { recording, images, cursor: Arc::default() }
+    /// A worker that searches for the timeline of the recording in that file.
+    pub fn new(make_replay: MakeReplay, reader: Shared<LogReader>) -> Self {
+        Self { make_replay, reader, cursor: Arc::default() }
     }
 
     /// Begins to search a stretch, from its base or a state before that. `None` when there is no thread to be had, or when
@@ -66,8 +71,8 @@ impl SearchWorker {
     ) -> Option<PendingSearch> {
         let mut made = try_lock(&self.cursor)?;
         if made.is_none() {
-            let session = self.recording.replay_with(&self.images).ok()?;
-            *made = Some(beside.beside(session, self.recording.reader()));
+            let session = (self.make_replay)().ok()?;
+            *made = Some(beside.beside(session, &self.reader));
         }
         drop(made);
         let signals = Arc::<Signals>::default();

@@ -84,6 +84,7 @@ impl Query {
 }
 
 /// The snapshots of a recording that can be gone back to.
+#[derive(Default)]
 pub struct SnapshotIndex {
     snapshots: Vec<IndexedSnapshot>,
 }

@@ -1,7 +1,7 @@
 //! How two machines of one board differ: registers by name, memory by address, devices by field.
 
-use super::twin::timers;
 use crate::cpu::CpuKind;
+use crate::cursor::timers;
 use crate::engine::VmState;
 use crate::guest::Guest;
 use crate::machine::Machine;
@@ -37,21 +37,28 @@ impl List {
 }
 
 /// How the machine and the log position of `found` differ from those of `expected`.
-pub(super) fn vms(expected: &mut VmState<Machine>, found: &mut VmState<Machine>) -> Differences {
+pub fn vms(expected: &mut VmState<Machine>, found: &mut VmState<Machine>) -> Differences {
     let mut list = List::default();
-    compare_machines(&mut list, &mut expected.guest, &mut found.guest);
+    compare_machines(&mut list, &mut expected.guest, &mut found.guest, &[PageKind::Ram, PageKind::Rom]);
     compare_replays(&mut list, &expected.replay, &found.replay);
     list.0
 }
 
 /// How two machines differ.
-pub(super) fn machines(expected: &mut Machine, found: &mut Machine) -> Differences {
+pub fn machines(expected: &mut Machine, found: &mut Machine) -> Differences {
     let mut list = List::default();
-    compare_machines(&mut list, expected, found);
+    compare_machines(&mut list, expected, found, &[PageKind::Ram, PageKind::Rom]);
     list.0
 }
 
-fn compare_machines(list: &mut List, expected: &mut Machine, found: &mut Machine) {
+/// How two machines differ beside their ROM.
+pub fn beside_rom(expected: &mut Machine, found: &mut Machine) -> Differences {
+    let mut list = List::default();
+    compare_machines(&mut list, expected, found, &[PageKind::Ram]);
+    list.0
+}
+
+fn compare_machines(list: &mut List, expected: &mut Machine, found: &mut Machine, kinds: &[PageKind]) {
     let (fields, other_fields) = (expected.section_fields(), found.section_fields());
     let mut parts = fields.iter().zip(&other_fields);
     let cpu = expected.cpu().kind();
@@ -59,7 +66,7 @@ fn compare_machines(list: &mut List, expected: &mut Machine, found: &mut Machine
     for _ in 0..2 {
         parts.next().into_iter().for_each(|(part, other)| compare_fields(list, cpu, part, other));
     }
-    compare_memory(list, expected, found);
+    compare_memory(list, expected, found, kinds);
     parts.for_each(|(part, other)| compare_fields(list, cpu, part, other));
     let names = ["virtual clock", "host clock", "virtual_rt clock"];
     let due = |due: Option<u64>| due.map_or("-".to_owned(), |due| due.to_string());
@@ -77,9 +84,9 @@ fn compare_fields(list: &mut List, cpu: CpuKind, (name, fields): &Part, (_, othe
     }
 }
 
-fn compare_memory(list: &mut List, expected: &Machine, found: &Machine) {
+fn compare_memory(list: &mut List, expected: &Machine, found: &Machine, kinds: &[PageKind]) {
     let (memory, other) = (expected.memory(), found.memory());
-    for kind in [PageKind::Ram, PageKind::Rom] {
+    for &kind in kinds {
         let name = if kind == PageKind::Ram { "memory" } else { "rom" };
         for page in (0..=u8::MAX).filter(|&page| memory.kind(page) == kind) {
             let first = usize::from(page) * PAGE_SIZE;

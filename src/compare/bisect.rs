@@ -1,24 +1,25 @@
 //! The first difference of a replay that diverged, found by replaying again.
 //!
-//! Two twins are made from the same recording: the *reference*, and the *suspect*, in which all is done again that was
+//! Two more replays are made of the same recording: the *reference*, and the *suspect*, in which all is done again that was
 //! done to the first replay and is in no log. Where the reference goes further than the suspect, the interval between
 //! the last digest that agreed and the divergence is bisected, comparing whole states, down to one instruction, one
 //! delivery or one change. Where the reference diverges in the same place, the log is to blame.
 //!
-//! What it costs: the way from the nearest snapshot or the start to the divergence, once for each twin, and the interval
-//! once more. A dozen saved states are kept, of some 100 KiB each. The work is bounded and the user may stop it
-//! ([`Meter`]); the divergence is reported in any case.
+//! What it costs: the way from the nearest snapshot or the start to the divergence, once for each of the two, and the interval
+//! once more. A dozen states are kept, which share what is the same in them. The work is bounded and the user may stop it
+//! ([`Cancel`]); the divergence is reported in any case.
 
-use super::compare;
 use super::lockstep::Lockstep;
-use super::twin::{GivenUp, Mark, Meter, Twin};
-use super::{Origin, Session};
+use super::state_differences as differences;
+use crate::cursor::{Cancel, ReplayCursor, WholeState};
 use crate::engine::Limits;
 use crate::error::Error;
 use crate::replay::{Cause, Diagnosis, Differences, Divergence, Executed, Found};
+use crate::session::fault_injection::FaultInjections;
+use crate::session::{Origin, Session};
 use crate::snapshot::{self, Snapshot};
-use crate::sync::lock;
 use crate::units::Position;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How many instructions a report looks back.
@@ -28,30 +29,47 @@ const CYCLES_STEPPED: u64 = 64;
 /// Turns that are gone through one by one: there are no more in so many cycles, unless events come without end.
 const ITERATIONS_MAX: u32 = 10_000;
 
-impl Session {
-    /// Finds out about a divergence what can be found out by replaying again.
-    pub(super) fn complete_report(&self, error: Error, interrupted: &mut dyn FnMut() -> bool) -> Error {
-        let Error::Divergence(mut divergence) = error else { return error };
-        if let Some(origin) = &self.origin {
-            let search = Search { session: self, origin, meter: Meter::new(interrupted) };
-            // Whatever goes wrong here, the divergence is reported.
-            let diagnosis = catch_unwind(AssertUnwindSafe(|| search.bisect(&mut divergence)));
-            divergence.diagnosis = Some(match diagnosis {
-                Ok(Ok(diagnosis)) => diagnosis,
-                Ok(Err(GivenUp(reason))) => Diagnosis::GivenUp { reason },
-                Err(_) => Diagnosis::GivenUp { reason: "it panicked, which is a bug of rreplay".to_owned() },
-            });
-            take_pc(&mut divergence);
-        }
-        *lock(&self.diverged) = Some(divergence.clone());
-        Error::Divergence(divergence)
-    }
+/// Work that a search may do, in instructions executed: about half a minute.
+const WORK_MAX: u64 = 4_000_000_000;
 
-    /// A replay that diverged has nothing to go on with: it says the same again.
-    pub(super) fn require_on_course(&self) -> Result<(), Error> {
-        let diverged = lock(&self.diverged).clone();
-        diverged.map_or(Ok(()), |divergence| Err(Error::Divergence(divergence)))
+/// Finds out about a divergence of a replay what can be found out by replaying again.
+pub(crate) fn diagnose(
+    session: &Session,
+    divergence: &mut Divergence,
+    interrupted: &mut dyn FnMut() -> bool,
+) {
+    let Some(origin) = session.origin() else { return };
+    let is_stopped = Cell::new(false);
+    let mut monitor = || {
+        is_stopped.set(is_stopped.get() || interrupted());
+        is_stopped.get()
+    };
+    let search = Search { session, origin, cancel: Cancel::bounded(&mut monitor, WORK_MAX) };
+    // Whatever goes wrong here, the divergence is reported.
+    let diagnosis = catch_unwind(AssertUnwindSafe(|| search.bisect(divergence)));
+    divergence.diagnosis = Some(match diagnosis {
+        Ok(Ok(diagnosis)) => diagnosis,
+        Ok(Err(_)) if is_stopped.get() => Diagnosis::GivenUp { reason: "it was stopped".to_owned() },
+        Ok(Err(error)) => Diagnosis::GivenUp { reason: error.to_string() },
+        Err(_) => Diagnosis::GivenUp { reason: "it panicked, which is a bug of rreplay".to_owned() },
+    });
+    take_pc(divergence);
+}
+
+/// A replay at its start, in which nothing is changed from outside.
+fn reference(origin: &Origin) -> Result<ReplayCursor, Error> {
+    suspect(origin, &FaultInjections::default())
+}
+
+/// A replay at its start, in which all is changed again that was changed in the first one.
+fn suspect(origin: &Origin, fault_injections: &FaultInjections) -> Result<ReplayCursor, Error> {
+    let session = Session::play(origin.reader.clone(), &origin.images)?;
+    #[cfg(feature = "testing")]
+    if let Some(change) = &fault_injections.source {
+        session.vm().replay.change_source(&**change);
     }
+    *session.injections() = fault_injections.anew();
+    Ok(ReplayCursor::without_keyframes(session, &origin.reader))
 }
 
 /// The CPU stands behind the instruction in which it diverged; the report is about that instruction.
@@ -64,11 +82,11 @@ fn take_pc(divergence: &mut Divergence) {
     }
 }
 
-/// The same divergence as a twin has come to it, in small steps: with its exact place. What was before, the first replay
+/// The same divergence as another replay has come to it, in small steps: with its exact place. What was before, the first replay
 /// knows better.
-fn refine(divergence: &mut Divergence, twin: &Divergence) {
-    if divergence.is_same_place(twin) {
-        let Divergence { recent, last_matching_digest, .. } = std::mem::replace(divergence, twin.clone());
+fn refine(divergence: &mut Divergence, replay: &Divergence) {
+    if divergence.is_same_place(replay) {
+        let Divergence { recent, last_matching_digest, .. } = std::mem::replace(divergence, replay.clone());
         (divergence.recent, divergence.last_matching_digest) = (recent, last_matching_digest);
     }
 }
@@ -95,9 +113,9 @@ impl Way {
         Self { agreed, watched_from, end, noticed: divergence.position.icount }
     }
 
-    /// The last instructions of a twin that has gone it.
-    fn trail(&self, twin: &Twin) -> Vec<Executed> {
-        twin.trail(twin.divergence().map_or(self.end, |divergence| divergence.position), INSTRUCTIONS)
+    /// The last instructions of a replay that has gone it.
+    fn trail(&self, replay: &ReplayCursor) -> Vec<Executed> {
+        replay.trail(replay.divergence().map_or(self.end, |divergence| divergence.position), INSTRUCTIONS)
     }
 
     /// Where a replay must begin at the latest.
@@ -109,7 +127,7 @@ impl Way {
 struct Search<'a> {
     session: &'a Session,
     origin: &'a Origin,
-    meter: Meter<'a>,
+    cancel: Cancel<'a>,
 }
 
 fn at_icount(icount: u64) -> Limits {
@@ -117,9 +135,9 @@ fn at_icount(icount: u64) -> Limits {
 }
 
 impl Search<'_> {
-    fn bisect(mut self, divergence: &mut Divergence) -> Result<Diagnosis, GivenUp> {
+    fn bisect(mut self, divergence: &mut Divergence) -> Result<Diagnosis, Error> {
         if let Some(number) = divergence.at_snapshot()
-            && lock(&self.session.fault_injections).is_empty()
+            && self.session.injections().is_empty()
         {
             // The digest before it agreed, so the run is right and the snapshot is not.
             return self.wrong_snapshot(number, divergence.position);
@@ -133,7 +151,7 @@ impl Search<'_> {
         let way = Way::to(divergence, agreed);
         let base = self.base(way.first(), unproven.is_none())?;
 
-        let mut reference = Twin::reference(self.origin)?;
+        let mut reference = reference(self.origin)?;
         let expected = self.go(&mut reference, base.as_ref(), &way)?;
         if let Some(snapshot) = &unproven
             && let Some(wrong) = self.wrong_start(&mut reference, &expected, snapshot, &way, divergence)?
@@ -149,12 +167,12 @@ impl Search<'_> {
             return self.in_log(agreed, to, &mut reference);
         }
 
-        let fault_injections = lock(&self.session.fault_injections).clone();
+        let fault_injections = self.session.injections().clone();
         if fault_injections.is_empty() && unproven.is_none() {
             divergence.executed = way.trail(&reference);
             return self.unrepeated(&mut reference, &expected);
         }
-        let mut suspect = Twin::suspect(self.origin, &fault_injections)?;
+        let mut suspect = suspect(self.origin, &fault_injections)?;
         let found = self.go(&mut suspect, unproven.as_ref().or(base.as_ref()), &way)?;
         let Some(same) = suspect.divergence().filter(|other| other.is_same_place(divergence)) else {
             divergence.executed = way.trail(&reference);
@@ -162,15 +180,15 @@ impl Search<'_> {
         };
         refine(divergence, same);
         divergence.executed = way.trail(&suspect);
-        let mut twins = Lockstep { reference, suspect };
+        let mut both = Lockstep { reference, suspect };
         let agreement = Lockstep { reference: expected, suspect: found };
-        self.first_difference(&mut twins, agreement, divergence)
+        self.first_difference(&mut both, agreement, divergence)
     }
 
     // ---- where to begin ----
 
     fn unproven_start(&self, divergence: &Divergence) -> Option<Snapshot> {
-        let resumed = lock(&self.session.resumed).clone()?;
+        let resumed = self.session.resumed()?;
         let from = resumed.position();
         let proven = |digest: Position| from <= digest && digest <= divergence.position;
         (!divergence.last_matching_digest.is_some_and(proven) && from <= divergence.position)
@@ -185,59 +203,64 @@ impl Search<'_> {
     }
 
     /// The snapshot of the recording to begin with: the last one before `until`, or at it.
-    fn base(&self, until: Position, inclusive: bool) -> Result<Option<Snapshot>, GivenUp> {
+    fn base(&self, until: Position, inclusive: bool) -> Result<Option<Snapshot>, Error> {
         let reader = &self.origin.reader;
         let fits = |at: Position| at < until || inclusive && at == until;
         let number = reader.snapshots().take_while(|chunk| fits(chunk.first)).count();
         let Some(number) = number.checked_sub(1) else { return Ok(None) };
-        Ok(Some(snapshot::recorded(reader, number as u64).map_err(Error::from)?))
+        Ok(Some(snapshot::recorded(reader, number as u64)?))
     }
 
-    /// Brings a twin from a snapshot, or the start, to the divergence, and behind it where it does not diverge. Gives the
+    /// Brings a replay from a snapshot, or the start, to the divergence, and behind it where it does not diverge. Gives the
     /// state at the place that is known to agree. The last instructions are watched.
-    fn go(&mut self, twin: &mut Twin, base: Option<&Snapshot>, way: &Way) -> Result<Mark, GivenUp> {
+    fn go(
+        &mut self,
+        replay: &mut ReplayCursor,
+        base: Option<&Snapshot>,
+        way: &Way,
+    ) -> Result<WholeState, Error> {
         if let Some(snapshot) = base {
-            twin.resume(snapshot)?;
+            replay.resume(snapshot)?;
         }
         let watched_from = at_icount(way.watched_from);
         let early = way.watched_from < way.agreed.icount;
         if early {
-            twin.run_to(watched_from, &mut self.meter)?;
-            twin.watch();
+            replay.try_to(watched_from, &mut self.cancel)?;
+            replay.note_trail();
         }
-        let mark = self.approach(twin, way.agreed)?;
+        let mark = self.approach(replay, way.agreed)?;
         if !early {
-            twin.run_to(watched_from, &mut self.meter)?;
-            twin.watch();
+            replay.try_to(watched_from, &mut self.cancel)?;
+            replay.note_trail();
         }
         for last in [way.end.icount, way.noticed] {
-            twin.run_to(at_icount(last.saturating_add(1)), &mut self.meter)?;
+            replay.try_to(at_icount(last.saturating_add(1)), &mut self.cancel)?;
         }
-        twin.unwatch();
+        replay.end_trail();
         Ok(mark)
     }
 
-    /// Brings a twin to a position, where the CPU may wait.
-    fn approach(&mut self, twin: &mut Twin, to: Position) -> Result<Mark, GivenUp> {
-        twin.run_to(at_icount(to.icount), &mut self.meter)?;
-        if twin.position() < to {
+    /// Brings a replay to a position, where the CPU may wait.
+    fn approach(&mut self, replay: &mut ReplayCursor, to: Position) -> Result<WholeState, Error> {
+        replay.try_to(at_icount(to.icount), &mut self.cancel)?;
+        if replay.position() < to {
             let goal = Limits { icount: to.icount.saturating_add(1), cycles: to.cycles };
-            twin.run_to(goal, &mut self.meter)?;
+            replay.try_to(goal, &mut self.cancel)?;
         }
-        twin.mark(&mut self.meter)
+        replay.whole_state(&mut self.cancel)
     }
 
     /// Whether the first replay began in a state that is not the recording's there: its snapshot is wrong.
     fn wrong_start(
         &mut self,
-        reference: &mut Twin,
-        expected: &Mark,
+        reference: &mut ReplayCursor,
+        expected: &WholeState,
         snapshot: &Snapshot,
         way: &Way,
         divergence: &mut Divergence,
-    ) -> Result<Option<Diagnosis>, GivenUp> {
-        let fault_injections = lock(&self.session.fault_injections).clone();
-        let mut suspect = Twin::suspect(self.origin, &fault_injections)?;
+    ) -> Result<Option<Diagnosis>, Error> {
+        let fault_injections = self.session.injections().clone();
+        let mut suspect = suspect(self.origin, &fault_injections)?;
         let found = self.go(&mut suspect, Some(snapshot), way)?;
         // The reference has perhaps found out by itself, where it came to that snapshot.
         let is_found = reference.divergence().is_some_and(|other| other.at_snapshot().is_some());
@@ -245,14 +268,14 @@ impl Search<'_> {
             return Ok(None);
         }
         divergence.executed = way.trail(&suspect);
-        reference.restore(expected)?;
-        suspect.restore(&found)?;
-        let mut expected = reference.session.vm();
-        let mut found = suspect.session.vm();
+        reference.restore_whole(expected)?;
+        suspect.restore_whole(&found)?;
+        let mut expected = reference.session().vm();
+        let mut found = suspect.session().vm();
         let differences = match is_found {
             // The event of the snapshot is still to come there.
-            true => compare::machines(&mut expected.guest, &mut found.guest),
-            false => compare::vms(&mut expected, &mut found),
+            true => differences::machines(&mut expected.guest, &mut found.guest),
+            false => differences::vms(&mut expected, &mut found),
         };
         let position = snapshot.position();
         Ok(Some(Diagnosis::First { position, cause: Cause::Outside, instruction: None, differences }))
@@ -260,13 +283,18 @@ impl Search<'_> {
 
     // ---- the log is to blame, or nobody ----
 
-    fn in_log(&mut self, agreed: Position, to: Position, reference: &mut Twin) -> Result<Diagnosis, GivenUp> {
+    fn in_log(
+        &mut self,
+        agreed: Position,
+        to: Position,
+        reference: &mut ReplayCursor,
+    ) -> Result<Diagnosis, Error> {
         let from = if agreed <= to { agreed } else { self.origin.reader.header().start };
         Ok(Diagnosis::InLog { from, to, differences: self.recorded_differences(to, reference)? })
     }
 
     /// Where the log has a snapshot at the digest that does not agree, how the state differs from it.
-    fn recorded_differences(&self, at: Position, reference: &mut Twin) -> Result<Differences, GivenUp> {
+    fn recorded_differences(&self, at: Position, reference: &mut ReplayCursor) -> Result<Differences, Error> {
         let reader = &self.origin.reader;
         let state_differs =
             reference.divergence().is_some_and(|divergence| matches!(divergence.found, Found::State { .. }));
@@ -274,10 +302,10 @@ impl Search<'_> {
         else {
             return Ok(Differences::default());
         };
-        self.differences_to_snapshot(number as u64, &reference.session)
+        self.differences_to_snapshot(number as u64, reference.session())
     }
 
-    fn wrong_snapshot(&self, number: u64, at: Position) -> Result<Diagnosis, GivenUp> {
+    fn wrong_snapshot(&self, number: u64, at: Position) -> Result<Diagnosis, Error> {
         let reader = &self.origin.reader;
         let before = number.checked_sub(1).and_then(|before| reader.snapshot_position(before));
         let from = before.unwrap_or(reader.header().start);
@@ -286,24 +314,24 @@ impl Search<'_> {
     }
 
     /// How the state of a replay differs from that of a snapshot of the recording.
-    fn differences_to_snapshot(&self, number: u64, replay: &Session) -> Result<Differences, GivenUp> {
-        let snapshot = snapshot::recorded(&self.origin.reader, number).map_err(Error::from)?;
-        let mut twin = Twin::reference(self.origin)?;
-        twin.resume(&snapshot)?;
-        let mut expected = twin.session.vm();
+    fn differences_to_snapshot(&self, number: u64, replay: &Session) -> Result<Differences, Error> {
+        let snapshot = snapshot::recorded(&self.origin.reader, number)?;
+        let mut recorded = reference(self.origin)?;
+        recorded.resume(&snapshot)?;
+        let mut expected = recorded.session().vm();
         let mut found = replay.vm();
-        Ok(compare::machines(&mut expected.guest, &mut found.guest))
+        Ok(differences::machines(&mut expected.guest, &mut found.guest))
     }
 
-    fn unrepeated(&mut self, reference: &mut Twin, from: &Mark) -> Result<Diagnosis, GivenUp> {
+    fn unrepeated(&mut self, reference: &mut ReplayCursor, from: &WholeState) -> Result<Diagnosis, Error> {
         let position = self.session.position();
-        reference.restore(from)?;
+        reference.restore_whole(from)?;
         self.approach(reference, position)?;
-        let mut expected = reference.session.vm();
+        let mut expected = reference.session().vm();
         let mut found = self.session.vm();
         Ok(Diagnosis::Unrepeated {
             position,
-            differences: compare::machines(&mut expected.guest, &mut found.guest),
+            differences: differences::machines(&mut expected.guest, &mut found.guest),
         })
     }
 
@@ -311,59 +339,59 @@ impl Search<'_> {
 
     fn first_difference(
         &mut self,
-        twins: &mut Lockstep<Twin>,
-        agreement: Lockstep<Mark>,
+        both: &mut Lockstep<ReplayCursor>,
+        agreement: Lockstep<WholeState>,
         divergence: &Divergence,
-    ) -> Result<Diagnosis, GivenUp> {
+    ) -> Result<Diagnosis, Error> {
         if agreement.agree() {
-            return self.between(twins, agreement, divergence.position.icount.saturating_add(1));
+            return self.between(both, agreement, divergence.position.icount.saturating_add(1));
         }
         // Digests do not see everything: ROM is not in them. The whole recording is looked through.
-        let start = self.starts(twins)?;
+        let start = self.starts(both)?;
         if start.agree() {
-            return self.between(twins, start, agreement.reference.position().icount);
+            return self.between(both, start, agreement.reference.position().icount);
         }
-        twins.restore(&start)?;
-        Ok(twins.difference(twins.reference.position(), Cause::Outside, None))
+        both.restore(&start)?;
+        Ok(both.difference(both.reference.position(), Cause::Outside, None))
     }
 
-    /// Both twins anew at the recording's start, before anything is delivered there.
-    fn starts(&mut self, twins: &mut Lockstep<Twin>) -> Result<Lockstep<Mark>, GivenUp> {
-        let fault_injections = lock(&self.session.fault_injections).clone();
-        twins.reference = Twin::reference(self.origin)?;
-        twins.suspect = Twin::suspect(self.origin, &fault_injections)?;
-        twins.marks(&mut self.meter)
+    /// Both anew at the recording's start, before anything is delivered there.
+    fn starts(&mut self, both: &mut Lockstep<ReplayCursor>) -> Result<Lockstep<WholeState>, Error> {
+        let fault_injections = self.session.injections().clone();
+        both.reference = reference(self.origin)?;
+        both.suspect = suspect(self.origin, &fault_injections)?;
+        both.marks(&mut self.cancel)
     }
 
     /// The first difference behind the states `low`, which agree; at the instruction count `high` they do not.
     fn between(
         &mut self,
-        twins: &mut Lockstep<Twin>,
-        mut low: Lockstep<Mark>,
+        both: &mut Lockstep<ReplayCursor>,
+        mut low: Lockstep<WholeState>,
         mut high: u64,
-    ) -> Result<Diagnosis, GivenUp> {
+    ) -> Result<Diagnosis, Error> {
         while high.saturating_sub(low.icount()) > 1 {
             let middle = low.icount() + (high - low.icount()) / 2;
-            let marks = self.both_to(twins, &low, at_icount(middle))?;
+            let marks = self.both_to(both, &low, at_icount(middle))?;
             if marks.agree() && marks.icount() > low.icount() { low = marks } else { high = middle }
         }
-        let low = self.within_a_wait(twins, low, high)?;
-        self.single_out(twins, &low, at_icount(high))
+        let low = self.within_a_wait(both, low, high)?;
+        self.single_out(both, &low, at_icount(high))
     }
 
     /// While the CPU waits, the instruction count stands still and cycles go on: bisects those.
     fn within_a_wait(
         &mut self,
-        twins: &mut Lockstep<Twin>,
-        mut low: Lockstep<Mark>,
+        both: &mut Lockstep<ReplayCursor>,
+        mut low: Lockstep<WholeState>,
         icount: u64,
-    ) -> Result<Lockstep<Mark>, GivenUp> {
-        let end = self.both_to(twins, &low, at_icount(icount))?;
+    ) -> Result<Lockstep<WholeState>, Error> {
+        let end = self.both_to(both, &low, at_icount(icount))?;
         let mut high = end.reference.position().cycles.max(end.suspect.position().cycles);
         while high.saturating_sub(low.reference.position().cycles) > CYCLES_STEPPED {
             let from = low.reference.position().cycles;
             let middle = from + (high - from) / 2;
-            let marks = self.both_to(twins, &low, Limits { icount, cycles: middle })?;
+            let marks = self.both_to(both, &low, Limits { icount, cycles: middle })?;
             let reached = marks.reference.position().cycles;
             if marks.agree() && from < reached && reached < high { low = marks } else { high = middle }
         }
@@ -372,36 +400,36 @@ impl Search<'_> {
 
     fn both_to(
         &mut self,
-        twins: &mut Lockstep<Twin>,
-        low: &Lockstep<Mark>,
+        both: &mut Lockstep<ReplayCursor>,
+        low: &Lockstep<WholeState>,
         goal: Limits,
-    ) -> Result<Lockstep<Mark>, GivenUp> {
-        twins.restore(low)?;
-        twins.reference.run_to(goal, &mut self.meter)?;
-        twins.suspect.run_to(goal, &mut self.meter)?;
-        twins.marks(&mut self.meter)
+    ) -> Result<Lockstep<WholeState>, Error> {
+        both.restore(low)?;
+        both.reference.try_to(goal, &mut self.cancel)?;
+        both.suspect.try_to(goal, &mut self.cancel)?;
+        both.marks(&mut self.cancel)
     }
 
     /// Turn by turn from states that agree to the first that do not.
     fn single_out(
         &mut self,
-        twins: &mut Lockstep<Twin>,
-        low: &Lockstep<Mark>,
+        both: &mut Lockstep<ReplayCursor>,
+        low: &Lockstep<WholeState>,
         goal: Limits,
-    ) -> Result<Diagnosis, GivenUp> {
-        twins.restore(low)?;
-        twins.reference.watch();
-        twins.suspect.watch();
+    ) -> Result<Diagnosis, Error> {
+        both.restore(low)?;
+        both.reference.note_trail();
+        both.suspect.note_trail();
         let mut instruction = None;
         for _ in 0..ITERATIONS_MAX {
-            if let Some(first) = twins.step(goal, &mut instruction, &mut self.meter)? {
+            if let Some(first) = both.step(goal, &mut instruction, &mut self.cancel)? {
                 return Ok(first);
             }
-            if twins.reference.is_over() {
+            if both.reference.is_over() {
                 break;
             }
         }
-        Err(GivenUp("the two replays differ, but not in what can be compared".to_owned()))
+        Err(Error::Engine("the two replays differ, but not in what can be compared".to_owned()))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Searches of a run, forwards and backwards, for what traces see.
 
 use super::cancel::Measure;
-use super::cursor::{Cancel, Goal, ReplayCursor};
 use super::search_worker::SearchWorker;
 use super::snapshot_index::Query;
+use super::{Cancel, Goal, ReplayCursor};
 use crate::engine::{NotTaken, ReplayGuard, ReplayLock};
 use crate::error::Error;
 use crate::machine::{AccessRecord, AccessTrace, HookKind, TraceFilter};
@@ -27,15 +27,27 @@ impl Default for Stretches {
 /// Sightings that are kept of a stretch.
 const KEPT_MAX: usize = 1 << 16;
 
-/// What was found: which of the traces saw it, what it saw, and the place before it.
+/// What was found: which of the traces saw it, and what it saw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Found {
     /// The trace's place in the list.
     pub trace: usize,
     /// What it saw.
     pub record: AccessRecord,
-    /// The last place before it: for an instruction, where that is about to be executed.
-    pub place: Position,
+}
+
+impl Found {
+    /// The last place before it: for an instruction, where that is about to be executed. For an access the replay goes there
+    /// to find out, so nobody asks who does not need it.
+    ///
+    /// # Errors
+    /// A divergence, a file that cannot be read, a user who wants to stop.
+    pub fn place(&self, search: &Search, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
+        match self.record.kind {
+            HookKind::Execute => Ok(self.record.at),
+            HookKind::Read | HookKind::Write => search.cursor(cancel)?.place_before(self.record.at, cancel),
+        }
+    }
 }
 
 /// What searches a run: a replay, and one beside it.
@@ -47,7 +59,7 @@ pub struct Search {
 }
 
 /// Whether a finding is the one that is looked for. Nobody holds the replay meanwhile, so that it can be asked for what is
-/// to be known; it stands at the finding's place.
+/// to be known.
 pub type Accept<'a> = &'a mut dyn FnMut(&Found, &mut Cancel<'_>) -> Result<bool, Error>;
 
 impl ReplayCursor {
@@ -96,16 +108,6 @@ impl ReplayCursor {
         Query::new(specs, self.session().vm().guest.memory())
     }
 
-    fn place_of(&mut self, record: &AccessRecord, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
-        match record.kind {
-            HookKind::Execute => {
-                self.go_to(record.at, cancel)?;
-                Ok(record.at)
-            }
-            HookKind::Read | HookKind::Write => self.place_before(record.at, cancel),
-        }
-    }
-
     /// The record with its instruction and initiator, where a search without them has seen it.
     ///
     /// # Errors
@@ -115,7 +117,8 @@ impl ReplayCursor {
             // On the way to the first place.
             self.rewind(Position::default())?;
         } else {
-            self.place_before(record.at, cancel)?;
+            // An instruction earlier than it can have begun: on the way from there everything that may have made it is seen.
+            self.seek(record.at.icount.saturating_sub(1), cancel)?;
         }
         let spec = TraceFilter {
             reads: true,
@@ -221,8 +224,7 @@ impl Search {
             let (reached, ended) = (nav.position(), nav.has_ended());
             drop(nav);
             for (trace, record) in in_order(&traces).into_iter().filter(|(_, record)| record.at > from) {
-                let place = self.cursor(cancel)?.place_of(&record, cancel)?;
-                let found = Found { trace, record, place };
+                let found = Found { trace, record };
                 if accept(&found, cancel)? {
                     return Ok(Some(found));
                 }
@@ -317,8 +319,7 @@ impl Search {
         let mut seen = in_order(traces);
         seen.retain(|(_, record)| oldest.is_none_or(|oldest| record.at >= oldest));
         for (trace, record) in seen.into_iter().rev() {
-            let place = self.cursor(cancel)?.place_of(&record, cancel)?;
-            let found = Found { trace, record, place };
+            let found = Found { trace, record };
             if accept(&found, cancel)? {
                 return Ok(Looked::Found(found));
             }

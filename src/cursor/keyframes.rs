@@ -40,6 +40,14 @@ impl Keyframe {
             replay: snapshot.replay().to_vec(),
         }
     }
+
+    /// Whether two are of the same state of machine and log.
+    pub fn is_same_state(&self, other: &Keyframe) -> bool {
+        self.position == other.position
+            && self.machine.parts() == other.machine.parts()
+            && self.machine.pages() == other.machine.pages()
+            && self.replay == other.replay
+    }
 }
 
 struct Kept {

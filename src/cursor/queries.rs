@@ -1,7 +1,7 @@
 //! Questions about a run: who wrote a byte, and all accesses to a range.
 
-use super::cursor::{Cancel, Goal, ReplayCursor};
 use super::search::Search;
+use super::{Cancel, Goal, ReplayCursor};
 use crate::error::Error;
 use crate::machine::{AccessRecord, HookKind, Initiator, TraceFilter};
 use crate::units::Position;

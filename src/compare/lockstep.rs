@@ -1,8 +1,9 @@
 //! The two replays that a search compares, taken step by step.
 
-use super::compare;
-use super::twin::{GivenUp, Mark, Meter, Twin};
+use super::state_differences as differences;
+use crate::cursor::{Cancel, ReplayCursor, WholeState};
 use crate::engine::Limits;
+use crate::error::Error;
 use crate::log::StampedEvent;
 use crate::replay::{Cause, Diagnosis, Executed};
 use crate::units::Position;
@@ -16,7 +17,7 @@ pub(super) struct Lockstep<T> {
     pub suspect: T,
 }
 
-impl Lockstep<Mark> {
+impl Lockstep<WholeState> {
     /// Whether the two stand in the same state.
     pub fn agree(&self) -> bool {
         self.reference.agrees_with(&self.suspect)
@@ -34,23 +35,26 @@ struct LogPosition {
     next: Lockstep<Vec<StampedEvent>>,
 }
 
-impl Lockstep<Twin> {
+impl Lockstep<ReplayCursor> {
     /// Back to these states.
-    pub fn restore(&mut self, marks: &Lockstep<Mark>) -> Result<(), GivenUp> {
-        self.reference.restore(&marks.reference)?;
-        self.suspect.restore(&marks.suspect)
+    pub fn restore(&mut self, marks: &Lockstep<WholeState>) -> Result<(), Error> {
+        self.reference.restore_whole(&marks.reference)?;
+        self.suspect.restore_whole(&marks.suspect)
     }
 
     /// The states of both.
-    pub fn marks(&mut self, meter: &mut Meter<'_>) -> Result<Lockstep<Mark>, GivenUp> {
-        Ok(Lockstep { reference: self.reference.mark(meter)?, suspect: self.suspect.mark(meter)? })
+    pub fn marks(&mut self, cancel: &mut Cancel<'_>) -> Result<Lockstep<WholeState>, Error> {
+        Ok(Lockstep {
+            reference: self.reference.whole_state(cancel)?,
+            suspect: self.suspect.whole_state(cancel)?,
+        })
     }
 
-    fn log_position(&self) -> Result<LogPosition, GivenUp> {
+    fn log_position(&self) -> Result<LogPosition, Error> {
         Ok(LogPosition {
             taken: Lockstep {
-                reference: self.reference.events_taken(),
-                suspect: self.suspect.events_taken(),
+                reference: self.reference.events_passed(),
+                suspect: self.suspect.events_passed(),
             },
             next: Lockstep {
                 reference: self.reference.upcoming(EVENTS_COMPARED)?,
@@ -65,26 +69,27 @@ impl Lockstep<Twin> {
         &mut self,
         goal: Limits,
         instruction: &mut Option<Executed>,
-        meter: &mut Meter<'_>,
-    ) -> Result<Option<Diagnosis>, GivenUp> {
+        cancel: &mut Cancel<'_>,
+    ) -> Result<Option<Diagnosis>, Error> {
         let (here, before) = (self.reference.position(), self.log_position()?);
-        self.reference.deliver(meter)?;
-        self.suspect.deliver(meter)?;
-        if !self.marks(meter)?.agree() {
+        self.reference.deliver(cancel)?;
+        self.suspect.deliver(cancel)?;
+        if !self.marks(cancel)?.agree() {
             return Ok(Some(self.difference(here, self.cause(&before, false), None)));
         }
         let here = self.reference.position();
-        self.suspect.intervene()?;
-        if !self.marks(meter)?.agree() {
+        self.suspect.make_due_faults()?;
+        if !self.marks(cancel)?.agree() {
             return Ok(Some(self.difference(here, Cause::Outside, None)));
         }
         let before = self.log_position()?;
         // Both in the same step, so that states are compared which belong together.
         let goal = self.suspect.limits(goal);
-        self.reference.iteration(goal, meter)?;
-        self.suspect.iteration(goal, meter)?;
-        if !self.marks(meter)?.agree() {
-            let advanced = [&self.reference, &self.suspect].map(|twin| twin.position().icount > here.icount);
+        self.reference.iterate(goal, cancel)?;
+        self.suspect.iterate(goal, cancel)?;
+        if !self.marks(cancel)?.agree() {
+            let advanced =
+                [&self.reference, &self.suspect].map(|replay| replay.position().icount > here.icount);
             let instruction = instruction.take().filter(|_| advanced.contains(&true));
             return Ok(Some(self.difference(here, self.cause(&before, instruction.is_some()), instruction)));
         }
@@ -95,7 +100,7 @@ impl Lockstep<Twin> {
     /// What made the two differ: the first event that one of them took and the other did not, else the instruction,
     /// else the time that passed.
     fn cause(&self, before: &LogPosition, executed: bool) -> Cause {
-        let taken = |twin: &Twin, before: u64| (twin.events_taken() - before) as usize;
+        let taken = |replay: &ReplayCursor, before: u64| (replay.events_passed() - before) as usize;
         let expected: Vec<_> =
             before.next.reference.iter().take(taken(&self.reference, before.taken.reference)).collect();
         let found: Vec<_> =
@@ -104,8 +109,8 @@ impl Lockstep<Twin> {
         // What each has next, taken or not.
         let (next, other) = (before.next.reference.get(same), before.next.suspect.get(same));
         let is_same_event = next.zip(other).is_some_and(|(one, other)| one.ordinal == other.ordinal);
-        let is_due = |twin: &Twin, event: Option<&StampedEvent>| {
-            event.is_some_and(|event| event.position <= twin.position())
+        let is_due = |replay: &ReplayCursor, event: Option<&StampedEvent>| {
+            event.is_some_and(|event| event.position <= replay.position())
         };
         match (expected.get(same).copied(), found.get(same).copied()) {
             // The suspect has it too, but what comes behind it in its log holds it up.
@@ -140,9 +145,9 @@ impl Lockstep<Twin> {
 
     /// The finding: they agreed at `position`, and do not now.
     pub fn difference(&self, position: Position, cause: Cause, instruction: Option<Executed>) -> Diagnosis {
-        let mut expected = self.reference.session.vm();
-        let mut found = self.suspect.session.vm();
-        let differences = compare::vms(&mut expected, &mut found);
+        let mut expected = self.reference.session().vm();
+        let mut found = self.suspect.session().vm();
+        let differences = differences::vms(&mut expected, &mut found);
         Diagnosis::First { position, cause, instruction, differences }
     }
 }
