@@ -10,8 +10,10 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?=
 # Seconds for each fuzz target: make fuzz TIME=600
 TIME ?= 60
-# The same for the fuzzing in make test.
-TEST_FUZZ_TIME ?= 5
+# The same for the fuzzing in make test-deep.
+TEST_FUZZ_TIME ?= 30
+# Generated cases of each oracle in make test-deep.
+DEEP_CASES ?= 4000
 # Only the models with this in their names: make loom MODEL=busy
 MODEL ?=
 # A part of the mutants: make mutants SHARD=0/8
@@ -26,7 +28,7 @@ unexport CONDA_PREFIX
 unexport PYTHONHOME
 unexport PYTHONPATH
 
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -type f) $(wildcard guests/*/*.bin)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src python/core -type f) $(wildcard guests/*/*.bin)
 TOOLS := $(VENV)/.tools-installed
 MODULE := $(VENV)/.module-built
 
@@ -35,12 +37,17 @@ ifeq ($(shell test -x $(VENV)/bin/python && $(VENV)/bin/python -c 'import pip' 2
 $(shell rm -f $(TOOLS) $(MODULE))
 endif
 
-.PHONY: help demo test build bench fuzz loom shuttle mutants clean check-cargo format
-.PHONY: test-style test-rust test-loom test-shuttle test-guests test-types test-python test-notebooks test-fuzz
+.PHONY: help demo test test-deep build bench fuzz loom shuttle mutants clean check-cargo format
+.PHONY: test-style test-rust test-loom test-shuttle test-guests test-types test-python test-notebooks
+.PHONY: test-rust-deep test-loom-deep test-shuttle-deep test-python-deep test-fuzz
 
 help:
 	@echo 'make demo          set up, build, record and replay a session: see what rreplay does'
-	@echo 'make test          set up, build, run every test (Rust, Python, notebooks, style)'
+	@echo 'make test          set up, build, run every test (Rust, Python, notebooks, style). Some 12 minutes on two cores in a'
+	@echo '                   fresh clone, 5 once it is built: run it before each change is handed on'
+	@echo 'make test-deep     the same nets thrown further, some 30 minutes: more interleavings and schedules, each net on each'
+	@echo '                   seeded fault, races searched anew, half a minute for each fuzz target. Continuous integration'
+	@echo '                   runs it after make test'
 	@echo 'make build         set up and build the Python module into .venv'
 	@echo 'make format        rewrite Rust and Python sources in the house style'
 	@echo 'make bench         instructions a second, against other 6502 cores'
@@ -102,16 +109,23 @@ $(MODULE): $(TOOLS) $(RUST_SOURCES) | check-cargo
 	@touch $@
 
 format: $(TOOLS)
-	cargo fmt
+	cargo fmt --all
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
 # In an order in which the likeliest and quickest failures come first.
-test: test-style test-types test-python test-notebooks test-guests test-rust test-loom test-shuttle test-fuzz
+test: test-style test-types test-python test-notebooks test-guests test-rust test-loom test-shuttle
 	@echo 'All tests passed.'
 
+# What only goes deeper: nothing is looked for here that make test does not look for. RREPLAY_DEEP tells the tests; each has
+# a floor for either depth.
+test-deep: test-rust-deep test-loom-deep test-shuttle-deep test-python-deep test-fuzz
+	@echo 'All deep tests passed.'
+
+test-rust-deep test-loom-deep test-shuttle-deep test-python-deep loom shuttle: export RREPLAY_DEEP := 1
+
 test-style: $(TOOLS)
-	cargo fmt --check
+	cargo fmt --all --check
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
 
@@ -119,8 +133,14 @@ test-types: build
 	$(BIN)/mypy
 	MYPYPATH=python $(BIN)/python -m mypy.stubtest rreplay._core --mypy-config-file pyproject.toml --allowlist tests/python/stubtest.txt
 
+# tests/python/test_third_processor.py imports a module that has the processor of the tests: a build of what the Rust tests
+# use anyway.
 test-python: build
+	cargo build --quiet --package rreplay-python --features testing
 	$(BIN)/python -m pytest --numprocesses=2 --quiet
+
+test-python-deep: build
+	$(BIN)/python -m pytest --quiet --timeout=0 -m deep
 
 # Notebooks are kept as text, and executed as notebooks.
 NOTEBOOKS := $(patsubst notebooks/%.py,target/notebooks/%.ipynb,$(wildcard notebooks/*.py))
@@ -138,16 +158,21 @@ test-guests:
 	else echo 'ca65 is not installed: the guest images are taken as they are'; fi
 
 test-rust: $(TOOLS)
-	cargo clippy --all-targets --features testing -- -D warnings
-	cargo clippy --lib --features python -- -D warnings
-	cargo test --features testing
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --package rreplay --package rreplay-kit
+
+# Also the engine as users build it, without what tests need: dead code shows there.
+test-rust-deep: $(TOOLS)
+	cargo clippy --package rreplay-python -- -D warnings
+	cargo test --quiet --test seeded_faults
+	PROPTEST_CASES=$(DEEP_CASES) cargo test --quiet --test oracle
 
 # Both print what they explored: a model that meets nothing any more is told by its numbers, and fails by them.
-loom test-loom: check-cargo
-	RUSTFLAGS='--cfg loom' cargo test --quiet --target-dir target/loom --test 'loom*' $(MODEL) -- --nocapture
+loom test-loom test-loom-deep: check-cargo
+	cargo test --quiet --package rreplay-models --features loom $(MODEL) -- --nocapture
 
-shuttle test-shuttle: check-cargo
-	RUSTFLAGS='--cfg shuttle' cargo test --quiet --features testing --target-dir target/shuttle --test shuttle $(MODEL) -- --nocapture
+shuttle test-shuttle test-shuttle-deep: check-cargo
+	cargo test --quiet --package rreplay-models --features shuttle $(MODEL) -- --nocapture
 
 # The programs of tests are too many to link for each mutant: tests/mutants has the quick ones in one program.
 mutants: check-cargo
@@ -161,7 +186,7 @@ mutants: check-cargo
 bench: check-cargo
 	cargo bench
 
-# Some seconds for each target, on the stable toolchain. libFuzzer is C++: without a C++ compiler only tests/corpus.rs
+# Half a minute for each target, on the stable toolchain. libFuzzer is C++: without a C++ compiler only tests/oracle/corpus.rs
 # runs the targets.
 test-fuzz: check-cargo
 	@if ! command -v c++ >/dev/null 2>&1; then echo 'c++ is not installed: the fuzz targets are not fuzzed'; exit 0; fi; \

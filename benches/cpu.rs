@@ -15,7 +15,8 @@ use common::{Done, IO_PAGE, ORIGIN, Serial, mos, robo, timed, works};
 use std::hint::black_box;
 
 use rreplay::bus::{Bus, Exception, Interrupt};
-use rreplay::cpu::{Cpu, Variant};
+use rreplay::cpu::Processor;
+use rreplay::cpu::mos6502::{Mos6502, Variant};
 use rreplay::units::Position;
 
 /// Cycles between two returns from our run loop.
@@ -132,7 +133,7 @@ impl Bus for Machine {
 
 fn ours(variant: Variant, image: &[u8; 0x10000], start: u16, instructions: u64) -> Done {
     let machine = Machine::new(image);
-    let mut cpu = Cpu::new(variant);
+    let mut cpu = Mos6502::new(variant);
     cpu.pc = start;
     let mut machine = Box::new(machine);
     while cpu.icount < instructions {

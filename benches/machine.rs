@@ -13,7 +13,7 @@ mod common;
 
 use common::machine::{run, session};
 use common::{Done, ORIGIN, mos, robo, timed, works};
-use rreplay::cpu::Variant;
+use rreplay::cpu::mos6502::Variant;
 use rreplay::engine::Scheduler;
 use rreplay::recording::Recording;
 use rreplay::session::RecordOptions;

@@ -1,12 +1,12 @@
 //! Shows what an input of the fuzz target `record_replay` stands for, and writes the recording that it makes:
 //!
 //! ```sh
-//! cargo run --features testing --example scenario -- fuzz/artifacts/record_replay/crash-... -o crash.rreplay
+//! cargo run --example scenario -- fuzz/artifacts/record_replay/crash-... -o crash.rreplay
 //! ```
 //!
 //! The recording is as long as the scenario came, also when recording it fails, panics or hangs.
 
-use rreplay::testing::{SmallDisk, record_scenario, targets};
+use rreplay_kit::{SmallDisk, record_scenario, targets};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, channel};

@@ -20,7 +20,7 @@ pub enum Interrupt {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Exception {
-    /// A BRK instruction.
+    /// A software interrupt.
     Brk = 0,
     /// An NMOS JAM opcode: the CPU stops until reset.
     Jam = 1,
@@ -55,6 +55,13 @@ pub trait Bus {
         unreachable!("a bus with plain code at {address:04X} gives that code")
     }
 
+    /// Whether the instruction at `pc` lies in plain code, and nobody has to be told that it begins: then it is executed
+    /// without a further question. To override for speed; `false` too often costs no more than that.
+    #[inline(always)]
+    fn is_ready(&self, _pc: u16) -> bool {
+        false
+    }
+
     /// An instruction begins at `pc`: for a bus that keeps account of it.
     #[inline(always)]
     fn note_executed(&mut self, _pc: u16) {}
@@ -78,6 +85,14 @@ pub trait Bus {
     fn dummy_write(&mut self, address: u16, value: u8, at: Position) {
         self.write(address, value, at);
     }
+
+    /// A read cycle from an I/O port. FF where the bus has no ports.
+    fn port_in(&mut self, _port: u16, _at: Position) -> u8 {
+        0xFF
+    }
+
+    /// A write cycle to an I/O port.
+    fn port_out(&mut self, _port: u16, _value: u8, _at: Position) {}
 
     /// The cycle at or after which `run` returns, at an instruction boundary. Read before every instruction: a slow
     /// access (a device raised a line, somebody wants to stop) may lower it at any time.
@@ -114,9 +129,9 @@ pub trait Bus {
     /// A synchronous exception happens at `at`. Recorded.
     fn exception(&mut self, exception: Exception, at: Position);
 
-    /// Asked before each instruction that does not lie in plain code, and told the stack pointer; `true` makes `run` return
+    /// Asked before each instruction that does not lie in plain code, and told where the next byte pushed goes; `true` makes `run` return
     /// before the instruction is executed. A bus on which instructions are watched says that their code is not plain.
-    fn before_instruction(&mut self, _pc: u16, _sp: u8, _at: Position) -> bool {
+    fn before_instruction(&mut self, _pc: u16, _stack_pointer: u16, _at: Position) -> bool {
         false
     }
 }

@@ -59,10 +59,3 @@ pub mod external;
 pub mod recording;
 pub mod session;
 pub mod timeline;
-
-#[cfg(feature = "testing")]
-pub mod testing;
-
-// The Python module links against an interpreter; nothing in Rust needs it.
-#[cfg(feature = "python")]
-mod python;

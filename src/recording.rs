@@ -18,6 +18,8 @@ use std::fmt;
 use std::path::Path;
 
 mod segments;
+#[cfg(feature = "testing")]
+mod test_access;
 
 pub use segments::JOBS_MAX;
 

@@ -2,7 +2,7 @@
 //! net.
 //!
 //! They exist only with the feature `testing` and under the model checker; elsewhere [`is_seeded`] is `false` to the
-//! compiler and nothing is left of them. tests/seeded_faults.rs and tests/loom_seeded_faults.rs say which net catches
+//! compiler and nothing is left of them. tests/seeded_faults.rs and tests/models/loom_seeded_faults.rs say which net catches
 //! which.
 
 macro_rules! faults {
@@ -66,22 +66,22 @@ faults! {
 }
 
 /// Whether the mistake is made.
-#[cfg(not(any(feature = "testing", loom)))]
+#[cfg(not(any(feature = "testing", feature = "loom")))]
 #[inline(always)]
 pub const fn is_seeded(_fault: SeededFault) -> bool {
     false
 }
 
 /// Whether the mistake is made.
-#[cfg(any(feature = "testing", loom))]
+#[cfg(any(feature = "testing", feature = "loom"))]
 pub fn is_seeded(fault: SeededFault) -> bool {
     switch::SEEDED.load(crate::sync::PlainOrdering::Relaxed) == fault as u8 + 1
 }
 
-#[cfg(any(feature = "testing", loom))]
+#[cfg(any(feature = "testing", feature = "loom"))]
 pub use switch::seed_fault;
 
-#[cfg(any(feature = "testing", loom))]
+#[cfg(any(feature = "testing", feature = "loom"))]
 mod switch {
     use super::SeededFault;
     use crate::sync::{PlainAtomicU8, PlainOrdering};

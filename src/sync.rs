@@ -1,19 +1,19 @@
 //! The only file that names `std::sync` and `std::thread`.
 //!
-//! Under `--cfg loom` every primitive here is loom's, so that the real lock and the real threads are model-checked;
-//! under `--cfg shuttle` it is shuttle's, which runs whole machines under random schedules.
+//! With the feature `loom` every primitive here is loom's, so that the real lock and the real threads are model-checked;
+//! with the feature `shuttle` it is shuttle's, which runs whole machines under random schedules.
 //!
 //! No protocol may depend on a timed wait, so there are two of them, told apart by what may depend on their limit:
 //! [`Kick::wait_at_most`] paces work that a kick starts anyway, and its limit never passes under loom and need not under
 //! shuttle; [`Kick::sleep`] lets real time pass that a guest has asked for, and there its limit may pass at any moment.
 
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(feature = "loom", feature = "shuttle")))]
 use std::{sync, thread};
 
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 use loom::{sync, thread};
 
-#[cfg(shuttle)]
+#[cfg(feature = "shuttle")]
 use shuttle::{sync, thread};
 
 pub use sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -41,7 +41,7 @@ pub fn spawn<T: Send + 'static>(
 ) -> std::io::Result<JoinHandle<T>> {
     let builder = thread::Builder::new().name(name.to_owned());
     // loom's own stack is too small to take a snapshot on. It counts machine words.
-    #[cfg(loom)]
+    #[cfg(feature = "loom")]
     let builder = builder.stack_size(1 << 16);
     builder.spawn(body)
 }
@@ -82,12 +82,12 @@ pub fn wait_at_most<'a, T>(
     guard: MutexGuard<'a, T>,
     limit: Duration,
 ) -> MutexGuard<'a, T> {
-    #[cfg(loom)]
+    #[cfg(feature = "loom")]
     {
         let _ = limit;
         wait(condition, guard)
     }
-    #[cfg(not(loom))]
+    #[cfg(not(feature = "loom"))]
     condition.wait_timeout(guard, limit).unwrap_or_else(std::sync::PoisonError::into_inner).0
 }
 
@@ -124,36 +124,36 @@ impl Kick {
     /// Waits for a kick, at most `limit`, and consumes it. The limit paces polling of the operating system and nothing
     /// else: whoever has work for the waiter kicks it. Under loom it never passes, under shuttle perhaps.
     pub fn wait_at_most(&self, limit: Duration) {
-        #[cfg(shuttle)]
+        #[cfg(feature = "shuttle")]
         if model::passes() {
             return self.sleep(limit);
         }
-        #[cfg(any(loom, shuttle))]
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
         {
             let _ = limit;
             self.wait();
         }
-        #[cfg(not(any(loom, shuttle)))]
+        #[cfg(not(any(feature = "loom", feature = "shuttle")))]
         self.wait_for(limit);
     }
 
     /// Lets `limit` of real time pass, unless a kick comes first, and consumes it. Under a model checker it passes at
     /// any moment.
     pub fn sleep(&self, limit: Duration) {
-        #[cfg(any(loom, shuttle))]
+        #[cfg(any(feature = "loom", feature = "shuttle"))]
         {
             let _ = limit;
-            #[cfg(shuttle)]
+            #[cfg(feature = "shuttle")]
             while !*lock(&self.pending) && !model::passes() {
                 yield_now();
             }
             *lock(&self.pending) = false;
         }
-        #[cfg(not(any(loom, shuttle)))]
+        #[cfg(not(any(feature = "loom", feature = "shuttle")))]
         self.wait_for(limit);
     }
 
-    #[cfg(not(any(loom, shuttle)))]
+    #[cfg(not(any(feature = "loom", feature = "shuttle")))]
     fn wait_for(&self, limit: Duration) {
         let pending = lock(&self.pending);
         let (mut pending, _) = self
@@ -194,7 +194,7 @@ impl<T> Drop for NotifyOnDrop<T> {
 
 /// The host under shuttle: time passes in steps that the schedule chooses, entropy comes from it too, so that a schedule
 /// which is run again sees the same host. Time starts anew with each schedule.
-#[cfg(shuttle)]
+#[cfg(feature = "shuttle")]
 pub mod model {
     use shuttle::rand::{Rng, RngCore, thread_rng};
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

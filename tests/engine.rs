@@ -1,5 +1,5 @@
 //! The engine and the state machine on a toy guest: what was recorded replays under both schedulers.
-#![cfg(not(any(loom, shuttle)))]
+#![cfg(not(any(feature = "loom", feature = "shuttle")))]
 
 mod common;
 

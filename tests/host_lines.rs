@@ -1,6 +1,7 @@
 //! A character device on FIFOs, terminals and devices: lines that are slow, silent or not there, and never waited for.
 #![cfg(unix)]
 
+#[path = "common/fifo_support.rs"]
 mod fifo_support;
 
 use fifo_support::make_fifo;

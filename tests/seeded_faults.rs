@@ -1,10 +1,11 @@
-//! Nets that are known to catch: each seeded fault (src/seeded_faults.rs) is switched on in turn, and every net is
-//! drawn. A fault must be caught by the net that is named for it; without a fault no net may catch anything. Prints
-//! which net caught which fault.
+//! Nets that are known to catch: each seeded fault (src/seeded_faults.rs) is switched on in turn, and the net that is
+//! named for it is drawn and must catch it; without a fault no net may catch anything. `make test-deep` draws every net
+//! for every fault. Prints which net caught which fault.
 //!
-//! The lock and the kick are the model checker's: tests/loom_seeded_faults.rs.
+//! The lock and the kick are the model checker's: tests/models/loom_seeded_faults.rs.
 
 mod common;
+#[path = "common/session_support.rs"]
 mod session_support;
 
 use common::{Op, Rig, Script, Toy, play, record_with};
@@ -18,11 +19,11 @@ use rreplay::recording::Recording;
 use rreplay::seeded_faults::{SeededFault, seed_fault};
 use rreplay::session::{RecordOptions, RunRequest};
 use rreplay::sync::{Arc, Mutex, lock};
-use rreplay::testing::{
-    ForgeryCase, ForgeryReport, Perturbation, Scenario, SmallDisk, TimelineCase, check_forgeries,
+use rreplay::units::Position;
+use rreplay_kit::{
+    ForgeryCase, ForgeryReport, Perturb, Perturbation, Scenario, SmallDisk, TimelineCase, check_forgeries,
     check_record_replay, check_timeline,
 };
-use rreplay::units::Position;
 use session_support::{COUNTER, PRINTER, instructions, machine, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -63,18 +64,22 @@ const CAUGHT_BY: &[(SeededFault, &str)] = &[
 fn main() {
     // Panics are catches here; their stories would drown the table.
     std::panic::set_hook(Box::new(|_| {}));
+    let deep = std::env::var_os("RREPLAY_DEEP").is_some();
     let mut wrong = Vec::new();
-    for (name, caught) in draw(None) {
+    for (name, caught) in draw(None, None) {
         if let Some(what) = caught {
             wrong.push(format!("the net {name:?} catches something where nothing is: {what}"));
         }
     }
     for &fault in SeededFault::ALL {
         let Some((_, expected)) = CAUGHT_BY.iter().find(|(of, _)| *of == fault) else {
-            println!("{:<44} caught under the model checker (tests/loom_seeded_faults.rs)", fault.name());
+            println!(
+                "{:<44} caught under the model checker (tests/models/loom_seeded_faults.rs)",
+                fault.name()
+            );
             continue;
         };
-        let caught = draw(Some(fault));
+        let caught = draw(Some(fault), Some(*expected).filter(|_| !deep));
         let by: Vec<&str> = caught.iter().filter(|(_, what)| what.is_some()).map(|(name, _)| *name).collect();
         println!("{:<44} caught by: {}", fault.name(), by.join(", "));
         if !by.contains(expected) {
@@ -88,11 +93,12 @@ fn main() {
     }
 }
 
-/// All nets with that fault, and what each caught.
-fn draw(fault: Option<SeededFault>) -> Vec<(&'static str, Option<String>)> {
+/// The nets with that fault, all or the one of that name, and what each caught.
+fn draw(fault: Option<SeededFault>, only: Option<&str>) -> Vec<(&'static str, Option<String>)> {
     seed_fault(fault);
     let drawn = NETS
         .iter()
+        .filter(|(name, _)| only.is_none_or(|only| only == *name))
         .map(|(name, net)| {
             let caught = match catch_unwind(AssertUnwindSafe(net)) {
                 Ok(Ok(())) => None,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use rreplay::cpu::Variant;
+use rreplay::cpu::mos6502::Variant;
 
 pub const IO_PAGE: u16 = 0xA000;
 pub const SERIAL_STATUS: u16 = 0xA000;

@@ -1,4 +1,4 @@
 //! Every answer of a timeline is that of a naive replay.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| rreplay::testing::targets::run(env!("CARGO_BIN_NAME"), input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| rreplay_kit::targets::run(env!("CARGO_BIN_NAME"), input));

@@ -17,7 +17,7 @@ from .errors import NotCopyable
 VALUES: dict[type, tuple[str, ...]] = {
     _core.Stop: ("reason", "icount", "cycles", "pc", "shutdown", "access", "point"),
     _core.Access: ("icount", "cycles", "pc", "address", "old", "new", "kind", "by"),
-    _core.Instruction: ("address", "bytes", "mnemonic", "operand", "target", "text"),
+    _core.Instruction: ("address", "bytes", "mnemonic", "operand", "target", "flow", "text"),
     _core.BusCycle: ("address", "value", "kind", "cycle"),
     _core.HookEvent: ("icount", "cycles", "address", "value"),
     _core.Verification: ("ok", "icount", "segments", "events", "digests", "wall_seconds"),

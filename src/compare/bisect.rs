@@ -68,7 +68,7 @@ fn suspect(origin: &Origin, fault_injections: &FaultInjections) -> Result<Replay
     if let Some(change) = &fault_injections.source {
         session.vm().replay.change_source(&**change);
     }
-    *session.fault_injections() = fault_injections.anew();
+    *session.injections() = fault_injections.anew();
     Ok(ReplayCursor::without_keyframes(session, &origin.reader))
 }
 
@@ -137,7 +137,7 @@ fn at_icount(icount: u64) -> Limits {
 impl Search<'_> {
     fn bisect(mut self, divergence: &mut Divergence) -> Result<Diagnosis, Error> {
         if let Some(number) = divergence.at_snapshot()
-            && self.session.fault_injections().is_empty()
+            && self.session.injections().is_empty()
         {
             // The digest before it agreed, so the run is right and the snapshot is not.
             return self.wrong_snapshot(number, divergence.position);
@@ -167,7 +167,7 @@ impl Search<'_> {
             return self.in_log(agreed, to, &mut reference);
         }
 
-        let fault_injections = self.session.fault_injections().clone();
+        let fault_injections = self.session.injections().clone();
         if fault_injections.is_empty() && unproven.is_none() {
             divergence.executed = way.trail(&reference);
             return self.unrepeated(&mut reference, &expected);
@@ -259,7 +259,7 @@ impl Search<'_> {
         way: &Way,
         divergence: &mut Divergence,
     ) -> Result<Option<Diagnosis>, Error> {
-        let fault_injections = self.session.fault_injections().clone();
+        let fault_injections = self.session.injections().clone();
         let mut suspect = suspect(self.origin, &fault_injections)?;
         let found = self.go(&mut suspect, Some(snapshot), way)?;
         // The reference has perhaps found out by itself, where it came to that snapshot.
@@ -357,7 +357,7 @@ impl Search<'_> {
 
     /// Both anew at the recording's start, before anything is delivered there.
     fn starts(&mut self, both: &mut Lockstep<ReplayCursor>) -> Result<Lockstep<WholeState>, Error> {
-        let fault_injections = self.session.fault_injections().clone();
+        let fault_injections = self.session.injections().clone();
         both.reference = reference(self.origin)?;
         both.suspect = suspect(self.origin, &fault_injections)?;
         both.marks(&mut self.cancel)

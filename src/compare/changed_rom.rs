@@ -7,7 +7,7 @@
 
 use super::Run;
 use super::state_differences;
-use crate::cpu::{Instruction, Variant, disassemble};
+use crate::cpu::{CpuKind, Instruction};
 use crate::cursor::{Cancel, Goal, ReplayCursor};
 use crate::error::Error;
 use crate::machine::board::{ImageInput, RegionKind};
@@ -124,7 +124,7 @@ struct Changes {
     /// Addresses in order, with what was recorded and what the changed ROM has.
     bytes: Vec<(u16, u8, u8)>,
     recorded: Vec<u8>,
-    variant: Variant,
+    cpu: CpuKind,
     /// The first addresses that are executed, where the recording begins at power-on with the processor's reset.
     entries: Option<(u16, u16)>,
 }
@@ -152,10 +152,10 @@ impl Changes {
         let both = addresses.map(|at| (at, recorded[usize::from(at)], other[usize::from(at)]));
         let mut bytes: Vec<_> = both.filter(|(_, one, other)| one != other).collect();
         bytes.sort_unstable();
-        let (from, to) = (replay.registers().pc, changed.registers().pc);
+        let (from, to) = (replay.registers().pc(), changed.registers().pc());
         let is_reset = replay.position().icount == 0 && begins_after_reset(replay)?;
-        let variant = replay.vm().guest.cpu().variant();
-        Ok(Self { bytes, recorded, variant, entries: is_reset.then_some((from, to)) })
+        let cpu = replay.vm().guest.cpu().kind();
+        Ok(Self { bytes, recorded, cpu, entries: is_reset.then_some((from, to)) })
     }
 
     /// Whether one of so many bytes differs.
@@ -170,7 +170,7 @@ impl Changes {
             HookKind::Read => self.contains(record.address, 1),
             HookKind::Execute => {
                 let byte = |address| self.recorded[usize::from(address)];
-                let length = disassemble(self.variant, record.address, byte).length();
+                let length = self.cpu.decode(record.address, byte).length();
                 self.contains(record.address, length)
             }
             HookKind::Write => false,
@@ -336,7 +336,7 @@ impl Trial<'_> {
 fn begins_after_reset(machine: &Session) -> Result<bool, Error> {
     let reset = machine.copy();
     reset.reset()?;
-    Ok(reset.registers().pc == machine.registers().pc)
+    Ok(reset.registers().pc() == machine.registers().pc())
 }
 
 /// The instruction that is executed after an interrupt sequence, in a trace of everything; `None` where none is.
@@ -349,5 +349,5 @@ fn first_of_handler(traces: &[AccessTrace]) -> Option<u16> {
 fn instruction_at(cursor: &ReplayCursor, address: Option<u16>) -> Instruction {
     let vm = cursor.session().vm();
     let cpu = vm.guest.cpu();
-    disassemble(cpu.variant(), address.unwrap_or(cpu.pc), |address| vm.guest.peek(address))
+    cpu.kind().decode(address.unwrap_or(cpu.pc()), |address| vm.guest.peek(address))
 }

@@ -286,15 +286,7 @@ fn state_at(run: Run<'_>, place: Position, cancel: &mut Cancel<'_>) -> Result<St
     let mut cursor = run.search.cursor(cancel)?;
     cursor.go_to(place, cancel)?;
     let session: &Session = cursor.session();
-    let cpu = session.registers();
-    let registers = vec![
-        ("a", cpu.a.into()),
-        ("x", cpu.x.into()),
-        ("y", cpu.y.into()),
-        ("sp", cpu.sp.into()),
-        ("p", cpu.p.into()),
-        ("pc", cpu.pc),
-    ];
+    let registers = session.registers().iter().map(|(register, value)| (register.name, value)).collect();
     let mut devices = Vec::new();
     for (device, _) in session.devices() {
         let fields = session.device_state(&device)?;

@@ -1,5 +1,6 @@
 //! How two machines of one board differ: registers by name, memory by address, devices by field.
 
+use crate::cpu::CpuKind;
 use crate::cursor::timers;
 use crate::engine::VmState;
 use crate::guest::Guest;
@@ -60,12 +61,13 @@ pub fn beside_rom(expected: &mut Machine, found: &mut Machine) -> Differences {
 fn compare_machines(list: &mut List, expected: &mut Machine, found: &mut Machine, kinds: &[PageKind]) {
     let (fields, other_fields) = (expected.section_fields(), found.section_fields());
     let mut parts = fields.iter().zip(&other_fields);
+    let cpu = expected.cpu().kind();
     // CPU and lines, memory, then the devices, as the sections are ordered.
     for _ in 0..2 {
-        parts.next().into_iter().for_each(|(part, other)| compare_fields(list, part, other));
+        parts.next().into_iter().for_each(|(part, other)| compare_fields(list, cpu, part, other));
     }
     compare_memory(list, expected, found, kinds);
-    parts.for_each(|(part, other)| compare_fields(list, part, other));
+    parts.for_each(|(part, other)| compare_fields(list, cpu, part, other));
     let names = ["virtual clock", "host clock", "virtual_rt clock"];
     let due = |due: Option<u64>| due.map_or("-".to_owned(), |due| due.to_string());
     for (name, (timer, other)) in names.iter().zip(timers(expected).into_iter().zip(timers(found))) {
@@ -76,9 +78,9 @@ fn compare_machines(list: &mut List, expected: &mut Machine, found: &mut Machine
 
 type Part = (String, Vec<(&'static str, Value)>);
 
-fn compare_fields(list: &mut List, (name, fields): &Part, (_, other): &Part) {
+fn compare_fields(list: &mut List, cpu: CpuKind, (name, fields): &Part, (_, other): &Part) {
     for ((field, value), (_, other)) in fields.iter().zip(other) {
-        list.compare(name, field, shown(name, field, value), shown(name, field, other));
+        list.compare(name, field, shown(cpu, name, field, value), shown(cpu, name, field, other));
     }
 }
 
@@ -120,22 +122,15 @@ fn hex(byte: u8) -> String {
 }
 
 /// A value as its part of the machine is usually written.
-fn shown(part: &str, field: &str, value: &Value) -> String {
-    match (part, field, value) {
-        ("cpu", "pc", Value::Unsigned(address)) => format!("${address:04X}"),
-        ("cpu", "a" | "x" | "y" | "sp", Value::Unsigned(register)) => format!("${register:02X}"),
-        ("cpu", "p", Value::Unsigned(flags)) => format!("${flags:02X} {}", flag_letters(*flags)),
-        (_, _, Value::Unsigned(number)) if *number <= 0xFFFF => value.to_string(),
-        (_, _, Value::Unsigned(number)) => number.to_string(),
-        (_, _, Value::Bytes(bytes)) => buffer(bytes),
+fn shown(cpu: CpuKind, part: &str, field: &str, value: &Value) -> String {
+    let register = cpu.register_by_name(field).filter(|_| part == "cpu");
+    match (register, value) {
+        (Some(register), Value::Unsigned(number)) => cpu.register(register).shown(*number),
+        (_, Value::Unsigned(number)) if *number <= 0xFFFF => value.to_string(),
+        (_, Value::Unsigned(number)) => number.to_string(),
+        (_, Value::Bytes(bytes)) => buffer(bytes),
         _ => value.to_string(),
     }
-}
-
-/// The letters of the flags that are set, dots for those that are not.
-fn flag_letters(flags: u64) -> String {
-    let letter = |(place, letter): (usize, char)| if flags & (0x80 >> place) == 0 { '.' } else { letter };
-    "NV1BDIZC".chars().enumerate().map(letter).collect()
 }
 
 fn buffer(bytes: &[u8]) -> String {

@@ -66,6 +66,20 @@ pub enum ControlFlow {
     Halt,
 }
 
+impl ControlFlow {
+    /// Its name, as users see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ControlFlow::Next => "next",
+            ControlFlow::Branch => "branch",
+            ControlFlow::Jump => "jump",
+            ControlFlow::Call => "call",
+            ControlFlow::Return => "return",
+            ControlFlow::Halt => "halt",
+        }
+    }
+}
+
 /// What an instruction does at its effective address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum MemoryAccess {
@@ -187,6 +201,8 @@ pub struct Instruction {
     pub operand: String,
     /// The address that a branch, a jump or a call with an address in the instruction goes to.
     pub target: Option<u16>,
+    /// Which of its bytes is itself the operand, where one is.
+    pub immediate: Option<u8>,
 }
 
 impl Instruction {

@@ -1,14 +1,17 @@
 //! Processors.
 //!
-//! [`mos6502`] is the only family so far. A second one (a Z80) becomes a sibling module with the same face: plain state
-//! that implements `Persist`, `run(&mut bus) -> Exit` with the position in the state, `reset`,
-//! `power_on`; its ports become further methods of `Bus`. What boards and engines need from any processor is little
-//! enough to be a trait when there are two.
+//! [`Processor`] is what everybody above needs of one; a family of chips implements it: [`mos6502`]. [`CpuKind`] and [`Cpu`]
+//! are where the families are registered.
 //!
 //! A processor knows its bus and nothing else: no device, no log, no host.
 
 pub mod instruction;
+mod kinds;
 pub mod mos6502;
+mod processor;
+#[cfg(feature = "testing")]
+pub mod specimen;
 
-pub use instruction::Instruction;
-pub use mos6502::{Cpu, Exit, Halt, RESET_CYCLES, Status, Variant, disassemble};
+pub use instruction::{Instruction, Register, RegisterSet};
+pub use kinds::{Cpu, CpuKind, Registers};
+pub use processor::{Exit, Halt, INSTRUCTION_BYTES_MAX, Processor, RegisterInfo, ResetTarget};

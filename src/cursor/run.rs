@@ -176,7 +176,7 @@ impl ReplayCursor {
     /// Where a run to `goal` must end, so that the next injected fault is made in its place.
     pub(crate) fn limits(&self, goal: Limits) -> Limits {
         let here = self.position();
-        self.session.fault_injections().limits(here, goal)
+        self.session.injections().limits(here, goal)
     }
 
     /// One iteration: what is due here, then at most the way to `goal`.
@@ -216,13 +216,13 @@ impl ReplayCursor {
 /// The next stretch goes towards the limits, but not past an injected fault.
 fn begin(session: &Session, vm: &mut VmState<Machine>, limits: Limits, ends: Ends) {
     let here = vm.guest.position();
-    vm.begin_run(session.fault_injections().limits(here, limits));
+    vm.begin_run(session.injections().limits(here, limits));
     vm.ends_on_instruction = ends != Ends::Limit && limits.icount != u64::MAX;
 }
 
 /// Makes the injected faults that are due; returns whether there are any, ever.
 fn intervene(session: &Session, vm: &mut VmState<Machine>) -> Result<bool, Error> {
-    let mut faults = session.fault_injections();
+    let mut faults = session.injections();
     faults.make_due(vm)?;
     Ok(!faults.is_empty())
 }

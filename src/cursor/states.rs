@@ -163,7 +163,7 @@ impl ReplayCursor {
             rom: rom(&vm.guest).map(|(_, bytes)| bytes).collect::<Vec<_>>().concat(),
             timers: timers(&vm.guest),
             course: self.course.clone(),
-            faults_made: self.session.fault_injections().made(),
+            faults_made: self.session.injections().made(),
         })
     }
 
@@ -184,7 +184,7 @@ impl ReplayCursor {
         // From here on it is noted what is touched on the way to the next snapshot, which is compared with that.
         vm.guest.take_notes(Notes::Part);
         drop(vm);
-        self.session.fault_injections().set_made(state.faults_made);
+        self.session.injections().set_made(state.faults_made);
         self.course = state.course.clone();
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! The last instructions that a replay has come to, for who reports how it went wrong.
 
 use super::ReplayCursor;
-use crate::cpu::disassemble;
 use crate::machine::{HookKind, Machine};
 use crate::replay::Executed;
 use crate::units::Position;
@@ -61,7 +60,7 @@ impl ReplayCursor {
 }
 
 fn executed(machine: &Machine, position: Position, pc: u16) -> Executed {
-    let instruction = disassemble(machine.cpu().variant(), pc, |address| machine.peek(address));
+    let instruction = machine.cpu().kind().decode(pc, |address| machine.peek(address));
     let text = instruction.text();
     Executed { position, pc, bytes: instruction.bytes, text }
 }

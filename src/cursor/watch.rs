@@ -26,8 +26,8 @@ impl ReplayCursor {
     /// The same as [`seek`](ReplayCursor::seek).
     pub fn run_to_frame_end(&mut self, end: FrameEnd, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         self.set_hooks(|machine| {
-            let variant = machine.cpu().variant();
-            machine.hooks_mut().set_frame_end(Some((end, variant)));
+            let kind = machine.cpu().kind();
+            machine.hooks_mut().set_frame_end(Some((end, kind)));
         });
         let outcome = self.run_until(Limits::NONE, Ends::Hook, cancel);
         self.unwatch();

@@ -3,7 +3,7 @@
 //! A command starts at the next instruction boundary, when the controller has the bus, and ends when the host is through:
 //! then the sectors are in memory, or on the disk. One command at a time; the CPU runs on meanwhile.
 
-use super::{Context, Device, DirectMemory, flags};
+use super::{Context, Device, DirectMemory, QuietRead, flags};
 use crate::nondet::BlockRequest;
 use crate::persist::{Field, PersistError, Reader, Value};
 
@@ -296,8 +296,8 @@ impl Device for Disk {
         self.register(offset)
     }
 
-    fn quiet_read(&self, offset: u16, _now: u64) -> Option<u8> {
-        Some(self.register(offset))
+    fn quiet_read(&self, offset: u16, _now: u64) -> Option<QuietRead> {
+        Some(QuietRead::for_ever(self.register(offset)))
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

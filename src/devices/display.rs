@@ -6,7 +6,7 @@
 
 mod font;
 
-use super::{Context, Device, Frame};
+use super::{Context, Device, Frame, QuietRead};
 use crate::persist::PersistError;
 
 /// The name in board files.
@@ -380,9 +380,9 @@ impl Device for Display {
         value
     }
 
-    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
-        let quiet = offset == STATUS && self.registers.frame_due.is_none_or(|due| now < due);
-        quiet.then(|| self.register(offset))
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<QuietRead> {
+        let until = self.registers.frame_due.unwrap_or(u64::MAX);
+        (offset == STATUS && now < until).then(|| QuietRead { value: self.register(offset), until })
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

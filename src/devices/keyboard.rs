@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Context, Device, flags};
+use super::{Context, Device, QuietRead, flags};
 use crate::events::InputEvent;
 use crate::persist::PersistError;
 
@@ -303,8 +303,8 @@ impl Device for Keyboard {
         value
     }
 
-    fn quiet_read(&self, offset: u16, _now: u64) -> Option<u8> {
-        (offset != DATA).then(|| self.register(offset))
+    fn quiet_read(&self, offset: u16, _now: u64) -> Option<QuietRead> {
+        (offset != DATA).then(|| QuietRead::for_ever(self.register(offset)))
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

@@ -16,7 +16,7 @@
 mod apple1;
 mod port;
 
-use super::{Context, Device, DeviceError};
+use super::{Context, Device, DeviceError, QuietRead};
 use apple1::Apple1;
 use port::{Port, Side};
 
@@ -227,10 +227,11 @@ impl Device for Mc6821 {
         value
     }
 
-    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<QuietRead> {
         let offset = offset % 4;
-        let due = self.apple1.key_due.is_some_and(|due| due <= now);
-        (matches!(offset, register::CONTROL_A | register::CONTROL_B) && !due).then(|| self.value(offset, now))
+        let until = self.apple1.key_due.unwrap_or(u64::MAX);
+        let is_control = matches!(offset, register::CONTROL_A | register::CONTROL_B);
+        (is_control && now < until).then(|| QuietRead { value: self.value(offset, now), until })
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

@@ -9,7 +9,7 @@
 //! Source: Motorola MC6850 data sheet. docs/devices/mc6850.md says what is modelled.
 
 use super::serial::{Flow, Host, LineClock, LineTime, Receiver, Span, Transmitter, due};
-use super::{Context, Device, DeviceError, check_hz};
+use super::{Context, Device, DeviceError, QuietRead, check_hz};
 use crate::persist::PersistError;
 
 /// The name in board files.
@@ -383,9 +383,11 @@ impl Device for Mc6850 {
     }
 
     #[inline]
-    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
-        let quiet = offset & 1 == 0 && now < self.next_change && !self.registers.dcd_interrupt;
-        (quiet && !self.registers.dcd_status_read).then_some(self.registers.status)
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<QuietRead> {
+        let until = self.next_change;
+        let quiet = offset & 1 == 0 && now < until && !self.registers.dcd_interrupt;
+        let value = self.registers.status;
+        (quiet && !self.registers.dcd_status_read).then_some(QuietRead { value, until })
     }
 
     #[inline]

@@ -78,18 +78,32 @@ pub struct Context<'a> {
     pub memory: Option<&'a mut dyn DirectMemory>,
     /// The processor's registers, for a device that stands in for an operating system; as `memory`, at instruction
     /// boundaries only.
-    pub cpu: Option<&'a mut CpuRegisters>,
+    pub cpu: Option<&'a mut dyn DirectRegisters>,
 }
 
-/// The registers that carry arguments and results.
+/// The processor's registers as a device sees them, by name.
+pub trait DirectRegisters {
+    /// The value of a register; 0 where the processor has none of that name.
+    fn get(&self, name: &str) -> u16;
+
+    /// Puts a result into a register. It counts as the device's, be it what the register held before.
+    fn set(&mut self, name: &str, value: u16);
+}
+
+/// What reads of a register return as long as nothing else is done to the device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the data sheet's names")]
-pub struct CpuRegisters {
-    pub a: u8,
-    pub x: u8,
-    pub y: u8,
-    /// Whether A and X hold a result that the device has put there, be it what they held before.
-    pub returned: bool,
+pub struct QuietRead {
+    /// The byte.
+    pub value: u8,
+    /// The first cycle at which it may be another one, or a read may do something.
+    pub until: u64,
+}
+
+impl QuietRead {
+    /// A byte that stays until something is done to the device.
+    pub const fn for_ever(value: u8) -> Self {
+        Self { value, until: u64::MAX }
+    }
 }
 
 /// Direct memory access: RAM and ROM as a device other than the CPU sees them. Other devices' registers are out of reach.
@@ -154,9 +168,10 @@ pub trait Device: Persist + Send {
     /// A CPU read of register `offset` (less than `register_count`), with its side effects.
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8;
 
-    /// What [`Device::read`] would give at cycle `now`, where that read changes nothing, so that nothing needs to be asked
-    /// afterwards; `None` where it might. For the registers that programs poll: to override only for speed.
-    fn quiet_read(&self, _offset: u16, _now: u64) -> Option<u8> {
+    /// What [`Device::read`] would return at cycle `now`, where that read changes nothing, so that nothing needs to be asked
+    /// afterwards, and for how long; `None` where it might change something. For the registers that programs poll: to
+    /// override only for speed.
+    fn quiet_read(&self, _offset: u16, _now: u64) -> Option<QuietRead> {
         None
     }
 

@@ -11,7 +11,7 @@
 //! interrupt follow the timing figures of the Rockwell R6551 sheet. docs/devices/mos6551.md says what is modelled.
 
 use super::serial::{Flow, Host, LineClock, LineTime, Receiver, Span, Transmitter, due};
-use super::{Context, Device, DeviceError, check_hz};
+use super::{Context, Device, DeviceError, QuietRead, check_hz};
 use crate::persist::PersistError;
 
 /// The name in board files.
@@ -462,10 +462,10 @@ impl Device for Mos6551 {
     }
 
     #[inline]
-    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
-        let status = self.registers.status;
-        let quiet = offset & 3 == 1 && now < self.next_change && status & status::IRQ == 0;
-        (quiet && !self.registers.modem_change).then_some(status)
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<QuietRead> {
+        let (value, until) = (self.registers.status, self.next_change);
+        let quiet = offset & 3 == 1 && now < until && value & status::IRQ == 0;
+        (quiet && !self.registers.modem_change).then_some(QuietRead { value, until })
     }
 
     #[inline]

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Context, Device, DeviceError, flags};
+use super::{Context, Device, DeviceError, QuietRead, flags};
 use crate::persist::PersistError;
 
 /// The name in board files.
@@ -321,9 +321,10 @@ impl Device for Network {
         value
     }
 
-    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
-        let quiet = offset != RECEIVE_DATA && self.state.sent_due.is_none_or(|due| now < due);
-        quiet.then(|| self.register(offset))
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<QuietRead> {
+        let until = self.state.sent_due.unwrap_or(u64::MAX);
+        let quiet = offset != RECEIVE_DATA && now < until;
+        quiet.then(|| QuietRead { value: self.register(offset), until })
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

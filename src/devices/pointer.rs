@@ -4,7 +4,7 @@
 //! packet shows in the registers when the guest has acknowledged the one before; until then packets gather behind it.
 //! So no register changes while a program reads them one after the other.
 
-use super::{Context, Device, flags};
+use super::{Context, Device, QuietRead, flags};
 use crate::events::InputEvent;
 
 /// The name in board files.
@@ -211,8 +211,8 @@ impl Device for Pointer {
         self.register(offset)
     }
 
-    fn quiet_read(&self, offset: u16, _now: u64) -> Option<u8> {
-        Some(self.register(offset))
+    fn quiet_read(&self, offset: u16, _now: u64) -> Option<QuietRead> {
+        Some(QuietRead::for_ever(self.register(offset)))
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

@@ -1,7 +1,7 @@
 //! Power: shutdown, reset, suspension and what wakes from it, and calls at the next instruction boundary. A design of our
 //! own.
 
-use super::{Context, Device, flags};
+use super::{Context, Device, QuietRead, flags};
 use crate::nondet::ShutdownCause;
 
 /// The name in board files.
@@ -140,8 +140,9 @@ impl Device for Power {
         self.register(offset)
     }
 
-    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
-        self.alarm.is_none_or(|due| now < due).then(|| self.register(offset))
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<QuietRead> {
+        let until = self.alarm.unwrap_or(u64::MAX);
+        (now < until).then(|| QuietRead { value: self.register(offset), until })
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Context, Device};
+use super::{Context, Device, QuietRead};
 
 /// The name in board files.
 pub const KIND: &str = "py65_console";
@@ -56,8 +56,8 @@ impl Device for Py65Console {
         offset == if write { PUTC } else { GETC }
     }
 
-    fn quiet_read(&self, offset: u16, _now: u64) -> Option<u8> {
-        (offset == GETC && self.getc.is_empty()).then_some(0)
+    fn quiet_read(&self, offset: u16, _now: u64) -> Option<QuietRead> {
+        (offset == GETC && self.getc.is_empty()).then_some(QuietRead::for_ever(0))
     }
 
     fn read(&mut self, offset: u16, _context: &mut Context<'_>) -> u8 {

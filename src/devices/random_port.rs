@@ -1,6 +1,6 @@
 //! A port that gives the host's entropy, a byte at a time. A design of our own.
 
-use super::{Context, Device};
+use super::{Context, Device, QuietRead};
 
 /// The name in board files.
 pub const KIND: &str = "random_port";
@@ -59,8 +59,8 @@ impl Device for RandomPort {
         if offset == DATA { self.ask(context) } else { self.status }
     }
 
-    fn quiet_read(&self, offset: u16, _now: u64) -> Option<u8> {
-        (offset == STATUS).then_some(self.status)
+    fn quiet_read(&self, offset: u16, _now: u64) -> Option<QuietRead> {
+        (offset == STATUS).then_some(QuietRead::for_ever(self.status))
     }
 
     /// Nothing can be written.

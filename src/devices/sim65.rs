@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Context, CpuRegisters, Device, DeviceError, DirectMemory};
+use super::{Context, Device, DeviceError, DirectMemory, DirectRegisters};
 use crate::nondet::{CharRequest, ShutdownCause};
 
 /// The name in board files.
@@ -89,7 +89,7 @@ persist_parts!(Sim65 { state } checked by checked);
 
 /// The program's world while a call is carried out.
 struct Caller<'a> {
-    cpu: &'a mut CpuRegisters,
+    cpu: &'a mut dyn DirectRegisters,
     memory: &'a mut dyn DirectMemory,
     sp_address: u8,
 }
@@ -122,12 +122,12 @@ impl Caller<'_> {
     }
 
     fn ax(&self) -> u16 {
-        u16::from_le_bytes([self.cpu.a, self.cpu.x])
+        self.cpu.get("x") << 8 | self.cpu.get("a")
     }
 
     fn returns(&mut self, value: u16) {
-        [self.cpu.a, self.cpu.x] = value.to_le_bytes();
-        self.cpu.returned = true;
+        self.cpu.set("a", value & 0xFF);
+        self.cpu.set("x", value >> 8);
     }
 }
 
@@ -167,14 +167,14 @@ impl Sim65 {
         let Context { at, char_id, outside, memory: Some(memory), cpu: Some(cpu), .. } = context else {
             return;
         };
-        let mut caller = Caller { cpu, memory: &mut **memory, sp_address: self.sp_address };
+        let mut caller = Caller { cpu: &mut **cpu, memory: &mut **memory, sp_address: self.sp_address };
         let mut ask = |request: CharRequest<'_>, buffer: &mut [u8]| {
             outside.char_request(*at, *char_id, request, buffer)
         };
         match call {
             OPEN => {
                 // It takes a variable number of arguments, so all are on the stack, and Y tells their size.
-                let extra = u16::from(caller.cpu.y).saturating_sub(4);
+                let extra = caller.cpu.get("y").saturating_sub(4);
                 caller.pop(extra);
                 let flags = caller.pop(2);
                 let name = caller.pop(2);
@@ -243,7 +243,7 @@ impl Sim65 {
                 self.give_arguments(variable, &mut caller);
             }
             _ => {
-                self.state.exit_code = Some(caller.cpu.a);
+                self.state.exit_code = Some(caller.cpu.get("a") as u8);
                 outside.shutdown_request(*at, ShutdownCause::GuestShutdown);
             }
         }
@@ -279,7 +279,7 @@ impl Sim65 {
             }
         }
         let Context { memory: Some(memory), cpu: Some(cpu), .. } = context else { return };
-        let mut caller = Caller { cpu, memory: &mut **memory, sp_address: self.sp_address };
+        let mut caller = Caller { cpu: &mut **cpu, memory: &mut **memory, sp_address: self.sp_address };
         let count = usize::from(self.state.read_count).min(self.state.getc.len());
         let bytes: Vec<u8> = self.state.getc.drain(..count).collect();
         caller.put(buffer, &bytes);

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Context, Device, flags};
+use super::{Context, Device, QuietRead, flags};
 use crate::persist::PersistError;
 
 /// The name in board files.
@@ -452,9 +452,9 @@ impl Device for Sound {
         value
     }
 
-    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
-        let quiet = offset == STATUS && self.next_timer().is_none_or(|due| now < due);
-        quiet.then(|| self.status())
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<QuietRead> {
+        let until = self.next_timer().unwrap_or(u64::MAX);
+        (offset == STATUS && now < until).then(|| QuietRead { value: self.status(), until })
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

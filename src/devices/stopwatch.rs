@@ -3,7 +3,7 @@
 //! It counts what a person would: the host's monotonic clock, which stands still between two runs. So how long a program
 //! takes differs from run to run, and is recorded.
 
-use super::{Context, Device, flags};
+use super::{Context, Device, QuietRead, flags};
 use crate::nondet::ClockKind;
 
 /// The name in board files.
@@ -129,8 +129,8 @@ impl Device for Stopwatch {
         self.register(offset)
     }
 
-    fn quiet_read(&self, offset: u16, _now: u64) -> Option<u8> {
-        (offset != TIME).then(|| self.register(offset))
+    fn quiet_read(&self, offset: u16, _now: u64) -> Option<QuietRead> {
+        (offset != TIME).then(|| QuietRead::for_ever(self.register(offset)))
     }
 
     fn write(&mut self, offset: u16, value: u8, context: &mut Context<'_>) {

@@ -24,7 +24,7 @@ mod ports;
 mod shift;
 mod timers;
 
-use super::{Context, Device, DeviceError};
+use super::{Context, Device, DeviceError, QuietRead};
 use crate::persist::{Persist, PersistError, Reader, Value};
 use crate::units::COUNT_MAX;
 use pending::Pending;
@@ -382,8 +382,9 @@ impl Device for Via6522 {
     }
 
     #[inline]
-    fn quiet_read(&self, offset: u16, now: u64) -> Option<u8> {
-        (offset & 15 == register::IFR && now < self.next_change).then(|| self.state.ifr())
+    fn quiet_read(&self, offset: u16, now: u64) -> Option<QuietRead> {
+        let until = self.next_change;
+        (offset & 15 == register::IFR && now < until).then(|| QuietRead { value: self.state.ifr(), until })
     }
 
     #[inline]

@@ -274,7 +274,7 @@ impl<T> DerefMut for ReplayGuard<'_, T> {
     }
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
 mod tests {
     use super::*;
 

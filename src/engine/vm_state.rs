@@ -20,7 +20,7 @@ use crate::units::Position;
 /// Iterations of the vCPU under one hold of the lock, within the instructions of one slice. A transmitter ends a
 /// slice every few dozen instructions; to let go of the lock and poll the hosts each time would cost more than they do.
 /// One under a model checker, which must see every place where the threads can meet.
-const ITERATIONS_PER_QUANTUM: u32 = if cfg!(any(loom, shuttle)) { 1 } else { 64 };
+const ITERATIONS_PER_QUANTUM: u32 = if cfg!(any(feature = "loom", feature = "shuttle")) { 1 } else { 64 };
 
 /// The section of a snapshot that holds the state machine's part.
 pub const REPLAY_SECTION: &str = "replay";

@@ -9,17 +9,17 @@ use crate::nondet::{
 use crate::sync::{Arc, Mutex, lock};
 use std::time::Duration;
 
-#[cfg(shuttle)]
+#[cfg(feature = "shuttle")]
 pub(super) use crate::sync::model::now as since_epoch;
-#[cfg(shuttle)]
+#[cfg(feature = "shuttle")]
 use crate::sync::model::{Instant, fill};
-#[cfg(not(shuttle))]
+#[cfg(not(feature = "shuttle"))]
 use getrandom::fill;
-#[cfg(not(shuttle))]
+#[cfg(not(feature = "shuttle"))]
 use std::time::Instant;
 
 /// Wall-clock time since 1970-01-01 UTC.
-#[cfg(not(shuttle))]
+#[cfg(not(feature = "shuttle"))]
 #[allow(clippy::disallowed_methods, reason = "this is the one module that reads host clocks")]
 pub(super) fn since_epoch() -> Duration {
     use std::time::{SystemTime, UNIX_EPOCH};

@@ -7,9 +7,9 @@ use crate::nondet::{CharId, ShutdownCause};
 use crate::sync::{Arc, Kick, Mutex, lock};
 use std::time::Duration;
 
-#[cfg(shuttle)]
+#[cfg(feature = "shuttle")]
 use crate::sync::model::Instant;
-#[cfg(not(shuttle))]
+#[cfg(not(feature = "shuttle"))]
 use std::time::Instant;
 
 /// How often a run looks whether the user wants to stop: well within the 50 ms that Ctrl-C may take.

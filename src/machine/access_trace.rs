@@ -1,7 +1,8 @@
 //! Notes of what a stretch of a run has touched, for whoever searches it: unlike a hook, a trace ends no slice.
 
 use super::hooks::HookKind;
-use crate::devices::CpuRegisters;
+use super::slots::AddressSpace;
+use crate::cpu::RegisterSet;
 use crate::units::Position;
 use std::collections::VecDeque;
 
@@ -23,6 +24,8 @@ pub struct AccessRecord {
     pub kind: HookKind,
     /// Instructions retired before it, and the exact cycle.
     pub at: Position,
+    /// Where the address is.
+    pub space: AddressSpace,
     /// The address executed, read or written.
     pub address: u16,
     /// What memory held before a write; `None` where a device answers.
@@ -42,10 +45,8 @@ pub struct RegistersSet {
     pub at: Position,
     /// The device, by its place on the board.
     pub slot: usize,
-    /// What they held.
-    pub before: CpuRegisters,
-    /// What they hold now.
-    pub after: CpuRegisters,
+    /// Which.
+    pub registers: RegisterSet,
 }
 
 /// What a trace looks at, and how much of it is kept.
@@ -57,6 +58,8 @@ pub struct TraceFilter {
     pub reads: bool,
     /// Data written to the range.
     pub writes: bool,
+    /// Data read from and written to I/O ports, whatever the range.
+    pub ports: bool,
     /// Of writes, only those that change what memory held; where a device answers, all.
     pub only_changes: bool,
     /// The first address.
@@ -65,7 +68,7 @@ pub struct TraceFilter {
     pub last: u16,
     /// The last cycle that is looked at.
     pub last_cycle: u64,
-    /// Sightings kept, the latest: older ones are counted and dropped.
+    /// Records kept, the latest: older ones are counted and dropped.
     pub kept_max: usize,
     /// Whether each access is to know its instruction. Every instruction is then looked at, which costs speed.
     pub with_pc: bool,
@@ -78,6 +81,7 @@ impl TraceFilter {
             executes: false,
             reads: false,
             writes: false,
+            ports: false,
             only_changes: false,
             first,
             last,
@@ -150,19 +154,31 @@ impl AccessTrace {
         self.current = Some((at, pc));
         if self.spec.executes && self.covers(pc) {
             let (kind, initiator) = (HookKind::Execute, Initiator::Instruction);
-            self.note(AccessRecord { kind, at, address: pc, old: None, value: 0, pc: Some(pc), initiator });
+            let space = AddressSpace::Memory;
+            self.note(AccessRecord {
+                kind,
+                at,
+                space,
+                address: pc,
+                old: None,
+                value: 0,
+                pc: Some(pc),
+                initiator,
+            });
         }
     }
 
     pub(super) fn accesses(&mut self, mut record: AccessRecord) {
-        let wanted = match record.kind {
-            HookKind::Execute => false,
-            HookKind::Read => self.spec.reads,
-            HookKind::Write => {
-                self.spec.writes && !(self.spec.only_changes && record.old == Some(record.value))
+        let wanted = match (record.space, record.kind) {
+            (_, HookKind::Execute) => false,
+            (AddressSpace::Io, _) => self.spec.ports,
+            (AddressSpace::Memory, HookKind::Read) => self.spec.reads && self.covers(record.address),
+            (AddressSpace::Memory, HookKind::Write) => {
+                let is_change = !(self.spec.only_changes && record.old == Some(record.value));
+                self.spec.writes && is_change && self.covers(record.address)
             }
         };
-        if !wanted || !self.covers(record.address) {
+        if !wanted {
             return;
         }
         if self.spec.with_pc && record.initiator == Initiator::Instruction {

@@ -10,6 +10,8 @@ mod parse;
 mod place;
 mod write;
 
+pub use crate::cpu::CpuKind;
+use crate::machine::AddressSpace;
 pub use check::{DeviceFacts, Window};
 pub use error::{BoardError, BoardProblem};
 pub use place::{ImageInput, MemoryImage, Target};
@@ -25,9 +27,6 @@ const PRESETS: &[(&str, &str)] = &[
     ("sbc6850", include_str!("presets/sbc6850.toml")),
     ("sim65", include_str!("presets/sim65.toml")),
 ];
-
-/// Where a 6502 finds the address it starts at, low byte first.
-pub const RESET_VECTOR: u16 = 0xFFFC;
 
 /// A machine's parts and how they are wired.
 ///
@@ -59,19 +58,8 @@ pub struct Cpu {
     pub kind: CpuKind,
     /// Clock in Hz, 1 to 1,000,000,000.
     pub clock_hz: u64,
-    /// Laid over the reset vector ($FFFC) of whatever images are loaded: for programs that have none.
+    /// Laid over the reset vector of whatever images are loaded: for programs that have none.
     pub reset_vector: Option<u16>,
-}
-
-/// Processors.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
-pub enum CpuKind {
-    /// WDC W65C02: CMOS, with bit instructions, WAI and STP.
-    #[serde(rename = "w65c02", alias = "65c02")]
-    W65c02,
-    /// NMOS 6502, undocumented opcodes included.
-    #[serde(rename = "6502", alias = "mos6502", alias = "nmos6502")]
-    Mos6502,
 }
 
 /// What happens at an address at which nothing answers.
@@ -117,6 +105,8 @@ pub struct DeviceSpec {
     pub name: String,
     /// Chip or design, one of [`crate::devices`].
     pub kind: String,
+    /// Where its registers are.
+    pub space: AddressSpace,
     /// Address of register 0.
     pub at: u16,
     /// Which interrupt line of the CPU it pulls.
@@ -233,16 +223,6 @@ impl RegionKind {
         match self {
             Self::Ram => 0x00,
             Self::Rom => 0xFF,
-        }
-    }
-}
-
-impl CpuKind {
-    /// The name in a description.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::W65c02 => "w65c02",
-            Self::Mos6502 => "6502",
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::access_trace::Initiator;
 use super::hooks::{HookAccess, HookKind, Hooks};
 use super::lines::Lines;
-use super::slots::Slots;
+use super::slots::{AddressSpace, Slots};
 use super::{Fault, Unmapped};
 use crate::bus::{Bus, Exception, Interrupt};
 use crate::memory::{Memory, Written, open_bus};
@@ -21,15 +21,25 @@ pub struct BusCycle {
     pub write: bool,
     /// The clock cycle.
     pub cycle: u64,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Where the address is.
+    pub space: AddressSpace,
 }
 
 /// What a cycle on the bus is for: hooks see data and nothing else.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// The instruction's operand, or what it writes.
     Data,
+    /// A byte of the instruction itself.
     Fetch,
+    /// Nothing: the chip throws the value away, or puts back what it has just read.
     Dummy,
 }
+
+/// What is read from an I/O port at which no device answers.
+const NO_PORT: u8 = 0xFF;
 
 pub(super) struct MachineBus<'a, const TRACED: bool> {
     pub memory: &'a mut Memory,
@@ -48,12 +58,9 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     /// Out of line but not `#[cold]`: a program that polls a chip comes here every few instructions.
     #[inline(never)]
     fn read_slow(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
-        let value = match self.slots.at(address, false) {
-            Some((slot, register)) => match self.slots[slot].device.quiet_read(register, at.cycles) {
-                Some(value) => value,
-                None => self.read_device(slot, register, at),
-            },
-            None => self.read_no_device(address, at, purpose),
+        let value = match self.slots.quiet_again(address, at.cycles) {
+            Some(value) => value,
+            None => self.read_anew(address, at, purpose),
         };
         if purpose == Purpose::Data {
             self.memory.note_io_read(address);
@@ -62,6 +69,17 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
             }
         }
         value
+    }
+
+    #[inline]
+    fn read_anew(&mut self, address: u16, at: Position, purpose: Purpose) -> u8 {
+        let Some((slot, register)) = self.slots.at(address, false) else {
+            return self.read_no_device(address, at, purpose);
+        };
+        match self.slots.quiet_read(slot, register, address, at.cycles) {
+            Some(value) => value,
+            None => self.read_device(slot, register, at),
+        }
     }
 
     #[cold]
@@ -96,9 +114,19 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
     #[cold]
     #[inline(never)]
     fn note_access(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8, at: Position) {
-        let initiator = Initiator::Instruction;
-        if self.hooks.access(HookAccess { kind, address, old, value, at, initiator }) {
+        let (space, initiator) = (AddressSpace::Memory, Initiator::Instruction);
+        if self.hooks.access(HookAccess { kind, space, address, old, value, at, initiator }) {
             self.deadline = 0;
+        }
+    }
+
+    /// What hooks and traces are told of an access to an I/O port.
+    fn note_port(&mut self, kind: HookKind, port: u16, value: u8, at: Position) {
+        let (space, initiator) = (AddressSpace::Io, Initiator::Instruction);
+        self.hooks.access(HookAccess { kind, space, address: port, old: None, value, at, initiator });
+        if TRACED {
+            let (write, purpose) = (kind == HookKind::Write, Purpose::Data);
+            self.note(BusCycle { address: port, value, write, cycle: at.cycles, purpose, space });
         }
     }
 
@@ -160,7 +188,8 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
             None => self.read_slow(address, at, purpose),
         };
         if TRACED {
-            self.note(BusCycle { address, value, write: false, cycle: at.cycles });
+            let space = AddressSpace::Memory;
+            self.note(BusCycle { address, value, write: false, cycle: at.cycles, purpose, space });
         }
         value
     }
@@ -171,7 +200,8 @@ impl<const TRACED: bool> MachineBus<'_, TRACED> {
             self.write_slow(address, value, at, purpose);
         }
         if TRACED {
-            self.note(BusCycle { address, value, write: true, cycle: at.cycles });
+            let space = AddressSpace::Memory;
+            self.note(BusCycle { address, value, write: true, cycle: at.cycles, purpose, space });
         }
     }
 
@@ -192,6 +222,9 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
 
     #[inline(always)]
     fn write(&mut self, address: u16, value: u8, at: Position) {
+        if !TRACED && self.memory.write_ready(address, value) {
+            return;
+        }
         self.memory.note_written(address);
         self.write_for(address, value, at, Purpose::Data);
     }
@@ -199,6 +232,11 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
     #[inline(always)]
     fn plain_code(&self, pc: u16) -> bool {
         !TRACED && self.memory.is_plain_code(pc)
+    }
+
+    #[inline(always)]
+    fn is_ready(&self, pc: u16) -> bool {
+        !TRACED && self.memory.is_ready_code(pc)
     }
 
     #[inline(always)]
@@ -272,11 +310,28 @@ impl<const TRACED: bool> Bus for MachineBus<'_, TRACED> {
         }
     }
 
-    fn before_instruction(&mut self, pc: u16, sp: u8, at: Position) -> bool {
+    fn port_in(&mut self, port: u16, at: Position) -> u8 {
+        let value = match self.slots.at_port(port, false) {
+            Some((slot, register)) => self.read_device(slot, register, at),
+            None => NO_PORT,
+        };
+        self.note_port(HookKind::Read, port, value, at);
+        value
+    }
+
+    fn port_out(&mut self, port: u16, value: u8, at: Position) {
+        if let Some((slot, register)) = self.slots.at_port(port, true) {
+            self.write_device(slot, register, value, at);
+        }
+        self.note_port(HookKind::Write, port, value, at);
+    }
+
+    fn before_instruction(&mut self, pc: u16, stack_pointer: u16, at: Position) -> bool {
         if !self.hooks.notices_execution() {
             return false;
         }
-        let ends_frame = self.hooks.frame_ends(sp, || self.memory.bytes()[usize::from(pc)]);
+        let byte = |address: u16| self.memory.bytes()[usize::from(address)];
+        let ends_frame = self.hooks.frame_ends(pc, stack_pointer, byte);
         self.hooks.before_instruction(pc, at) || ends_frame
     }
 }

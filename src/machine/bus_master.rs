@@ -1,8 +1,10 @@
-//! Memory as a device that is a bus master sees it.
+//! Memory and registers as a device sees them that is a bus master.
 
 use super::access_trace::Initiator;
 use super::hooks::{HookAccess, HookKind, Hooks};
-use crate::devices::DirectMemory;
+use super::slots::AddressSpace;
+use crate::cpu::{Cpu, RegisterSet};
+use crate::devices::{DirectMemory, DirectRegisters};
 use crate::memory::{Memory, open_bus};
 use crate::units::Position;
 
@@ -35,7 +37,27 @@ impl BusMaster<'_> {
     fn note(&mut self, kind: HookKind, address: u16, old: Option<u8>, value: u8) {
         if self.hooks.any() {
             let initiator = Initiator::Device(self.slot);
-            self.hooks.access(HookAccess { kind, address, old, value, at: self.at, initiator });
+            let space = AddressSpace::Memory;
+            self.hooks.access(HookAccess { kind, space, address, old, value, at: self.at, initiator });
+        }
+    }
+}
+
+/// The processor's registers at an instruction boundary, and which of them a device has set.
+pub(super) struct RegisterAccess<'a> {
+    pub cpu: &'a mut Cpu,
+    pub set: RegisterSet,
+}
+
+impl DirectRegisters for RegisterAccess<'_> {
+    fn get(&self, name: &str) -> u16 {
+        self.cpu.kind().register_by_name(name).map_or(0, |register| self.cpu.register(register))
+    }
+
+    fn set(&mut self, name: &str, value: u16) {
+        if let Some(register) = self.cpu.kind().register_by_name(name) {
+            self.cpu.set_register(register, value);
+            self.set = self.set.union(RegisterSet::of(&[register]));
         }
     }
 }

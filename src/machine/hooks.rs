@@ -3,9 +3,9 @@
 
 use super::access_trace::{AccessRecord, AccessTrace, Initiator, RegistersSet};
 use super::profile::Profile;
-use crate::cpu::Variant;
+use super::slots::AddressSpace;
+use crate::cpu::CpuKind;
 use crate::cpu::instruction::ControlFlow;
-use crate::cpu::mos6502::opcodes::opcode;
 use crate::memory::Watched;
 use crate::units::Position;
 
@@ -43,6 +43,7 @@ pub struct Hit {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HookAccess {
     pub kind: HookKind,
+    pub space: AddressSpace,
     pub address: u16,
     pub old: Option<u8>,
     pub value: u8,
@@ -58,13 +59,14 @@ struct Hook {
     last: u16,
 }
 
-/// What of a subroutine's frame a run may end at, as far as the stack pointer tells.
+/// What of a subroutine's frame a run may end at, as far as the processor's
+/// [stack pointer](crate::cpu::Processor::stack_pointer) tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FrameEnd {
     /// Before an instruction, when the stack pointer is this or above.
-    Above(u8),
+    Above(u16),
     /// Before an instruction that returns, when the stack pointer is this or above.
-    Return(u8),
+    Return(u16),
 }
 
 /// All hooks and the breakpoint of the current run.
@@ -82,8 +84,8 @@ pub struct Hooks {
     past_execute: Option<Position>,
     traces: Vec<AccessTrace>,
     profile: Option<Profile>,
-    /// With the chip, whose table says which instructions return.
-    frame_end: Option<(FrameEnd, Variant)>,
+    /// With the processor, which says what instructions return.
+    frame_end: Option<(FrameEnd, CpuKind)>,
 }
 
 impl Hooks {
@@ -126,8 +128,8 @@ impl Hooks {
         std::mem::replace(&mut self.profile, profile)
     }
 
-    /// From now on runs of this chip end where a frame does, or not.
-    pub fn set_frame_end(&mut self, end: Option<(FrameEnd, Variant)>) {
+    /// From now on runs of this processor end where a frame does, or not.
+    pub fn set_frame_end(&mut self, end: Option<(FrameEnd, CpuKind)>) {
         self.frame_end = end;
     }
 
@@ -173,13 +175,16 @@ impl Hooks {
 
     /// Notes an access; gives whether somebody wants to be told at once.
     pub(super) fn access(&mut self, access: HookAccess) -> bool {
-        let HookAccess { kind, address, old, value, at, initiator } = access;
+        let HookAccess { kind, space, address, old, value, at, initiator } = access;
         for trace in &mut self.traces {
-            trace.accesses(AccessRecord { kind, at, address, old, value, pc: None, initiator });
+            trace.accesses(AccessRecord { kind, at, space, address, old, value, pc: None, initiator });
         }
         let before = self.hits.len();
-        let watching =
-            self.hooks.iter().filter(|hook| hook.kind == kind && (hook.first..=hook.last).contains(&address));
+        let is_memory = space == AddressSpace::Memory;
+        let watching = self
+            .hooks
+            .iter()
+            .filter(|hook| is_memory && hook.kind == kind && (hook.first..=hook.last).contains(&address));
         self.hits.extend(watching.map(|hook| Hit { hook: hook.id, kind, at, address, value: Some(value) }));
         self.hits.len() != before
     }
@@ -196,12 +201,12 @@ impl Hooks {
     }
 
     /// Asked before an instruction; gives whether the frame ends there.
-    pub(super) fn frame_ends(&self, sp: u8, byte: impl FnOnce() -> u8) -> bool {
+    pub(super) fn frame_ends(&self, pc: u16, stack_pointer: u16, read: impl Fn(u16) -> u8) -> bool {
         match self.frame_end {
             None => false,
-            Some((FrameEnd::Above(least), _)) => sp >= least,
-            Some((FrameEnd::Return(least), variant)) => {
-                sp >= least && opcode(variant, byte()).operation.flow == ControlFlow::Return
+            Some((FrameEnd::Above(least), _)) => stack_pointer >= least,
+            Some((FrameEnd::Return(least), kind)) => {
+                stack_pointer >= least && kind.operation(pc, read).flow == ControlFlow::Return
             }
         }
     }

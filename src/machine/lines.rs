@@ -177,10 +177,10 @@ impl Lines {
         self.irq.held || self.nmi_edge.is_some()
     }
 
-    /// Whether a CPU that waits at cycle `now` is woken: by what is active, or by what was so in the two cycles before.
-    pub fn wake_at(&self, now: u64) -> bool {
+    /// Whether a CPU that waits at cycle `now` is woken: by what is active, or by what was so in the last cycles before.
+    pub fn wake_at(&self, now: u64, cycles_before: u64) -> bool {
         let quiet = now.saturating_sub(self.time).min(DEPTH);
-        self.are_active() || (1..=2).any(|ago| ago > quiet && self.irq.ago(ago - quiet))
+        self.are_active() || (1..=cycles_before).any(|ago| ago > quiet && self.irq.ago(ago - quiet))
     }
 
     /// See [`Bus::lines_active`](crate::bus::Bus::lines_active).

@@ -17,16 +17,15 @@ mod slots;
 mod state;
 
 pub use access_trace::{AccessRecord, AccessTrace, Initiator, RegistersSet, TraceFilter};
-pub use bus::BusCycle;
+pub use bus::{BusCycle, Purpose};
 pub use hooks::{FrameEnd, Hit, HookId, HookKind};
 pub use profile::Profile;
-pub use slots::{Slot, Wire};
+pub use slots::{AddressSpace, Slot, Wire};
 pub use state::{Captured, Noted, Notes, SectionError};
 
 use crate::bus::Interrupt;
-use crate::cpu::mos6502::opcodes::opcode;
-use crate::cpu::{Cpu, Exit, Halt, Variant};
-use crate::devices::{Context, CpuRegisters, Device, DirectMemory};
+use crate::cpu::{Cpu, CpuKind, Exit, Halt, RegisterSet};
+use crate::devices::{Context, Device, DirectMemory, DirectRegisters};
 use crate::events::{AsyncEvent, Delivery};
 use crate::guest::{Budget, Guest, GuestExit, StuckTimer};
 use crate::memory::{Memory, PAGE_SIZE, PageKind, open_bus, page_of};
@@ -34,7 +33,7 @@ use crate::nondet::{CharId, ClockKind, NetId, Nondet, Owner};
 use crate::persist::{Digest, Sections};
 use crate::units::Position;
 use bus::MachineBus;
-use bus_master::BusMaster;
+use bus_master::{BusMaster, RegisterAccess};
 use hooks::Hooks;
 use lines::Lines;
 use slots::Slots;
@@ -68,7 +67,7 @@ pub struct Fault {
     pub at: Position,
 }
 
-/// A 6502 machine.
+/// A processor with memory and devices.
 #[derive(Clone)]
 pub struct Machine {
     cpu: Cpu,
@@ -91,7 +90,7 @@ pub struct Machine {
 impl Machine {
     /// Puts a machine together and powers it on. `memory` has its regions mapped and its images loaded.
     pub fn new(
-        variant: Variant,
+        kind: CpuKind,
         clock_hz: u64,
         mut memory: Box<Memory>,
         devices: Vec<Slot>,
@@ -104,7 +103,7 @@ impl Machine {
             memory.set_io(page, slots.has_page(page));
         }
         let mut machine = Self {
-            cpu: Cpu::new(variant),
+            cpu: Cpu::new(kind),
             memory,
             slots,
             lines,
@@ -143,7 +142,7 @@ impl Machine {
     /// What stands at an address, without any side effect: a device's register as a read would give it, else memory.
     pub fn peek(&self, address: u16) -> u8 {
         match self.slots.at(address, false) {
-            Some((slot, offset)) => self.slots[slot].device.peek(offset, self.cpu.cycles),
+            Some((slot, offset)) => self.slots[slot].device.peek(offset, self.cpu.cycles()),
             None => self.memory.read_backing(address).unwrap_or_else(|| open_bus(address)),
         }
     }
@@ -179,9 +178,14 @@ impl Machine {
         self.slots.iter()
     }
 
-    /// The device that an access to an address goes to, by its place on the board.
+    /// The device that an access to an address of memory goes to, by its place on the board.
     pub fn device_at(&self, address: u16, is_write: bool) -> Option<usize> {
         self.slots.at(address, is_write).map(|(slot, _)| slot)
+    }
+
+    /// The device that an access to an I/O port goes to, by its place on the board.
+    pub fn device_at_port(&self, port: u16, is_write: bool) -> Option<usize> {
+        self.slots.at_port(port, is_write).map(|(slot, _)| slot)
     }
 
     /// A machine in the same state that nobody watches.
@@ -200,7 +204,7 @@ impl Machine {
 
     /// Whether no instruction is executed until something comes: the CPU waits, or the machine is suspended.
     pub fn waits(&self) -> bool {
-        self.cpu.waiting() || self.suspended
+        self.cpu.halt() == Halt::Waiting || self.suspended
     }
 
     /// Whether the CPU is stopped or jammed, until a reset.
@@ -211,10 +215,9 @@ impl Machine {
     /// Whether the instruction at the program counter may stop the CPU without ever retiring. What a device is read for
     /// may be another thing each time, so there it may.
     pub fn may_jam(&self) -> bool {
-        let pc = self.cpu.pc;
-        let variant = self.cpu.variant();
-        variant == Variant::Nmos6502
-            && (self.device_at(pc, false).is_some() || !opcode(variant, self.peek(pc)).operation.retires)
+        let (kind, pc) = (self.cpu.kind(), self.cpu.pc());
+        let operation = || kind.operation(pc, |address| self.peek(address));
+        kind.may_jam() && (self.device_at(pc, false).is_some() || !operation().retires)
     }
 
     /// Tells the memory which pages are watched; to be called when hooks have changed.
@@ -247,14 +250,6 @@ impl Machine {
     /// Ends the trace and gives its cycles.
     pub fn take_trace(&mut self) -> Vec<BusCycle> {
         self.trace.take().unwrap_or_default()
-    }
-
-    /// Cycles of the shortest instruction: what an instruction budget is worth in cycles without overshooting.
-    fn shortest_instruction(&self) -> u64 {
-        match self.cpu.variant() {
-            Variant::Nmos6502 => 2,
-            Variant::W65c02 => 1,
-        }
     }
 
     fn with_bus<const TRACED: bool, T>(
@@ -290,13 +285,13 @@ impl Machine {
             self.lines.catch_up(at.cycles, &self.slots);
         }
         let mut memory = BusMaster { memory: &mut self.memory, hooks: &mut self.hooks, at, slot };
-        let before = CpuRegisters { a: self.cpu.a, x: self.cpu.x, y: self.cpu.y, returned: false };
-        let mut registers = before;
-        let boundary = Some((&mut memory as &mut dyn DirectMemory, &mut registers));
+        let mut registers = RegisterAccess { cpu: &mut self.cpu, set: RegisterSet::NONE };
+        let boundary: Option<(&mut dyn DirectMemory, &mut dyn DirectRegisters)> =
+            Some((&mut memory, &mut registers));
         self.slots.with_device(slot, at, self.clock_hz, outside, boundary, body);
-        (self.cpu.a, self.cpu.x, self.cpu.y) = (registers.a, registers.x, registers.y);
-        if registers != before {
-            self.hooks.registers_set(RegistersSet { at, slot, before, after: registers });
+        let registers = registers.set;
+        if !registers.is_empty() {
+            self.hooks.registers_set(RegistersSet { at, slot, registers });
         }
         if self.slots.refresh(slot, at.cycles) {
             self.lines.hear(slot, &self.slots, at.cycles);
@@ -326,12 +321,12 @@ impl Machine {
         };
         if room(&self.slots) < wanted {
             // Exactly as many as there are now, whoever has looked at the devices before.
-            self.slots.catch_up(self.cpu.cycles);
+            self.slots.catch_up(self.cpu.cycles());
         }
         room(&self.slots).min(wanted)
     }
 
-    /// What the last stretch of execution has to say to the caller, if anything.
+    /// What the last window of execution has to say to the caller, if anything.
     fn noticed(&mut self, exit: Exit) -> Option<GuestExit> {
         if self.fault.is_some() {
             return Some(GuestExit::Fault);
@@ -374,9 +369,9 @@ impl Guest for Machine {
                 return GuestExit::Waiting;
             }
             // The CPU counts down cycles only. A deadline that so many of the shortest instructions would just reach is
-            // never passed by more than that number of any, so a few ever shorter stretches end exactly there.
+            // never passed by more than that number of any, so a few ever shorter windows end exactly there.
             let left = budget.stop.icount.saturating_sub(here.icount);
-            let room = left.saturating_mul(self.shortest_instruction()).max(1);
+            let room = left.saturating_mul(self.cpu.kind().shortest_instruction()).max(1);
             let exit = self.run_cpu(until.min(here.cycles.saturating_add(room)), outside);
             if let Some(exit) = self.noticed(exit) {
                 return exit;
@@ -395,7 +390,7 @@ impl Guest for Machine {
     fn run_timer(&mut self, outside: &mut dyn Nondet) -> Result<(), StuckTimer> {
         let Some(slot) = self.slots.earliest() else { return Ok(()) };
         self.with_slot(slot, outside, |device, context| device.run_timer(context));
-        self.slots.past_timer(slot, self.cpu.cycles)
+        self.slots.past_timer(slot, self.cpu.cycles())
     }
 
     fn next_clock_timer(&self, clock: ClockKind) -> Option<i64> {
@@ -486,7 +481,8 @@ impl Guest for Machine {
     }
 
     fn is_idle(&self) -> bool {
-        self.suspended || self.cpu.waiting() && !self.lines.wake_at(self.cpu.cycles)
+        let wakes = || self.lines.wake_at(self.cpu.cycles(), self.cpu.kind().wake_cycles());
+        self.suspended || self.cpu.halt() == Halt::Waiting && !wakes()
     }
 
     fn is_interrupted(&mut self, outside: &mut dyn Nondet) -> bool {
@@ -498,7 +494,7 @@ impl Guest for Machine {
     }
 
     fn advance_idle(&mut self, cycles: u64) {
-        self.cpu.advance_idle(cycles.saturating_sub(self.cpu.cycles));
+        self.cpu.advance_idle(cycles.saturating_sub(self.cpu.cycles()));
         self.wake_by_line();
     }
 
@@ -507,8 +503,8 @@ impl Guest for Machine {
             return;
         }
         self.suspended = false;
-        self.slots.reset(self.cpu.cycles);
-        self.lines = Lines::new(&self.slots, self.cpu.cycles);
+        self.slots.reset(self.cpu.cycles());
+        self.lines = Lines::new(&self.slots, self.cpu.cycles());
         self.with_bus::<false, _>(u64::MAX, outside, |cpu, bus| cpu.reset(bus));
     }
 
@@ -525,7 +521,7 @@ impl Guest for Machine {
     }
 
     fn pc(&self) -> Option<u16> {
-        Some(self.cpu.pc)
+        Some(self.cpu.pc())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The devices of a board: where each sits, which line it drives, and what was last heard of it.
 
-use crate::devices::{Context, CpuRegisters, Device, DirectMemory, Outputs};
+use crate::devices::{Context, Device, DirectMemory, DirectRegisters, Outputs, QuietRead};
 use crate::guest::StuckTimer;
 use crate::nondet::{CharId, NetId, Nondet, Owner};
 use crate::units::Position;
@@ -16,11 +16,33 @@ pub enum Wire {
     None,
 }
 
+/// Where an address is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum AddressSpace {
+    /// Among memory.
+    #[default]
+    Memory,
+    /// Among the I/O ports, where the processor has some.
+    Io,
+}
+
+impl AddressSpace {
+    /// Its name in board files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AddressSpace::Memory => "memory",
+            AddressSpace::Io => "io",
+        }
+    }
+}
+
 /// A device in its place.
 #[derive(Clone)]
 pub struct Slot {
     /// The board's name for it.
     pub name: String,
+    /// Where its registers are.
+    pub space: AddressSpace,
     /// Address of its first register.
     pub first: u16,
     /// The line it drives.
@@ -42,13 +64,14 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// A device whose first register is at `first`.
+    /// A device whose first register is at the address `first` of memory.
     pub fn new(name: &str, first: u16, wire: Wire, device: Box<dyn Device>) -> Self {
         let Outputs { irq, line_change, timer } = device.outputs(0);
         let has_gaps = (0..device.register_count())
             .any(|offset| !device.claims(offset, false) || !device.claims(offset, true));
         Self {
             name: name.to_owned(),
+            space: AddressSpace::Memory,
             first,
             wire,
             char_id: None,
@@ -61,24 +84,76 @@ impl Slot {
         }
     }
 
+    /// The same device in another address space.
+    pub fn in_space(self, space: AddressSpace) -> Self {
+        Self { space, ..self }
+    }
+
     /// Address of its last register.
     pub fn last(&self) -> u16 {
         self.first.saturating_add(self.device.register_count() - 1)
     }
 }
 
+/// Holds at no cycle.
+const NOT_QUIET: QuietRead = QuietRead { value: 0, until: 0 };
+
 /// Marks a page without a device.
 const NO_SLOT: u8 = u8::MAX;
+
+/// Where devices answer in an address space.
+#[derive(Clone)]
+struct Windows {
+    /// First and last address and slot, by address.
+    windows: Vec<(u16, u16, u8)>,
+    /// For each page the first window that reaches into it.
+    first_window: [u8; 256],
+}
+
+impl Windows {
+    fn of(slots: &[Slot], space: AddressSpace) -> Self {
+        let here = slots.iter().enumerate().filter(|(_, slot)| slot.space == space);
+        let mut windows: Vec<_> = here.map(|(index, slot)| (slot.first, slot.last(), index as u8)).collect();
+        windows.sort_unstable();
+        let mut first_window = [NO_SLOT; 256];
+        for (page, entry) in first_window.iter_mut().enumerate() {
+            let in_page = |&(first, last, _): &(u16, u16, u8)| {
+                usize::from(first >> 8) <= page && page <= usize::from(last >> 8)
+            };
+            *entry = windows.iter().position(in_page).map_or(NO_SLOT, |index| index as u8);
+        }
+        Self { windows, first_window }
+    }
+
+    /// The device that answers at `address`, and its register.
+    #[inline]
+    fn at(&self, slots: &[Slot], address: u16, write: bool) -> Option<(usize, u16)> {
+        let mut window = usize::from(self.first_window[usize::from(address >> 8)]);
+        while let Some(&(first, last, slot)) = self.windows.get(window) {
+            if address < first {
+                return None;
+            }
+            if address <= last {
+                let offset = address - first;
+                let index = usize::from(slot);
+                let slot = &slots[index];
+                return (!slot.has_gaps || slot.device.claims(offset, write)).then_some((index, offset));
+            }
+            window += 1;
+        }
+        None
+    }
+}
 
 /// All devices, findable by address.
 #[derive(Clone)]
 pub(super) struct Slots {
     /// In board order, which is the order of sections and of character devices.
     slots: Vec<Slot>,
-    /// First and last address and slot, by address.
-    windows: Vec<(u16, u16, u8)>,
-    /// For each page the first window that reaches into it.
-    first_window: [u8; 256],
+    memory: Windows,
+    ports: Windows,
+    /// The register that was read last with nothing else done to any device since: its address, and what it returned.
+    quiet: (u16, QuietRead),
     /// The earliest timer of all; `u64::MAX` for none.
     next_timer: u64,
 }
@@ -93,17 +168,9 @@ impl std::ops::Index<usize> for Slots {
 
 impl Slots {
     pub fn new(slots: Vec<Slot>) -> Self {
-        let mut windows: Vec<_> =
-            slots.iter().enumerate().map(|(index, slot)| (slot.first, slot.last(), index as u8)).collect();
-        windows.sort_unstable();
-        let mut first_window = [NO_SLOT; 256];
-        for (page, entry) in first_window.iter_mut().enumerate() {
-            let in_page = |&(first, last, _): &(u16, u16, u8)| {
-                usize::from(first >> 8) <= page && page <= usize::from(last >> 8)
-            };
-            *entry = windows.iter().position(in_page).map_or(NO_SLOT, |index| index as u8);
-        }
-        let mut slots = Self { slots, windows, first_window, next_timer: u64::MAX };
+        let (memory, ports) =
+            (Windows::of(&slots, AddressSpace::Memory), Windows::of(&slots, AddressSpace::Io));
+        let mut slots = Self { slots, memory, ports, quiet: (0, NOT_QUIET), next_timer: u64::MAX };
         slots.find_next_timer();
         slots
     }
@@ -113,26 +180,33 @@ impl Slots {
     }
 
     pub fn has_page(&self, page: u8) -> bool {
-        self.first_window[usize::from(page)] != NO_SLOT
+        self.memory.first_window[usize::from(page)] != NO_SLOT
     }
 
     /// The device that answers at `address`, and its register.
     #[inline]
     pub fn at(&self, address: u16, write: bool) -> Option<(usize, u16)> {
-        let mut window = usize::from(self.first_window[usize::from(address >> 8)]);
-        while let Some(&(first, last, slot)) = self.windows.get(window) {
-            if address < first {
-                return None;
-            }
-            if address <= last {
-                let offset = address - first;
-                let index = usize::from(slot);
-                let slot = &self.slots[index];
-                return (!slot.has_gaps || slot.device.claims(offset, write)).then_some((index, offset));
-            }
-            window += 1;
-        }
-        None
+        self.memory.at(&self.slots, address, write)
+    }
+
+    /// What a read of `address` at cycle `now` returns, if it was read last and is still quiet.
+    #[inline]
+    pub fn quiet_again(&self, address: u16, now: u64) -> Option<u8> {
+        let (last, QuietRead { value, until }) = self.quiet;
+        (last == address && now < until).then_some(value)
+    }
+
+    /// What a read of a device's register returns, if that changes nothing; `address` is the register's.
+    #[inline]
+    pub fn quiet_read(&mut self, index: usize, register: u16, address: u16, now: u64) -> Option<u8> {
+        let quiet = self.slots[index].device.quiet_read(register, now)?;
+        self.quiet = (address, quiet);
+        Some(quiet.value)
+    }
+
+    /// The device that answers at an I/O port, and its register.
+    pub fn at_port(&self, port: u16, write: bool) -> Option<(usize, u16)> {
+        self.ports.at(&self.slots, port, write)
     }
 
     pub fn of_char(&self, id: CharId) -> Option<usize> {
@@ -168,12 +242,15 @@ impl Slots {
         at: Position,
         clock_hz: u64,
         outside: &mut dyn Nondet,
-        boundary: Option<(&mut dyn DirectMemory, &mut CpuRegisters)>,
+        boundary: Option<(&mut dyn DirectMemory, &mut dyn DirectRegisters)>,
         body: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T,
     ) -> T {
+        self.quiet.1 = NOT_QUIET;
         let slot = &mut self.slots[index];
         let (memory, cpu) = match boundary {
-            Some((memory, cpu)) => (Some(memory as &mut dyn DirectMemory), Some(cpu)),
+            Some((memory, cpu)) => {
+                (Some(memory as &mut dyn DirectMemory), Some(cpu as &mut dyn DirectRegisters))
+            }
             None => (None, None),
         };
         let mut context = Context {
@@ -205,13 +282,13 @@ impl Slots {
     }
 
     pub fn reset(&mut self, now: u64) {
-        self.slots.iter_mut().for_each(|slot| slot.device.reset(now));
+        self.devices_mut().for_each(|slot| slot.device.reset(now));
         self.refresh_all(now);
     }
 
     /// Brings lazily computed registers up to date, so that what is saved is canonical.
     pub fn catch_up(&mut self, now: u64) {
-        self.slots.iter_mut().for_each(|slot| slot.device.catch_up(now));
+        self.devices_mut().for_each(|slot| slot.device.catch_up(now));
     }
 
     /// To be called when devices were restored, in the state that they had at cycle `now`.
@@ -222,6 +299,7 @@ impl Slots {
     }
 
     pub fn devices_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.quiet.1 = NOT_QUIET;
         self.slots.iter_mut()
     }
 

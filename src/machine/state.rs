@@ -2,11 +2,11 @@
 
 use super::Machine;
 use super::lines::{Lines, POLLED, SavedLines};
-use crate::cpu::{Cpu, RESET_CYCLES};
+use crate::cpu::Cpu;
 use crate::memory::{MEMORY, MEMORY_CHANGES, MemoryChanges, PageBits, Pages, TOUCHED, Touched};
 use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Value};
 use crate::seeded_faults::{SeededFault, is_seeded};
-use crate::units::COUNT_MAX;
+use crate::units::{COUNT_MAX, Position};
 
 /// Number of the first device's section: behind CPU, lines and memory.
 const FIRST_DEVICE: usize = 3;
@@ -111,7 +111,8 @@ fn restore_part(part: &mut dyn Persist, section: &str, bytes: Option<&Vec<u8>>) 
 }
 
 fn check_counts(cpu: &Cpu) -> Result<(), SectionError> {
-    for (count, name) in [(cpu.icount, "icount"), (cpu.cycles, "cycles")] {
+    let Position { icount, cycles } = cpu.position();
+    for (count, name) in [(icount, "icount"), (cycles, "cycles")] {
         if count > COUNT_MAX {
             let source = PersistError::Invalid(name);
             return Err(SectionError::Content { section: "cpu".to_owned(), source });
@@ -309,7 +310,8 @@ impl Machine {
         for (place, slot) in (FIRST_DEVICE..).zip(slots.devices_mut()) {
             part(place, &mut *slot.device)?;
             // The clock starts after the reset of power-on: a device whose register is the reset vector is some cycles ahead of it.
-            let is_right = |time| time == cpu.cycles || (cpu.cycles..RESET_CYCLES).contains(&time);
+            let now = cpu.cycles();
+            let is_right = |time| time == now || (now..cpu.kind().reset_cycles()).contains(&time);
             if slot.device.as_of().is_some_and(|time| !is_right(time)) {
                 let (section, source) = (sections[place].0.clone(), PersistError::Invalid("time"));
                 return Err(SectionError::Content { section, source });
@@ -325,17 +327,17 @@ impl Machine {
 
     /// Brings what is worked out lazily up to date, so that what is saved is canonical.
     fn catch_up(&mut self) {
-        self.lines.catch_up(self.cpu.cycles, &self.slots);
-        self.slots.catch_up(self.cpu.cycles);
+        self.lines.catch_up(self.cpu.cycles(), &self.slots);
+        self.slots.catch_up(self.cpu.cycles());
     }
 
     fn lines_and_power(&self) -> LinesAndPower {
-        LinesAndPower { lines: self.lines.saved(self.cpu.cycles), suspended: self.suspended }
+        LinesAndPower { lines: self.lines.saved(self.cpu.cycles()), suspended: self.suspended }
     }
 
     /// When CPU and devices are restored.
     fn take_lines(&mut self, saved: &LinesAndPower) {
-        let now = self.cpu.cycles;
+        let now = self.cpu.cycles();
         self.slots.refresh_all(now);
         self.lines = Lines::restored(&saved.lines, &self.slots, now);
         self.suspended = saved.suspended;
@@ -375,7 +377,7 @@ impl Machine {
     pub fn device_fields(&self, name: &str) -> Option<Vec<(&'static str, Value)>> {
         let slot = self.slots.iter().find(|slot| slot.name == name)?;
         let mut device = slot.device.clone();
-        device.catch_up(self.cpu.cycles);
+        device.catch_up(self.cpu.cycles());
         Some(device.fields())
     }
 }

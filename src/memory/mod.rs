@@ -17,6 +17,10 @@
 //! # assert_eq!(value, 0);
 //! ```
 //!
+//! **Notes cost nothing either**, once they are made. Which addresses were executed and written is noted in a byte each; that
+//! byte also says that the address is on a page without a slow bit. So where the program has been before, one test stands
+//! for the note and the look at the page. Whoever sets a slow bit, or takes the notes, clears it.
+//!
 //! **Dirty pages cost nothing.** A page that has not changed since it was frozen is `WRITE_SLOW`; the first write to it
 //! goes through [`Memory::write_backing`], which marks it dirty and clears the bit. Further writes are fast.
 //!
@@ -36,7 +40,7 @@ pub use pages::{Page, Pages};
 pub use touched::{AddressSet, TOUCHED, Touched};
 
 use crate::persist::{Digest, Persist, PersistError, Reader, Value};
-use touched::Marks;
+use touched::{Marks, NOTED, READY, set_unready};
 
 /// Bytes in a page.
 pub const PAGE_SIZE: usize = 256;
@@ -234,16 +238,36 @@ impl Memory {
         &self.bytes
     }
 
+    /// Whether an instruction at `address` is noted already, and is [plain code](Memory::is_plain_code).
+    #[inline(always)]
+    pub fn is_ready_code(&self, address: u16) -> bool {
+        self.marks.executed[usize::from(address)] & READY != 0
+    }
+
+    /// Writes `value` if a write to `address` is noted already and its page needs no second thought; `false` means that
+    /// nothing was done.
+    #[inline(always)]
+    #[must_use]
+    pub fn write_ready(&mut self, address: u16, value: u8) -> bool {
+        let is_ready = self.marks.written[usize::from(address)] & READY != 0;
+        if is_ready {
+            self.bytes[usize::from(address)] = value;
+        }
+        is_ready
+    }
+
     /// Notes that an instruction begins at `address`.
     #[inline(always)]
     pub fn note_executed(&mut self, address: u16) {
-        self.marks.executed[usize::from(address)] = 1;
+        let is_plain = self.is_plain_code(address);
+        self.marks.executed[usize::from(address)] = if is_plain { NOTED | READY } else { NOTED };
     }
 
     /// Notes that data is written to `address`, whatever becomes of it.
     #[inline(always)]
     pub fn note_written(&mut self, address: u16) {
-        self.marks.written[usize::from(address)] = 1;
+        let is_fast = self.flags[usize::from(address >> 8)] & WRITE_SLOW == 0;
+        self.marks.written[usize::from(address)] = if is_fast { NOTED | READY } else { NOTED };
     }
 
     /// Notes that data is read from `address`, if a device answers in its page.
@@ -383,6 +407,9 @@ impl Memory {
             kind != PageKind::Ram || info & (INFO_IO | INFO_WATCH_WRITE) != 0 || info & INFO_DIRTY == 0;
         let code_slow = self.flags[usize::from(page)] & CODE_SLOW;
         let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+        if write_slow && self.flags[usize::from(page)] & WRITE_SLOW == 0 {
+            set_unready(&mut self.marks.written, page);
+        }
         self.flags[usize::from(page)] = code_slow | bit(read_slow, READ_SLOW) | bit(write_slow, WRITE_SLOW);
         self.mark_code(page);
         self.mark_code(page.wrapping_sub(1));
@@ -392,9 +419,13 @@ impl Memory {
         let next = self.flags[usize::from(page.wrapping_add(1))];
         let watched = self.info[usize::from(page)] & INFO_WATCH_EXECUTE != 0;
         let flags = &mut self.flags[usize::from(page)];
+        let was_slow = *flags & CODE_SLOW != 0;
         *flags &= !CODE_SLOW;
         if watched || (*flags | next) & READ_SLOW != 0 {
             *flags |= CODE_SLOW;
+            if !was_slow {
+                set_unready(&mut self.marks.executed, page);
+            }
         }
     }
 

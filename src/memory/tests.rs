@@ -60,6 +60,64 @@ fn code_is_plain_where_no_byte_of_an_instruction_is_slow_to_read() {
     assert!(memory.is_plain_code(0xFFFF));
 }
 
+/// Notes that an instruction begins and a byte is written at an address, and says what is ready there then.
+fn note(memory: &mut Memory, address: u16) -> (bool, bool) {
+    memory.note_executed(address);
+    memory.note_written(address);
+    ready(memory, address)
+}
+
+fn ready(memory: &mut Memory, address: u16) -> (bool, bool) {
+    let value = memory.bytes()[usize::from(address)];
+    (memory.is_ready_code(address), memory.write_ready(address, value))
+}
+
+#[test]
+fn a_noted_address_is_ready_until_its_page_needs_a_look() {
+    let mut memory = board();
+    assert_eq!(ready(&mut memory, 0x0210), (false, false), "nothing is noted");
+    assert_eq!(note(&mut memory, 0x0210), (true, true));
+    assert_eq!(ready(&mut memory, 0x0211), (false, false), "the next address is another one");
+    assert_eq!(note(&mut memory, 0x8010), (true, false), "ROM is not written");
+    assert_eq!(note(&mut memory, 0x1010), (false, false), "a device");
+    assert_eq!(note(&mut memory, 0x0FF0), (false, true), "an instruction may reach into the device's page");
+
+    // Each way to a slow bit takes back what it makes slow, and taking it away gives nothing back.
+    let watch = |memory: &mut Memory, page, watched| {
+        memory.set_watch(page, watched);
+        memory.set_watch(page, NOTHING);
+    };
+    watch(&mut memory, 0x02, Watched { executes: true, ..NOTHING });
+    assert_eq!(ready(&mut memory, 0x0210), (false, true));
+    note(&mut memory, 0x0210);
+    watch(&mut memory, 0x03, Watched { reads: true, ..NOTHING });
+    assert_eq!(ready(&mut memory, 0x0210), (false, true), "the next page is read slowly");
+    note(&mut memory, 0x0210);
+    watch(&mut memory, 0x02, Watched { writes: true, ..NOTHING });
+    assert_eq!(ready(&mut memory, 0x0210), (true, false));
+    note(&mut memory, 0x0210);
+    memory.set_io(0x02, true);
+    memory.set_io(0x02, false);
+    assert_eq!(ready(&mut memory, 0x0210), (false, false));
+    note(&mut memory, 0x0210);
+    let pages = memory.collect_pages();
+    assert_eq!(ready(&mut memory, 0x0210), (true, false), "the first write after a freeze marks the page");
+    assert_eq!(note(&mut memory, 0x0210), (true, false));
+    write(&mut memory, 0x0210, 0x55);
+    assert_eq!(note(&mut memory, 0x0210), (true, true));
+    memory.restore_pages(&pages).unwrap();
+    assert_eq!(ready(&mut memory, 0x0210), (true, false), "the page is as it was frozen");
+    memory.map(0x02, 0x02, PageKind::Unmapped);
+    assert_eq!(ready(&mut memory, 0x0210), (false, false));
+
+    // Whoever takes the notes has them noted again.
+    note(&mut memory, 0x0310);
+    let touched = memory.take_touched();
+    assert!(touched.executed.meets(0x0310, 0x0310) && touched.written.meets(0x0310, 0x0310));
+    assert_eq!(ready(&mut memory, 0x0310), (false, false));
+    assert!(!memory.take_touched().executed.meets(0, 0xFFFF));
+}
+
 #[test]
 fn each_kind_answers_a_write_in_its_way() {
     let mut memory = board();

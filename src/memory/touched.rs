@@ -13,7 +13,12 @@ const PAGE_BITS: usize = PAGE_SIZE / 8;
 /// Zeros that are not worth a new run of bytes in a saved set.
 const GAP_MIN: usize = 4;
 
-/// Notes by address, made as the run goes: a byte each, for the run loop stores it without a look.
+/// In a note: the address was touched.
+pub(super) const NOTED: u8 = 1 << 0;
+/// In a note: it was, and its page has no slow bit for such accesses.
+pub(super) const READY: u8 = 1 << 1;
+
+/// Notes by address, made as the run goes.
 #[derive(Clone)]
 pub(super) struct Marks {
     pub executed: [u8; ADDRESS_SPACE],
@@ -37,6 +42,12 @@ impl Marks {
     }
 }
 
+/// From now on accesses to a page need a look at it again.
+pub(super) fn set_unready(marks: &mut [u8; ADDRESS_SPACE], page: u8) {
+    let first = usize::from(page) * PAGE_SIZE;
+    marks[first..first + PAGE_SIZE].iter_mut().for_each(|mark| *mark &= NOTED);
+}
+
 fn take_set(marks: &mut [u8; ADDRESS_SPACE]) -> AddressSet {
     let mut set = AddressSet::default();
     for (number, page) in (0..=u8::MAX).zip(marks.chunks_exact_mut(PAGE_SIZE)) {
@@ -45,8 +56,9 @@ fn take_set(marks: &mut [u8; ADDRESS_SPACE]) -> AddressSet {
         }
         let mut bits = [0; PAGE_BITS];
         for (bits, marks) in bits.iter_mut().zip(page.as_chunks::<8>().0) {
+            let noted = u64::from_le_bytes(*marks) & u64::from_le_bytes([NOTED; 8]);
             // The lowest bits of eight bytes, side by side in the highest one of the product.
-            let product = u64::from_le_bytes(*marks).wrapping_mul(0x0102_0408_1020_4080);
+            let product = noted.wrapping_mul(0x0102_0408_1020_4080);
             *bits = (product >> 56) as u8;
         }
         set.pages.push((number, bits));

@@ -1,13 +1,12 @@
 //! Making sessions from boards and images.
 
 use super::Session;
-use crate::cpu::Variant;
 use crate::devices;
 use crate::engine::{ReplayIo, RunSignals, Transcripts};
 use crate::error::Error;
 use crate::host::SystemHost;
 use crate::machine::board::{
-    Board, BoardError, CpuKind, ImageInput, IrqLine, MemoryImage, RegionKind, Target, Unmapped,
+    Board, BoardError, ImageInput, IrqLine, MemoryImage, RegionKind, Target, Unmapped,
 };
 use crate::machine::rom::Format;
 use crate::machine::{self, Machine, Slot, Wire, number_char_devices, number_net_devices};
@@ -72,15 +71,11 @@ pub(crate) fn build_machine(board: &Board, image: &MemoryImage) -> Result<Machin
         .devices
         .iter()
         .zip(created)
-        .map(|(spec, device)| Slot::new(&spec.name, spec.at, wire(spec.irq), device))
+        .map(|(spec, device)| Slot::new(&spec.name, spec.at, wire(spec.irq), device).in_space(spec.space))
         .collect();
     number_char_devices(&mut slots);
     number_net_devices(&mut slots);
     let memory = board.memory(image, &[])?;
-    let variant = match board.cpu.kind {
-        CpuKind::Mos6502 => Variant::Nmos6502,
-        CpuKind::W65c02 => Variant::W65c02,
-    };
     let unmapped = match board.unmapped {
         Unmapped::OpenBus => machine::Unmapped::OpenBus,
         Unmapped::Error => machine::Unmapped::Error,
@@ -94,7 +89,7 @@ pub(crate) fn build_machine(board: &Board, image: &MemoryImage) -> Result<Machin
         transcripts: &mut transcripts,
         signals: &mut signals,
     };
-    Ok(Machine::new(variant, board.cpu.clock_hz, memory, slots, unmapped, &mut io))
+    Ok(Machine::new(board.cpu.kind, board.cpu.clock_hz, memory, slots, unmapped, &mut io))
 }
 
 fn wire(line: IrqLine) -> Wire {

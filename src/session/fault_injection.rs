@@ -12,15 +12,14 @@ use crate::sync::Shared;
 use crate::units::Position;
 
 /// Changes a machine.
-pub(crate) type Change = Shared<dyn Fn(&mut VmState<Machine>) -> Result<(), Error> + Send + Sync>;
+pub type Change = Shared<dyn Fn(&mut VmState<Machine>) -> Result<(), Error> + Send + Sync>;
 
 /// Puts something between a player and its log, which has the event with that ordinal next.
-pub(crate) type SourceChange =
-    Shared<dyn Fn(Box<dyn EventSource>, u64) -> Box<dyn EventSource> + Send + Sync>;
+pub type SourceChange = Shared<dyn Fn(Box<dyn EventSource>, u64) -> Box<dyn EventSource> + Send + Sync>;
 
 /// A change at a position.
 #[derive(Clone)]
-pub(crate) struct FaultInjection {
+pub struct FaultInjection {
     /// At the first boundary at or behind this position at which the loop has done what is due there.
     pub at: Position,
     /// Whether it changes what no snapshot holds (ROM), so that it is there behind a snapshot too.
@@ -31,7 +30,7 @@ pub(crate) struct FaultInjection {
 
 /// The changes of one machine, in order, and how many of them were made.
 #[derive(Clone, Default)]
-pub(crate) struct FaultInjections {
+pub struct FaultInjections {
     planned: Vec<FaultInjection>,
     made: usize,
     /// What stands between the player and its log.

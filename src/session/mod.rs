@@ -12,16 +12,21 @@ mod owner;
 mod record;
 mod run;
 pub(crate) mod snapshot_check;
+#[cfg(feature = "testing")]
+mod test_access;
 
 pub use attach::{Host, HostSort, KEYS};
 pub use build::{Images, default_rom};
 use diverged::Diagnose;
+#[cfg(feature = "testing")]
+pub use fault_injection::{FaultInjection, SourceChange};
 pub use owner::Recorded;
 pub use record::RecordOptions;
 pub(crate) use record::{CHAOS, Start};
 pub use run::{Extent, HookCallback, HookEvent, IDLE_SECONDS, RunRequest, Running, Stop};
 
-use crate::cpu::{Instruction, disassemble};
+use crate::cpu::instruction::ControlFlow;
+use crate::cpu::{Instruction, Registers};
 use crate::engine::{Engine, REPLAY_SECTION, ReplayGuard, Transcripts, VmState};
 use crate::error::Error;
 use crate::events::AsyncEvent;
@@ -29,7 +34,7 @@ use crate::files::Process;
 use crate::host::{Attachments, HostInput, InputGate, Interval, SystemHost};
 use crate::log::{Lineage, LogReader};
 use crate::machine::board::{Board, ImageInput, Region, RegionKind};
-use crate::machine::{BusCycle, HookId, INPUT_PENDING_MAX, Machine};
+use crate::machine::{AddressSpace, BusCycle, HookId, INPUT_PENDING_MAX, Machine};
 use crate::nondet::{CharId, ShutdownCause};
 use crate::persist::{Digest, Value};
 use crate::replay::{Divergence, Replay, ReplayMode};
@@ -40,18 +45,6 @@ use fault_injection::FaultInjections;
 use owner::{Claims, Recorder};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// The CPU's registers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub struct Registers {
-    pub a: u8,
-    pub x: u8,
-    pub y: u8,
-    pub sp: u8,
-    pub p: u8,
-    pub pc: u16,
-}
 
 /// What a recorder that is killed may lose. Shorter costs size: what is flushed is compressed on its own.
 const LOG_FLUSH_INTERVAL: Duration = Duration::from_millis(500);
@@ -143,7 +136,7 @@ impl Session {
     }
 
     /// What is changed in this replay that no log knows of: nothing, but in tests.
-    pub(crate) fn fault_injections(&self) -> MutexGuard<'_, FaultInjections> {
+    pub(crate) fn injections(&self) -> MutexGuard<'_, FaultInjections> {
         lock(&self.fault_injections)
     }
 
@@ -159,12 +152,6 @@ impl Session {
 
     pub(crate) fn vm(&self) -> ReplayGuard<'_, VmState<Machine>> {
         self.engine.lock("session")
-    }
-
-    /// Where hosts of tests bring their events.
-    #[cfg(feature = "testing")]
-    pub(crate) fn host_input(&self) -> Arc<HostInput> {
-        self.input.clone()
     }
 
     /// The machine's board.
@@ -198,36 +185,30 @@ impl Session {
     /// The CPU's registers.
     pub fn registers(&self) -> Registers {
         let vm = self.vm();
-        let cpu = vm.guest.cpu();
-        Registers { a: cpu.a, x: cpu.x, y: cpu.y, sp: cpu.sp, p: cpu.p, pc: cpu.pc }
+        vm.guest.cpu().registers()
     }
 
-    /// Sets a register: `a`, `x`, `y`, `sp`, `p` (0 to 255) or `pc` (0 to 65535).
+    /// Sets a register, by its name in the processor's table.
     ///
     /// # Errors
     /// An unknown name, a value that does not fit, or a machine that is recorded or replayed.
     pub fn set_register(&self, name: &str, value: u32) -> Result<(), Error> {
-        let max = if name == "pc" { 0xFFFF } else { 0xFF };
-        if value > max {
-            return Err(Error::Argument(format!("register {name} holds 0 to {max}, not {value}")));
-        }
         let mut vm = self.vm();
+        let kind = vm.guest.cpu().kind();
+        let Some(register) = kind.register_by_name(name) else {
+            let names: Vec<&str> = kind.registers().iter().map(|register| register.name).collect();
+            return Err(Error::Argument(format!(
+                "there is no register {name:?}; there are {}",
+                names.join(", ")
+            )));
+        };
+        let max = kind.register(register).max();
+        let fitting = u16::try_from(value).ok().filter(|value| *value <= max);
+        let Some(value) = fitting else {
+            return Err(Error::Argument(format!("register {name} holds 0 to {max}, not {value}")));
+        };
         require_free(&vm, "a register")?;
-        let cpu = vm.guest.cpu_mut();
-        match name {
-            "a" => cpu.a = value as u8,
-            "x" => cpu.x = value as u8,
-            "y" => cpu.y = value as u8,
-            "sp" => cpu.sp = value as u8,
-            // Bit 5 reads as 1 and bit 4 exists only on the stack.
-            "p" => cpu.p = value as u8 & !0x10 | 0x20,
-            "pc" => cpu.pc = value as u16,
-            _ => {
-                return Err(Error::Argument(format!(
-                    "there is no register {name:?}; there are a, x, y, sp, p, pc"
-                )));
-            }
-        }
+        vm.guest.cpu_mut().set_register(register, value);
         Ok(())
     }
 
@@ -235,13 +216,32 @@ impl Session {
     pub fn disassemble(&self, address: Option<u16>, count: usize) -> Vec<Instruction> {
         let vm = self.vm();
         let machine = &vm.guest;
-        let mut at = address.unwrap_or(machine.cpu().pc);
+        let mut at = address.unwrap_or(machine.cpu().pc());
         let one = |_| {
-            let instruction = disassemble(machine.cpu().variant(), at, |address| machine.peek(address));
+            let instruction = machine.cpu().kind().decode(at, |address| machine.peek(address));
             at = instruction.next();
             instruction
         };
         (0..count).map(one).collect()
+    }
+
+    /// Where the next byte pushed goes; see [`Processor::stack_pointer`](crate::cpu::Processor::stack_pointer).
+    pub fn stack_pointer(&self) -> u16 {
+        self.vm().guest.cpu().stack_pointer()
+    }
+
+    /// Where the processor's interrupts lead now.
+    pub fn interrupt_handlers(&self) -> Vec<u16> {
+        let vm = self.vm();
+        vm.guest.cpu().interrupt_handlers(|address| vm.guest.peek(address))
+    }
+
+    /// Where the calls lead to that stand at these addresses, as far as the instructions themselves tell.
+    pub fn call_targets(&self, addresses: &[u16]) -> Vec<u16> {
+        let vm = self.vm();
+        let (kind, read) = (vm.guest.cpu().kind(), |address| vm.guest.peek(address));
+        let calls = addresses.iter().filter(|at| kind.operation(**at, read).flow == ControlFlow::Call);
+        calls.filter_map(|at| kind.decode(*at, read).target).collect()
     }
 
     /// `length` bytes from `start` on, without side effects; wraps at FFFF.
@@ -286,17 +286,23 @@ impl Session {
         Error::Argument(format!("the board {} has no device {name:?}; it has {known:?}", self.board.name))
     }
 
-    /// The first and the last address of a device's registers.
+    /// The first and the last address of a device's registers, which are among memory.
     ///
     /// # Errors
-    /// When the board has no device of that name.
+    /// When the board has no device of that name, or has it at I/O ports.
     pub fn device_window(&self, name: &str) -> Result<(u16, u16), Error> {
         let found = {
             let vm = self.vm();
             let slot = vm.guest.devices().find(|slot| slot.name == name);
-            slot.map(|slot| (slot.first, slot.last()))
+            slot.map(|slot| (slot.space, slot.first, slot.last()))
         };
-        found.ok_or_else(|| self.unknown_device(name))
+        match found {
+            Some((AddressSpace::Memory, first, last)) => Ok((first, last)),
+            Some((AddressSpace::Io, ..)) => Err(Error::Argument(format!(
+                "{name} is at I/O ports, and this takes addresses of memory: stop at the instruction that reads or writes the port"
+            ))),
+            None => Err(self.unknown_device(name)),
+        }
     }
 
     // ---- the console ----

@@ -245,7 +245,7 @@ impl Session {
     }
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(all(test, not(any(feature = "loom", feature = "shuttle"))))]
 mod tests {
     use super::*;
     use crate::sync::{Arc, JoinHandle, spawn, yield_now};

@@ -391,7 +391,7 @@ impl Session {
 
     fn stop(&self, reason: &'static str, shutdown: Option<&'static str>) -> Stop {
         let vm = self.vm();
-        Stop { reason, position: vm.guest.position(), pc: vm.guest.cpu().pc, shutdown }
+        Stop { reason, position: vm.guest.position(), pc: vm.guest.cpu().pc(), shutdown }
     }
 
     fn fault(&self) -> Error {

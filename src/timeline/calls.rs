@@ -1,6 +1,6 @@
 //! Over and out of subroutines, in both directions.
 //!
-//! A call is JSR, BRK or an interrupt. Forwards it has ended when the stack pointer is where it was; backwards it has
+//! A call is an instruction that the processor's table calls so, or an interrupt. Forwards it has ended when the stack pointer is where it was; backwards it has
 //! not ended while what it pushed still lies on the stack, above the stack pointer. Programs that play with the stack are
 //! followed as far as that tells.
 
@@ -8,26 +8,24 @@ use super::cancel::Measure;
 use super::cursor::{Cancel, ReplayCursor};
 use super::search::{Found, Search};
 use crate::cpu::instruction::{ControlFlow, Operation, StackAccess};
-use crate::cpu::mos6502::opcodes::opcode;
 use crate::error::Error;
 use crate::machine::{FrameEnd, Initiator, TraceFilter};
 use crate::units::Position;
-
-const STACK: u16 = 0x0100;
 
 /// What matters of a place.
 #[derive(Clone, Copy)]
 struct Frame {
     /// The instruction that comes next.
     operation: &'static Operation,
-    sp: u8,
+    stack_pointer: u16,
 }
 
 impl ReplayCursor {
     fn frame(&self) -> Frame {
         let vm = self.session().vm();
         let cpu = vm.guest.cpu();
-        Frame { operation: &opcode(cpu.variant(), vm.guest.peek(cpu.pc)).operation, sp: cpu.sp }
+        let operation = cpu.kind().operation(cpu.pc(), |address| vm.guest.peek(address));
+        Frame { operation, stack_pointer: cpu.stack_pointer() }
     }
 
     fn step_on(&mut self, cancel: &mut Cancel<'_>) -> Result<(), Error> {
@@ -47,9 +45,9 @@ impl ReplayCursor {
         }
         let call = self.frame();
         self.step_on(cancel)?;
-        if call.operation.flow == ControlFlow::Call && self.frame().sp < call.sp {
+        if call.operation.flow == ControlFlow::Call && self.frame().stack_pointer < call.stack_pointer {
             // Also behind an interrupt that comes with the return, and where the subroutine drops its return address.
-            self.run_to_frame_end(FrameEnd::Above(call.sp), cancel)?;
+            self.run_to_frame_end(FrameEnd::Above(call.stack_pointer), cancel)?;
         }
         Ok(self.position())
     }
@@ -60,7 +58,7 @@ impl ReplayCursor {
     /// The same as [`step_over`](ReplayCursor::step_over).
     pub fn step_out(&mut self, from: Position, cancel: &mut Cancel<'_>) -> Result<Position, Error> {
         self.go_to(from, cancel)?;
-        self.run_to_frame_end(FrameEnd::Return(self.frame().sp), cancel)?;
+        self.run_to_frame_end(FrameEnd::Return(self.frame().stack_pointer), cancel)?;
         self.step_on(cancel)?;
         Ok(self.position())
     }
@@ -88,17 +86,17 @@ impl Search {
         measure: &Measure,
         cancel: &mut Cancel<'_>,
     ) -> Result<Position, Error> {
-        let (start, sp) = {
+        let (start, mut below, last) = {
             let mut cursor = self.cursor(cancel)?;
             cursor.go_to(from, cancel)?;
-            (cursor.start(), cursor.frame().sp)
+            let last = cursor.session().vm().guest.cpu().kind().stack_last();
+            (cursor.start(), cursor.frame().stack_pointer, last)
         };
         // What lies below was pushed by what has ended since, or is the caller's no more.
-        let mut below = STACK + u16::from(sp);
-        let spec = TraceFilter::writes_to(below + 1, STACK + 0xFF);
-        if spec.first > spec.last {
+        if below >= last {
             return Ok(start);
         }
+        let spec = TraceFilter::writes_to(below + 1, last);
         let mut accept = |found: &Found, cancel: &mut Cancel<'_>| {
             if found.record.address <= below {
                 return Ok(false);

@@ -1,12 +1,12 @@
 //! A stretch of the run with everything noted that values go through, to be walked back over.
 
 use super::cursor::{Cancel, Goal, ReplayCursor};
-use crate::cpu::Variant;
-use crate::cpu::instruction::{Operation, Register};
-use crate::cpu::mos6502::opcodes::opcode;
-use crate::cpu::mos6502::registers::{A, SP, X, Y};
+use crate::cpu::instruction::{Instruction, Operation};
+use crate::cpu::{CpuKind, INSTRUCTION_BYTES_MAX, Register};
 use crate::error::Error;
-use crate::machine::{AccessRecord, BusCycle, HookKind, Initiator, RegistersSet, TraceFilter};
+use crate::machine::{
+    AccessRecord, AddressSpace, BusCycle, HookKind, Initiator, Purpose, RegistersSet, TraceFilter,
+};
 use crate::units::Position;
 
 /// An instruction that was executed.
@@ -16,14 +16,23 @@ pub struct TracedInstruction {
     pub at: Position,
     /// Its address.
     pub pc: u16,
-    /// Its bytes as they were fetched; those behind its length are 0.
-    pub bytes: [u8; 3],
+    /// Its bytes as they were fetched; those past its length are 0.
+    pub bytes: [u8; INSTRUCTION_BYTES_MAX],
 }
 
 impl TracedInstruction {
     /// What it does.
-    pub fn operation(&self, variant: Variant) -> &'static Operation {
-        &opcode(variant, self.bytes[0]).operation
+    pub fn operation(&self, kind: CpuKind) -> &'static Operation {
+        kind.operation(self.pc, |address| self.byte(address))
+    }
+
+    /// The instruction.
+    pub fn decode(&self, kind: CpuKind) -> Instruction {
+        kind.decode(self.pc, |address| self.byte(address))
+    }
+
+    fn byte(&self, address: u16) -> u8 {
+        self.bytes[usize::from(address.wrapping_sub(self.pc)) % INSTRUCTION_BYTES_MAX]
     }
 }
 
@@ -50,8 +59,13 @@ pub struct ExecutionTrace {
     registers: Vec<RegistersSet>,
 }
 
-const EVERYTHING: TraceFilter =
-    TraceFilter { executes: true, reads: true, with_pc: true, ..TraceFilter::writes_to(0, u16::MAX) };
+const EVERYTHING: TraceFilter = TraceFilter {
+    executes: true,
+    reads: true,
+    ports: true,
+    with_pc: true,
+    ..TraceFilter::writes_to(0, u16::MAX)
+};
 
 impl ExecutionTrace {
     /// The trace of the last `length` instructions before a place.
@@ -60,7 +74,7 @@ impl ExecutionTrace {
     /// A divergence, a file that cannot be read, a user who wants to stop.
     pub fn take(
         cursor: &mut ReplayCursor,
-        variant: Variant,
+        kind: CpuKind,
         until: Position,
         length: u64,
         cancel: &mut Cancel<'_>,
@@ -82,14 +96,14 @@ impl ExecutionTrace {
         let (mut steps, mut accesses): (Vec<TracedInstruction>, Vec<AccessRecord>) = Default::default();
         for record in traces.iter().flat_map(|trace| trace.seen()) {
             if record.kind == HookKind::Execute {
-                let bytes = fetched(&trace, variant, record.at).ok_or_else(|| {
+                let bytes = fetched(&trace, kind, record.address, record.at).ok_or_else(|| {
                     Error::Engine(format!("the instruction at {} was not traced", record.at))
                 })?;
                 steps.push(TracedInstruction { at: record.at, pc: record.address, bytes });
                 continue;
             }
             let mut record = *record;
-            let jammed = steps.last().is_some_and(|step| !step.operation(variant).retires);
+            let jammed = steps.last().is_some_and(|step| !step.operation(kind).retires);
             if jammed && record.initiator == Initiator::Instruction {
                 // A jammed processor does nothing but its reset, which counts no instruction.
                 record.initiator = Initiator::Interrupt;
@@ -106,19 +120,20 @@ impl ExecutionTrace {
     }
 
     /// What has given a register the value that it has at a place.
-    pub fn setting(
-        &self,
-        register: Register,
-        place: Position,
-        variant: Variant,
-    ) -> Option<ReachingDefinition> {
+    pub fn setting(&self, register: Register, place: Position, kind: CpuKind) -> Option<ReachingDefinition> {
+        let stack_pointer = kind.stack_pointer();
         let begun = self.steps.partition_point(|step| step.at.cycles < place.cycles);
         let step = self.steps[..begun]
             .iter()
-            .rfind(|step| step.operation(variant).definition(register, SP).is_some());
-        let set = self.registers.iter().rfind(|set| set.at.cycles <= place.cycles && sets(set, register));
+            .rfind(|step| step.operation(kind).definition(register, stack_pointer).is_some());
+        let set = self
+            .registers
+            .iter()
+            .rfind(|set| set.at.cycles <= place.cycles && set.registers.contains(register));
         let interrupt = self.accesses_before(place).iter().rfind(|access| {
-            register == SP && access.initiator == Initiator::Interrupt && access.at.cycles < place.cycles
+            register == stack_pointer
+                && access.initiator == Initiator::Interrupt
+                && access.at.cycles < place.cycles
         });
         // At one position a device comes before the instruction.
         let step = step.map(|step| (step.at, 1, ReachingDefinition::TracedInstruction(*step)));
@@ -136,7 +151,8 @@ impl ExecutionTrace {
         counts: impl Fn(Initiator) -> bool,
     ) -> Option<AccessRecord> {
         let is_it = |access: &&AccessRecord| {
-            access.kind == HookKind::Write && access.address == address && counts(access.initiator)
+            let is_there = access.space == AddressSpace::Memory && access.address == address;
+            access.kind == HookKind::Write && is_there && counts(access.initiator)
         };
         self.accesses_before(place).iter().rfind(is_it).copied()
     }
@@ -148,7 +164,8 @@ impl ExecutionTrace {
     /// The instruction that has made an access, or who else; `None` when the access is not here.
     pub fn initiator(&self, access: &AccessRecord) -> Option<Result<TracedInstruction, Initiator>> {
         let same = |other: &&AccessRecord| {
-            (other.at, other.kind, other.address) == (access.at, access.kind, access.address)
+            (other.at, other.kind, other.space, other.address)
+                == (access.at, access.kind, access.space, access.address)
         };
         let initiator = self.accesses.iter().rfind(same)?.initiator;
         if initiator != Initiator::Instruction {
@@ -158,7 +175,7 @@ impl ExecutionTrace {
         self.steps[..begun].last().map(|step| Ok(*step))
     }
 
-    /// What an instruction has read last of data: its operand, behind the pointers to it.
+    /// What an instruction has read last of data: its operand, after the pointers to it.
     pub fn operand(&self, step: &TracedInstruction) -> Option<AccessRecord> {
         let first = self.accesses.partition_point(|access| access.at.cycles <= step.at.cycles);
         let own = self.accesses[first..].iter().take_while(|access| access.at.icount == step.at.icount);
@@ -168,23 +185,18 @@ impl ExecutionTrace {
     }
 }
 
-fn sets(set: &RegistersSet, register: Register) -> bool {
-    match register {
-        A => set.after.returned || set.before.a != set.after.a,
-        X => set.after.returned || set.before.x != set.after.x,
-        Y => set.before.y != set.after.y,
-        _ => false,
-    }
-}
-
 /// The bytes of the instruction that began at a position.
-fn fetched(trace: &[BusCycle], variant: Variant, at: Position) -> Option<[u8; 3]> {
+fn fetched(trace: &[BusCycle], kind: CpuKind, pc: u16, at: Position) -> Option<[u8; INSTRUCTION_BYTES_MAX]> {
     let first = trace.partition_point(|cycle| cycle.cycle < at.cycles);
-    let cycles = trace.get(first..)?;
-    let code = cycles.first().filter(|cycle| cycle.cycle == at.cycles)?.value;
-    let mut bytes = [0; 3];
-    for (byte, cycle) in bytes.iter_mut().zip(opcode(variant, code).fetch_cycles()) {
-        *byte = cycles.get(*cycle).map_or(0, |cycle| cycle.value);
+    let own = trace.get(first..)?;
+    own.first().filter(|cycle| cycle.cycle == at.cycles)?;
+    let mut bytes = [0; INSTRUCTION_BYTES_MAX];
+    // More than its own at first: those of the next instruction may follow.
+    for (byte, cycle) in bytes.iter_mut().zip(own.iter().filter(|cycle| cycle.purpose == Purpose::Fetch)) {
+        *byte = cycle.value;
     }
+    let byte = |address: u16| bytes[usize::from(address.wrapping_sub(pc)) % INSTRUCTION_BYTES_MAX];
+    let length = kind.decode(pc, byte).bytes.len();
+    bytes[length..].fill(0);
     Some(bytes)
 }

@@ -57,7 +57,7 @@ pub struct OriginNode {
     /// Where it was made: the beginning of the instruction, or the access.
     pub at: Position,
     /// The value that was made there.
-    pub value: Option<u8>,
+    pub value: Option<u16>,
     /// In words: the instruction, or the place.
     pub what: String,
     /// Where the instruction begins.

@@ -4,15 +4,12 @@ use super::cursor::Cancel;
 use super::exec_trace::{ExecutionTrace, ReachingDefinition, TracedInstruction};
 use super::graph::{NodeKind, OriginNode, in_order};
 use super::search::{Found, Search};
-use crate::cpu::Variant;
-use crate::cpu::disassemble;
-use crate::cpu::instruction::{BY_PROCESSOR, Definition, Derivation, Register};
-use crate::cpu::mos6502::opcodes::{Mode, opcode};
-use crate::cpu::mos6502::registers::{self, SP};
+use crate::cpu::instruction::{BY_PROCESSOR, Definition, Derivation};
+use crate::cpu::{CpuKind, Register};
 use crate::error::Error;
 use crate::log::event::StampedEvent;
 use crate::log::{AsyncEvent, Event, EventKind};
-use crate::machine::{AccessRecord, Initiator, TraceFilter};
+use crate::machine::{AccessRecord, AddressSpace, Initiator, TraceFilter};
 use crate::memory::PageKind;
 use crate::recording::Recording;
 use crate::units::Position;
@@ -71,7 +68,7 @@ enum Location {
 struct PendingUse {
     place: Position,
     location: Location,
-    value: u8,
+    value: u16,
     /// The node that was made from it, and as which of its sources.
     user: usize,
     source: usize,
@@ -97,7 +94,7 @@ const fn kind_of(derivation: Derivation) -> NodeKind {
 
 struct BackwardSlice<'a> {
     run: Run<'a>,
-    variant: Variant,
+    cpu: CpuKind,
     start: Position,
     /// The last icount whose events are of interest.
     last: u64,
@@ -120,16 +117,16 @@ pub fn trace(
     cancel: &mut Cancel<'_>,
 ) -> Result<Vec<OriginNode>, Error> {
     let measure;
-    let (variant, start, value) = {
+    let (cpu, start, value) = {
         let mut cursor = run.search.cursor(cancel)?;
         measure = cancel.covers(place.icount, cursor.start().icount);
         cursor.go_to(place, cancel)?;
         let vm = cursor.session().vm();
-        (vm.guest.cpu().variant(), cursor.start(), vm.guest.peek(address))
+        (vm.guest.cpu().kind(), cursor.start(), vm.guest.peek(address))
     };
     let mut slice = BackwardSlice {
         run,
-        variant,
+        cpu,
         start,
         last: place.icount,
         exec_trace: None,
@@ -138,7 +135,7 @@ pub fn trace(
         pending: BinaryHeap::new(),
         received: None,
     };
-    let root = slice.root(address, place, value, cancel)?;
+    let root = slice.root(address, place, value.into(), cancel)?;
     while let Some(pending) = slice.pending.pop() {
         measure.reach(pending.place.icount, cancel);
         cancel.spend(1)?;
@@ -158,7 +155,7 @@ impl BackwardSlice<'_> {
         &mut self,
         address: u16,
         place: Position,
-        value: u8,
+        value: u16,
         cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
         let Backing::Device(slot) = self.backing(address, cancel)? else {
@@ -180,7 +177,7 @@ impl BackwardSlice<'_> {
         &mut self,
         address: u16,
         place: Position,
-        value: u8,
+        value: u16,
         cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
         let found = match self.backing(address, cancel)? {
@@ -236,18 +233,18 @@ impl BackwardSlice<'_> {
         }
         let node = match self.initiator(&write, cancel)? {
             Ok(step) => {
-                let snapshot_index = step.operation(self.variant).stored_from;
-                let node =
-                    OriginNode { address: Some(write.address), ..self.node(&step, write.at, write.value) };
-                self.instruction(node, &step, snapshot_index, cancel)?
+                let stored_from = step.operation(self.cpu).stored_from;
+                let node = self.node(&step, write.at, write.value.into());
+                let node = OriginNode { address: Some(write.address), ..node };
+                self.instruction(node, &step, stored_from, cancel)?
             }
             Err(Initiator::Device(slot)) => {
                 let what = format!("written by {}", self.device(slot, cancel)?);
-                self.leaf(NodeKind::Device, write.at, write.value, what, Some(write.address))
+                self.leaf(NodeKind::Device, write.at, write.value.into(), what, Some(write.address))
             }
             Err(_) => {
                 let what = "pushed on the way into an interrupt handler".to_owned();
-                self.leaf(NodeKind::Interrupt, write.at, write.value, what, Some(write.address))
+                self.leaf(NodeKind::Interrupt, write.at, write.value.into(), what, Some(write.address))
             }
         };
         self.made.insert(made, node);
@@ -263,11 +260,11 @@ impl BackwardSlice<'_> {
         if let Initiator::Device(_) = write.initiator {
             return Ok(Err(write.initiator));
         }
-        // Behind the instruction that makes it.
-        let behind = Position::new(write.at.icount.saturating_add(1), write.at.cycles + 1);
+        // After the instruction that makes it.
+        let after = Position::new(write.at.icount.saturating_add(1), write.at.cycles + 1);
         if !self.exec_trace.as_ref().is_some_and(|exec_trace| exec_trace.reaches(write.at)) {
             let length = self.first_length();
-            self.take_notes(behind, length, cancel)?;
+            self.take_notes(after, length, cancel)?;
         }
         let initiator = self.exec_trace.as_ref().and_then(|exec_trace| exec_trace.initiator(write));
         initiator.ok_or_else(|| Error::Engine(format!("the access at {} was not made again", write.at)))
@@ -280,7 +277,7 @@ impl BackwardSlice<'_> {
         &mut self,
         register: Register,
         place: Position,
-        value: u8,
+        value: u16,
         cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
         let first = place.icount.saturating_sub(STEPS_MAX);
@@ -297,19 +294,18 @@ impl BackwardSlice<'_> {
                 )));
             };
             let (is_first, base) = (exec_trace.is_first, exec_trace.base);
-            if let Some(setting) = exec_trace.setting(register, until, self.variant) {
+            if let Some(setting) = exec_trace.setting(register, until, self.cpu) {
                 return self.set(register, setting, value, cancel);
             }
             if is_first {
                 let made = DefId::Found(Location::Register(register));
-                let what = format!("{} as the recording found it", registers::NAMES[usize::from(register.0)]);
+                let what = format!("{} as the recording found it", self.register_name(register));
                 return Ok(
                     self.once(made, |slice| slice.leaf(NodeKind::Initial, slice.start, value, what, None))
                 );
             }
             if base.icount <= first {
-                let what =
-                    format!("{}, {STEPS_MAX} instructions back", registers::NAMES[usize::from(register.0)]);
+                let what = format!("{}, {STEPS_MAX} instructions back", self.register_name(register));
                 return Ok(self.leaf(NodeKind::Limit, place, value, what, None));
             }
             until = base;
@@ -321,7 +317,7 @@ impl BackwardSlice<'_> {
         &mut self,
         register: Register,
         setting: ReachingDefinition,
-        value: u8,
+        value: u16,
         cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
         let at = match setting {
@@ -333,11 +329,13 @@ impl BackwardSlice<'_> {
         if let Some(node) = self.made.get(&made) {
             return Ok(*node);
         }
-        let name = registers::NAMES[usize::from(register.0)];
+        let name = self.register_name(register);
         let node = match setting {
             ReachingDefinition::TracedInstruction(step) => {
-                let definition =
-                    step.operation(self.variant).definition(register, SP).unwrap_or(BY_PROCESSOR);
+                let definition = step
+                    .operation(self.cpu)
+                    .definition(register, self.cpu.stack_pointer())
+                    .unwrap_or(BY_PROCESSOR);
                 let node = self.node(&step, step.at, value);
                 self.instruction(node, &step, definition, cancel)?
             }
@@ -356,10 +354,8 @@ impl BackwardSlice<'_> {
 
     // ---- instructions ----
 
-    fn node(&self, step: &TracedInstruction, at: Position, value: u8) -> OriginNode {
-        let byte = |address: u16| step.bytes[usize::from(address.wrapping_sub(step.pc))];
-        let instruction = disassemble(self.variant, step.pc, byte);
-        let what = format!("{} at ${:04X}", instruction.text(), step.pc);
+    fn node(&self, step: &TracedInstruction, at: Position, value: u16) -> OriginNode {
+        let what = format!("{} at ${:04X}", step.decode(self.cpu).text(), step.pc);
         OriginNode {
             kind: NodeKind::Processor,
             at,
@@ -396,13 +392,7 @@ impl BackwardSlice<'_> {
                 cursor.session().registers()
             };
             for register in definition.registers.iter() {
-                let value = match register {
-                    registers::A => values.a,
-                    registers::X => values.x,
-                    registers::Y => values.y,
-                    _ => values.sp,
-                };
-                self.want(number, step.at, Location::Register(register), value);
+                self.want(number, step.at, Location::Register(register), values.get(register));
             }
         }
         if definition.operand {
@@ -411,7 +401,7 @@ impl BackwardSlice<'_> {
         Ok(number)
     }
 
-    fn want(&mut self, user: usize, place: Position, location: Location, value: u8) {
+    fn want(&mut self, user: usize, place: Position, location: Location, value: u16) {
         let source = self.nodes[user].sources.len();
         self.nodes[user].sources.push(usize::MAX);
         self.pending.push(PendingUse { place, location, value, user, source });
@@ -424,10 +414,10 @@ impl BackwardSlice<'_> {
         step: &TracedInstruction,
         cancel: &mut Cancel<'_>,
     ) -> Result<(), Error> {
-        if opcode(self.variant, step.bytes[0]).mode == Mode::Immediate {
-            let (address, value) = (step.pc.wrapping_add(1), step.bytes[1]);
+        if let Some(offset) = step.decode(self.cpu).immediate {
+            let (address, value) = (step.pc.wrapping_add(offset.into()), step.bytes[usize::from(offset)]);
             let what = format!("#${value:02X} at ${address:04X}");
-            let leaf = self.leaf(NodeKind::Constant, step.at, value, what, Some(address));
+            let leaf = self.leaf(NodeKind::Constant, step.at, value.into(), what, Some(address));
             self.nodes[user].sources.push(leaf);
             return Ok(());
         }
@@ -435,11 +425,18 @@ impl BackwardSlice<'_> {
         let Some(read) = read else {
             return Err(Error::Engine(format!("the instruction at {} has not read its operand", step.at)));
         };
-        if let Backing::Device(slot) = self.backing(read.address, cancel)? {
-            let leaf = self.input(&read, step.pc, slot, cancel)?;
+        let device = match read.space {
+            AddressSpace::Io => Some(self.device_at_port(read.address, cancel)?),
+            AddressSpace::Memory => match self.backing(read.address, cancel)? {
+                Backing::Device(slot) => Some(Some(slot)),
+                _ => None,
+            },
+        };
+        if let Some(device) = device {
+            let leaf = self.input(&read, step.pc, device, cancel)?;
             self.nodes[user].sources.push(leaf);
         } else {
-            self.want(user, step.at, Location::Byte(read.address), read.value);
+            self.want(user, step.at, Location::Byte(read.address), read.value.into());
         }
         Ok(())
     }
@@ -448,9 +445,17 @@ impl BackwardSlice<'_> {
         &mut self,
         read: &AccessRecord,
         pc: u16,
-        slot: usize,
+        slot: Option<usize>,
         cancel: &mut Cancel<'_>,
     ) -> Result<usize, Error> {
+        let place = match read.space {
+            AddressSpace::Memory => format!("${:04X}", read.address),
+            AddressSpace::Io => format!("port ${:02X}", read.address),
+        };
+        let Some(slot) = slot else {
+            let what = format!("read where no device answers, {place}");
+            return Ok(self.leaf(NodeKind::Processor, read.at, read.value.into(), what, None));
+        };
         let device = self.device(slot, cancel)?;
         if self.received.is_none() {
             let stop = self.last.saturating_add(1);
@@ -470,8 +475,9 @@ impl BackwardSlice<'_> {
             _ => false,
         };
         let event = self.received.iter().flatten().rfind(brought).cloned();
-        let what = format!("read from {device}, ${:04X}", read.address);
-        let leaf = self.leaf(NodeKind::Input, read.at, read.value, what, Some(read.address));
+        let what = format!("read from {device}, {place}");
+        let address = (read.space == AddressSpace::Memory).then_some(read.address);
+        let leaf = self.leaf(NodeKind::Input, read.at, read.value.into(), what, address);
         (self.nodes[leaf].pc, self.nodes[leaf].event) = (Some(pc), event);
         Ok(leaf)
     }
@@ -484,11 +490,18 @@ impl BackwardSlice<'_> {
 
     fn take_notes(&mut self, until: Position, length: u64, cancel: &mut Cancel<'_>) -> Result<(), Error> {
         let mut cursor = self.run.search.cursor(cancel)?;
-        self.exec_trace = Some(ExecutionTrace::take(&mut cursor, self.variant, until, length, cancel)?);
+        self.exec_trace = Some(ExecutionTrace::take(&mut cursor, self.cpu, until, length, cancel)?);
         Ok(())
     }
 
-    fn leaf(&mut self, kind: NodeKind, at: Position, value: u8, what: String, address: Option<u16>) -> usize {
+    fn leaf(
+        &mut self,
+        kind: NodeKind,
+        at: Position,
+        value: u16,
+        what: String,
+        address: Option<u16>,
+    ) -> usize {
         let value = Some(value);
         self.nodes.push(OriginNode {
             kind,
@@ -521,6 +534,15 @@ impl BackwardSlice<'_> {
             (None, PageKind::Rom) => Backing::Rom,
             (None, PageKind::Unmapped) => Backing::Nothing,
         })
+    }
+
+    fn device_at_port(&self, port: u16, cancel: &mut Cancel<'_>) -> Result<Option<usize>, Error> {
+        let cursor = self.run.search.cursor(cancel)?;
+        Ok(cursor.session().vm().guest.device_at_port(port, false))
+    }
+
+    fn register_name(&self, register: Register) -> String {
+        self.cpu.register(register).name.to_uppercase()
     }
 
     fn device(&self, slot: usize, cancel: &mut Cancel<'_>) -> Result<String, Error> {

@@ -59,7 +59,7 @@ impl Timeline {
 
     /// Makes searches take as many turns on a short run as they take on a long one.
     #[cfg(feature = "testing")]
-    pub(crate) fn with_stretches(self, first: u64, longest: u64) -> Self {
+    pub fn with_stretches(self, first: u64, longest: u64) -> Self {
         Self { search: self.search.with_stretches(Stretches { first, longest }), ..self }
     }
 
@@ -239,7 +239,7 @@ impl Timeline {
         place: Position,
         monitor: &mut dyn Monitor,
     ) -> Result<TimelineStop, Error> {
-        let pc = self.look(place, monitor, |session, _| session.registers().pc)?;
+        let pc = self.look(place, monitor, |session, _| session.registers().pc())?;
         self.stand_at(place);
         Ok(TimelineStop { reason, place, pc, point: None, access: None })
     }

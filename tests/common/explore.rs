@@ -45,7 +45,18 @@ pub fn explore_quietly(bounds: Bounds, model: impl Fn() + Send + Sync + 'static)
     executions.load(Ordering::Relaxed)
 }
 
+/// Set by `make test-deep` and `make loom`: what only goes deeper is explored too.
+const DEEP: &str = "RREPLAY_DEEP";
+
 impl Bounds {
+    /// Bounds of a model whose interleavings are too many for `make test`. Of each pair, the preemptions and the floor:
+    /// `quick` is explored in `make test`, `deep` in `make test-deep`.
+    pub fn by_depth(quick: (usize, usize), deep: (usize, usize)) -> Bounds {
+        assert!(quick.0 < deep.0, "what is deep has more preemptions");
+        let (preemptions, at_least) = if std::env::var_os(DEEP).is_some() { deep } else { quick };
+        Bounds { preemptions, at_least }
+    }
+
     /// The preemptions that are really allowed.
     pub fn preemptions(self) -> usize {
         loom::model::Builder::new().preemption_bound.unwrap_or(self.preemptions)

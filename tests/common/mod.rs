@@ -1,10 +1,10 @@
 //! A guest of a few instructions, hosts for it, and the oracle over them: for the engine's tests and for its models.
 #![allow(dead_code, unused_imports, reason = "each test crate uses its part")]
 
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 pub mod explore;
 mod hosts;
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 pub mod models;
 mod rig;
 mod toy;

@@ -7,31 +7,22 @@ from pathlib import Path
 import pytest
 
 import rreplay as rr
+from race_support import ANSWER, FIRST_SEED, HEISENBUG, TYPED, first_seed, recorded, run
 
-HEISENBUG = Path(__file__).parents[2] / "guests/programs/heisenbug.bin"
-TYPED = b"hello"
-ANSWER = b"68\r\n65\r\n6C\r\n6C\r\n6F\r\n"
-SEEDS_MAX = 30_000
 HEAD, TAIL = 0x00, 0x01
-
-
-def run(path: Path, seed: int | None, scheduler: rr.Scheduler = "inline") -> rr.Machine:
-    machine = rr.Machine("breadboard", rom=HEISENBUG)
-    with machine.record(path, chaos=seed):
-        machine.console.send(TYPED)
-        machine.run(seconds=2, scheduler=scheduler)
-    return machine
 
 
 @pytest.fixture(scope="module")
 def failure(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path, rr.Machine]:
-    """The first seed that shows the race, with its recording."""
+    """A seed that shows the race, with its recording."""
     path = tmp_path_factory.mktemp("chaos") / "heisenbug.rreplay"
-    for seed in range(SEEDS_MAX):
-        machine = run(path, seed)
-        if machine.console.output != ANSWER:
-            return seed, path, machine
-    pytest.fail(f"none of {SEEDS_MAX} seeds shows the race")
+    seed, machine = recorded(path)
+    return seed, path, machine
+
+
+@pytest.mark.deep
+def test_the_search_finds_the_seed_that_is_known(tmp_path: Path) -> None:
+    assert first_seed(tmp_path / "heisenbug.rreplay") == FIRST_SEED
 
 
 def test_chaos_finds_the_heisenbug(failure: tuple[int, Path, rr.Machine]) -> None:

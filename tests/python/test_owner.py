@@ -252,7 +252,7 @@ CHANGES: dict[str, Callable[[rr.Machine], object]] = {
 def test_what_another_thread_sets_while_a_recording_starts_is_in_it_or_refused(
     tmp_path: Path, make: Make, change: str
 ) -> None:
-    """A net with a coarse mesh: tests/session_owner.rs and tests/shuttle.rs have the finer ones."""
+    """A net with a coarse mesh: tests/session/owner.rs and tests/models/shuttle/main.rs have the finer ones."""
     machine, done = make(COUNT), threading.Event()
 
     def keep_changing() -> None:

@@ -28,31 +28,37 @@ POLLS_EVERY = 32
 WINDOW = 16
 """Addresses of a console, where its board does not say how many."""
 
-VECTORS = (0xFFFA, 0xFFFE)
-"""Where the addresses of the handlers of NMI and IRQ stand."""
-
-RTI = 0x40
-STACK_PAGE = range(0x100, 0x200)
+STACK_SPARE = 32
+"""Bytes below the stack that interrupts may push to before their handlers begin."""
 
 
 class InterruptTracker:
     """Tells a program's instructions from those of its interrupt handlers, told each before it is executed."""
 
     def __init__(self, machine: Machine) -> None:
-        memory = machine.memory
         self._machine = machine
-        self._handlers = frozenset(memory[at] | memory[at + 1] << 8 for at in VECTORS)
-        self.depth = 0
+        self._handlers = frozenset(machine._session.interrupt_handlers())
+        self._begun: list[int] = []
+
+    @property
+    def depth(self) -> int:
         """Handlers that have begun and not returned."""
+        return len(self._begun)
 
     def is_program(self, pc: int) -> bool:
         """Whether the instruction at `pc` is the program's own."""
         if pc in self._handlers:
-            self.depth += 1
-        is_program = self.depth == 0
-        if not is_program and self._machine.memory[pc] == RTI:
-            self.depth -= 1
-        return is_program
+            self._begun.append(self._stack_pointer())
+        if not self._begun:
+            return True
+        (instruction,) = self._machine.disassemble(pc)
+        if instruction.flow == "return" and self._stack_pointer() >= self._begun[-1]:
+            self._begun.pop()
+        return False
+
+    def _stack_pointer(self) -> int:
+        """Where the next byte pushed goes."""
+        return self._machine._session.stack_pointer()
 
 
 class WaitDetector:
@@ -75,6 +81,7 @@ class WaitDetector:
         self._loop: frozenset[int] = frozenset()
         self._wrote = False
         self._polled = False
+        self._stack = range(0)
 
     def waits(self) -> bool:
         """Whether the program has stayed in the loop that `search` has found, and did nothing there but wait."""
@@ -93,10 +100,12 @@ class WaitDetector:
         over = False
         self._watch_console()
         polls = 0
+        free: list[int] = []
         for _ in range(STEPS_MAX):
             state = tuple(self._machine.registers.values())
             pc = self._machine.cpu.pc
             if self._interrupts.is_program(pc):
+                free.append(self._machine._session.stack_pointer())
                 if state in seen:
                     self._loop = frozenset(visited[seen[state] :])
                     break
@@ -113,6 +122,7 @@ class WaitDetector:
         if not self._loop and polls * POLLS_EVERY >= max(len(visited), POLLS_EVERY):
             # It counts while it asks, as programs do that want a random number.
             self._loop = frozenset(visited)
+        self._stack = range(max(min(free, default=0) - STACK_SPARE, 0), max(free, default=-1) + 1)
         if self._loop and not over:
             self._watch()
         return over
@@ -128,8 +138,9 @@ class WaitDetector:
         self._watch_console()
         for span in _gaps(self._loop):
             self._leaving.append(self._machine.on_execute(span)(self._note_executed))
-        for span in (range(STACK_PAGE.start), range(STACK_PAGE.stop, 0x10000)):
-            self._writing.append(self._machine.on_write(span)(self._note_written))
+        for span in (range(self._stack.start), range(self._stack.stop, 0x10000)):
+            if span:
+                self._writing.append(self._machine.on_write(span)(self._note_written))
 
     def _watch_console(self) -> None:
         """From now on it is noted when the program reads a register of the console."""

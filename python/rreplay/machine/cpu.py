@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import overload
+from collections.abc import Iterable
 
 from .. import _core
 from ..arguments import (
@@ -12,46 +12,44 @@ from ..arguments import (
 from ..copying import Part
 
 
-class Register:
-    """One register of the processor, as an attribute of `Cpu`."""
-
-    def __init__(self, meaning: str, most: int) -> None:
-        self.__doc__ = meaning
-        self._most = most
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, cpu: None, owner: type) -> Register: ...
-    @overload
-    def __get__(self, cpu: Cpu, owner: type) -> int: ...
-    def __get__(self, cpu: Cpu | None, owner: type) -> Register | int:
-        return self if cpu is None else cpu._session.registers()[self._name]
-
-    def __set__(self, cpu: Cpu, value: int) -> None:
-        cpu._session.set_register(self._name, whole(self._name, value, most=self._most))
-
-
 class Cpu(Part):
-    """The processor's registers, each readable and settable."""
+    """The processor's registers, each an attribute that can be read and set.
 
-    __slots__ = ("_session",)
+    Which ones there are is the processor's business: `dir(machine.cpu)` and `machine.registers` name them. A 6502 has
+    those of its data sheet.
+    """
+
+    __slots__ = ("_most", "_session")
+
+    _most: dict[str, int]
+    _session: _core.Session
 
     _instead = "copy the machine, whose cpu is another one"
 
-    a = Register("The accumulator, 8 bits.", 0xFF)
-    x = Register("Index register X, 8 bits.", 0xFF)
-    y = Register("Index register Y, 8 bits.", 0xFF)
-    sp = Register("The stack pointer, 8 bits, into page 1.", 0xFF)
-    pc = Register("The program counter, 16 bits.", 0xFFFF)
-    p = Register("The flags NV1BDIZC, bit 7 first.", 0xFF)
-
     def __init__(self, session: _core.Session) -> None:
         require_factory(self, isinstance(session, _core.Session), "machine.cpu is one")
-        self._session = session
+        object.__setattr__(self, "_session", session)
+        object.__setattr__(self, "_most", {name: (1 << bits) - 1 for name, bits, _meaning in session.register_table()})
+
+    def __getattr__(self, name: str) -> int:
+        # Also called where an object was never initialized: then it has no registers.
+        if name.startswith("_") or name not in self._most:
+            raise self._no_register(name)
+        return self._session.registers()[name]
+
+    def __setattr__(self, name: str, value: int) -> None:
+        if name not in self._most:
+            raise self._no_register(name)
+        self._session.set_register(name, whole(name, value, most=self._most[name]))
+
+    def _no_register(self, name: str) -> AttributeError:
+        known = "" if name.startswith("_") else f"; it has {', '.join(self._most)}"
+        return AttributeError(f"the processor has no register {name!r}{known}", name=name, obj=self)
+
+    def __dir__(self) -> Iterable[str]:
+        return [*self._most, *super().__dir__()]
 
     def __repr__(self) -> str:
-        registers = self._session.registers()
-        shown = " ".join(f"{name}={value:0{4 if name == 'pc' else 2}X}" for name, value in registers.items())
+        digits = {name: (most.bit_length() + 3) // 4 for name, most in self._most.items()}
+        shown = " ".join(f"{name}={value:0{digits[name]}X}" for name, value in self._session.registers().items())
         return f"<Cpu {shown}>"

@@ -136,6 +136,9 @@ class Moment(Handle):
         """The processor's registers by name."""
         return self._core.registers(self._position)
 
+    def _call_targets(self, addresses: list[int]) -> list[int]:
+        return self._core.call_targets(self._position, addresses)
+
     @property
     def pc(self) -> int:
         """The address of the next instruction."""

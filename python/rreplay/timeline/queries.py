@@ -83,8 +83,10 @@ class TimelineQueries(TimelineCursor):
         since, until = self._bounds(start, stop)
         executions, cycles = self._core.profile(since, until, self._callback_for(progress, "counting"))
         end = self.end_icount if until is None else min(until, self.end_icount)
-        memory = self.at(end).memory[:]
-        return Profile(memoryview(executions).cast("Q"), memoryview(cycles).cast("Q"), memory, self.symbols)
+        counts = memoryview(executions).cast("Q")
+        executed = [address for address, count in enumerate(counts) if count]
+        called = self.at(end)._call_targets(executed)
+        return Profile(counts, memoryview(cycles).cast("Q"), frozenset(called), self.symbols)
 
     def first(self, predicate: Callable[[Moment], object], *, progress: ProgressLike = None) -> Moment | None:
         """The earliest moment of the recording at which `predicate(moment)` is true; None when there is none.

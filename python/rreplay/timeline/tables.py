@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from .._core import Access
 
-_JSR = 0x20
-
 
 class NoSuchRow(ArgumentError, IndexError):
     """A table has no row of that number."""
@@ -116,15 +114,15 @@ class Profile(Handle):
     a WAI waits.
     """
 
-    __slots__ = ("_cycles", "_executions", "_memory", "_symbols")
+    __slots__ = ("_called", "_cycles", "_executions", "_symbols")
 
     def __init__(
-        self, executions: memoryview[int], cycles: memoryview[int], memory: bytes, symbols: dict[str, int]
+        self, executions: memoryview[int], cycles: memoryview[int], called: frozenset[int], symbols: dict[str, int]
     ) -> None:
         require_factory(self, _is_counts(executions) and _is_counts(cycles), "timeline.profile() returns one")
         self._executions = executions
         self._cycles = cycles
-        self._memory = memory
+        self._called = called
         self._symbols = symbols
 
     @property
@@ -143,14 +141,14 @@ class Profile(Handle):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Profile):
             return NotImplemented
-        ours, theirs = ((p._executions, p._cycles, p._memory, p._symbols) for p in (self, other))
+        ours, theirs = ((p._executions, p._cycles, p._called, p._symbols) for p in (self, other))
         return ours == theirs
 
     def __hash__(self) -> int:
         return hash((self._executions.tobytes(), self._cycles.tobytes()))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _profile, (self.executions.tobytes(), self.cycles.tobytes(), self._memory, self._symbols)
+        return _profile, (self.executions.tobytes(), self.cycles.tobytes(), self._called, self._symbols)
 
     @property
     def coverage(self) -> dict[int, int]:
@@ -161,13 +159,12 @@ class Profile(Handle):
     def routines(self) -> list[Routine]:
         """Where the time went, the most first.
 
-        A routine reaches from an address that has a symbol, or that a JSR which was executed calls, up to the next one.
+        A routine reaches from an address that has a symbol, or to which an executed call leads, up to the next one.
         """
         executed = self.coverage
         names = {address: name for name, address in sorted(self._symbols.items(), reverse=True)}
-        called = (address for address in executed if self._memory[address] == _JSR and address < 0xFFFE)
-        starts = {self._memory[address + 1] | self._memory[address + 2] << 8 for address in called} | set(names)
-        starts.add(min(executed, default=0))
+        starts = self._called | set(names)
+        starts |= {min(executed, default=0)}
         totals: dict[int, list[int]] = {}
         order = sorted(starts)
         for address, count in executed.items():
@@ -190,8 +187,8 @@ def _is_counts(view: object) -> bool:
         return False
 
 
-def _profile(executions: bytes, cycles: bytes, memory: bytes, symbols: dict[str, int]) -> Profile:
-    return Profile(memoryview(executions).cast("Q"), memoryview(cycles).cast("Q"), memory, symbols)
+def _profile(executions: bytes, cycles: bytes, called: frozenset[int], symbols: dict[str, int]) -> Profile:
+    return Profile(memoryview(executions).cast("Q"), memoryview(cycles).cast("Q"), called, symbols)
 
 
 def _indices(key: slice, length: int) -> tuple[int, int, int]:

@@ -7,12 +7,12 @@
 use crate::bus::Bus;
 use crate::units::Position;
 
-use super::{Cpu, LastPoll, Status};
+use super::{LastPoll, Mos6502, Status};
 
 /// No clock comes so far: a mark on a cycle.
 const CROSSED: u64 = 1 << 63;
 
-/// Registers and counters unpacked from a [`Cpu`], with the bus.
+/// Registers and counters unpacked from a [`Mos6502`], with the bus.
 ///
 /// `CMOS` is true for the W65C02S. `PLAIN` is true while the instruction lies in plain memory, as [`Bus::plain_code`] has
 /// said: then its bytes are fetched without a look at their page.
@@ -43,7 +43,7 @@ pub(super) struct Core<'a, B: Bus, const CMOS: bool, const PLAIN: bool> {
 
 impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
     #[inline(always)]
-    pub fn load(cpu: &Cpu, bus: &'a mut B) -> Self {
+    pub fn load(cpu: &Mos6502, bus: &'a mut B) -> Self {
         let mut core = Self {
             bus,
             a: cpu.a,
@@ -66,7 +66,7 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
     }
 
     #[inline(always)]
-    pub fn store(self, cpu: &mut Cpu) -> &'a mut B {
+    pub fn store(self, cpu: &mut Mos6502) -> &'a mut B {
         cpu.a = self.a;
         cpu.x = self.x;
         cpu.y = self.y;

@@ -2,7 +2,7 @@
 //!
 //! Both chips give the same accumulator for valid BCD operands; they differ in the flags, in subtraction with invalid
 //! operands, and in time: the 65C02 takes one more cycle to make N and Z valid. The sequences are those that Bruce
-//! Clark measured and published as "Decimal Mode". `tests/cpu_decimal.rs` checks every operand against arithmetic
+//! Clark measured and published as "Decimal Mode". `tests/cpu/decimal.rs` checks every operand against arithmetic
 //! that is written differently.
 
 /// Accumulator and flags after a decimal operation.

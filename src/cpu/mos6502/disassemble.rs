@@ -37,5 +37,6 @@ pub fn disassemble(variant: Variant, pc: u16, read: impl Fn(u16) -> u8) -> Instr
         Mode::Absolute if matches!(operation.flow, ControlFlow::Jump | ControlFlow::Call) => Some(word),
         _ => None,
     };
-    Instruction { address: pc, bytes, operation, operand, target }
+    let immediate = (mode == Mode::Immediate).then_some(1);
+    Instruction { address: pc, bytes, operation, operand, target, immediate }
 }

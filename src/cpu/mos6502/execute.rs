@@ -3,7 +3,8 @@
 use crate::bus::{Bus, Exception};
 
 use super::core::Core;
-use super::{Cpu, Exit, Halt, Status};
+use super::{Mos6502, Status};
+use crate::cpu::processor::{Exit, Halt};
 
 /// Executes one instruction, and then more until the bus's deadline is reached or the CPU halts.
 ///
@@ -15,7 +16,7 @@ use super::{Cpu, Exit, Halt, Status};
 ///
 /// The function is one `match` with a line for each opcode and so longer than a screen.
 #[inline(never)]
-pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
+pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Mos6502, bus: &mut B) -> Exit {
     let mut core = Core::<B, CMOS, PLAIN>::load(cpu, bus);
     /// Reads the operand of a mode and gives it to an operation.
     macro_rules! read {
@@ -98,8 +99,9 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu
         };
     }
     let exit = loop {
-        if PLAIN && !core.bus.plain_code(core.pc) {
-            if core.bus.before_instruction(core.pc, core.sp, core.at()) {
+        let is_ready = PLAIN && core.bus.is_ready(core.pc);
+        if PLAIN && !is_ready && !core.bus.plain_code(core.pc) {
+            if core.bus.before_instruction(core.pc, core.stack(), core.at()) {
                 break Exit::Break;
             }
             let bus = core.store(cpu);
@@ -136,7 +138,9 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu
                 break Exit::Jammed;
             }};
         }
-        core.bus.note_executed(core.pc);
+        if !is_ready {
+            core.bus.note_executed(core.pc);
+        }
         match core.fetch() {
             0x00 => core.brk(),
             0x01 => read!(ora indexed_indirect),
@@ -407,6 +411,6 @@ pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Cpu
 /// Executes one instruction that may lie in I/O or unmapped memory.
 #[cold]
 #[inline(never)]
-fn execute_elsewhere<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
+fn execute_elsewhere<B: Bus, const CMOS: bool>(cpu: &mut Mos6502, bus: &mut B) -> Exit {
     execute::<B, CMOS, false>(cpu, bus)
 }

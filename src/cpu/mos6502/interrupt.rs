@@ -34,7 +34,8 @@ use crate::units::Position;
 
 use super::core::Core;
 use super::execute::execute;
-use super::{Cpu, Exit, Halt, LastPoll, Status, vectors};
+use super::{LastPoll, Mos6502, Status, vectors};
+use crate::cpu::processor::{Exit, Halt, Processor};
 
 /// What a look at the interrupt lines came to.
 enum Look {
@@ -46,8 +47,8 @@ enum Look {
     Refused,
 }
 
-/// [`Cpu::run`] for one chip.
-pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit {
+/// [`Processor::run`] for one chip.
+pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Mos6502, bus: &mut B) -> Exit {
     // Whoever has found the CPU waiting may want to end the run before the instruction behind the wait.
     let began_waiting = cpu.halt == Halt::Waiting;
     loop {
@@ -91,7 +92,7 @@ pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) -> Exit 
 ///
 /// A line that is active but was not so at the poll gets one more instruction: the deadline is lowered, so that the
 /// lines are looked at again after it.
-fn look<B: Bus>(cpu: &Cpu, bus: &mut B) -> Look {
+fn look<B: Bus>(cpu: &Mos6502, bus: &mut B) -> Look {
     if !bus.lines_active(cpu.cycles) && cpu.last_poll != LastPoll::First {
         return Look::Nothing;
     }
@@ -108,7 +109,7 @@ fn look<B: Bus>(cpu: &Cpu, bus: &mut B) -> Look {
 }
 
 /// What the last instruction's poll has seen and lets in.
-fn polled<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Interrupt> {
+fn polled<B: Bus>(cpu: &Mos6502, bus: &mut B) -> Option<Interrupt> {
     let polled = match cpu.last_poll {
         LastPoll::Never => None,
         LastPoll::Branch => cpu.cycles.checked_sub(3),
@@ -130,7 +131,7 @@ fn polled<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Interrupt> {
 }
 
 /// Whether an interrupt sequence, and no instruction, is what the CPU does next.
-pub(super) fn is_interrupted<B: Bus>(cpu: &Cpu, bus: &mut B) -> bool {
+pub(super) fn is_interrupted<B: Bus>(cpu: &Mos6502, bus: &mut B) -> bool {
     match cpu.halt {
         Halt::Running => polled(cpu, bus).is_some(),
         Halt::Waiting => waking(cpu, bus).is_some_and(|waking| waking.interrupt != Interrupt::Wake),
@@ -148,7 +149,7 @@ struct Waking {
 }
 
 /// How the wait ends, if a line is active or has been so in one of the two cycles that end here.
-fn waking<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Waking> {
+fn waking<B: Bus>(cpu: &Mos6502, bus: &mut B) -> Option<Waking> {
     if !bus.lines_active(cpu.cycles) {
         return None;
     }
@@ -167,13 +168,13 @@ fn waking<B: Bus>(cpu: &Cpu, bus: &mut B) -> Option<Waking> {
 }
 
 /// Whether a wait ends here and now with no interrupt sequence, so that the next instruction comes at this very cycle.
-pub(super) fn wakes_here<B: Bus>(cpu: &Cpu, bus: &mut B) -> bool {
+pub(super) fn wakes_here<B: Bus>(cpu: &Mos6502, bus: &mut B) -> bool {
     cpu.halt == Halt::Waiting
         && waking(cpu, bus) == Some(Waking { resumed: cpu.cycles, interrupt: Interrupt::Wake })
 }
 
 /// Ends a wait; returns whether the log that is played has that here.
-fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, waking: Waking) -> bool {
+fn wake<B: Bus, const CMOS: bool>(cpu: &mut Mos6502, bus: &mut B, waking: Waking) -> bool {
     let Waking { resumed, interrupt } = waking;
     if !bus.accept(interrupt, Position::new(cpu.icount, resumed)) {
         return false;
@@ -188,7 +189,7 @@ fn wake<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, waking: Waking) ->
 }
 
 /// The seven cycles of an IRQ or NMI.
-fn sequence<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, interrupt: Interrupt) {
+fn sequence<B: Bus, const CMOS: bool>(cpu: &mut Mos6502, bus: &mut B, interrupt: Interrupt) {
     let mut core = Core::<B, CMOS, false>::load(cpu, bus);
     core.idle();
     core.idle();
@@ -204,7 +205,7 @@ fn sequence<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B, interrupt: Int
 }
 
 /// The seven cycles of a reset, which looks like an interrupt whose writes have been turned into reads.
-pub(super) fn reset<B: Bus, const CMOS: bool>(cpu: &mut Cpu, bus: &mut B) {
+pub(super) fn reset<B: Bus, const CMOS: bool>(cpu: &mut Mos6502, bus: &mut B) {
     cpu.halt = Halt::Running;
     let mut core = Core::<B, CMOS, false>::load(cpu, bus);
     core.idle();

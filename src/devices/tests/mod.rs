@@ -19,13 +19,14 @@ mod via6522;
 mod via6522_ports;
 mod via6522_silicon;
 
-use super::{Context, CpuRegisters, Device, DirectMemory};
+use super::{Context, Device, DirectMemory, DirectRegisters};
 use crate::bus::{Exception, Interrupt};
 use crate::nondet::{
     AudioRead, BlockRequest, CharId, CharRequest, CharWritten, ClockKind, NetId, Nondet, Owner, ShutdownCause,
 };
 use crate::persist::{Reader, Value};
 use crate::units::Position;
+use std::collections::BTreeMap;
 
 /// A host that takes everything, remembers what it was asked, and answers as the test has told it to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,12 +195,28 @@ fn context_at(at: Position, outside: &mut dyn Nondet) -> Context<'_> {
     }
 }
 
+/// How far ahead a quiet read is looked at.
+const QUIET_LOOKED_AT: u64 = 100_000;
+
+/// A processor's registers.
+struct Registers(BTreeMap<&'static str, u16>);
+
+impl DirectRegisters for Registers {
+    fn get(&self, name: &str) -> u16 {
+        self.0[name]
+    }
+
+    fn set(&mut self, name: &str, value: u16) {
+        *self.0.get_mut(name).expect("a register of that name") = value;
+    }
+}
+
 /// A device on a bench: every call at a cycle of its own, timers run at the boundary before it as a machine does.
 struct Bench {
     device: Box<dyn Device>,
     host: Host,
     ram: Ram,
-    cpu: CpuRegisters,
+    cpu: Registers,
     clock_hz: u64,
 }
 
@@ -211,7 +228,7 @@ impl Bench {
             device,
             host: Host::default(),
             ram: Ram::default(),
-            cpu: CpuRegisters { a: 1, x: 2, y: 3, returned: false },
+            cpu: Registers(BTreeMap::from([("a", 1), ("x", 2), ("y", 3)])),
             clock_hz: 1_000_000,
         }
     }
@@ -251,7 +268,14 @@ impl Bench {
             assert_eq!(peeked, value, "peek of register {register} at cycle {cycle}");
         }
         if let Some(quiet) = quiet {
-            assert_eq!(quiet, value, "quiet read of register {register} at cycle {cycle}");
+            assert_eq!(quiet.value, value, "quiet read of register {register} at cycle {cycle}");
+            assert!(quiet.until > cycle, "a quiet read of cycle {cycle} holds for it");
+            // The last cycle for which it is said to hold, if nothing else happens; and one in between.
+            let last = quiet.until.min(cycle + QUIET_LOOKED_AT) - 1;
+            for later in [last, cycle + (last - cycle) / 2] {
+                let peeked = self.device.peek(register, later);
+                assert_eq!(peeked, value, "register {register}, quiet at {cycle}, looked at in {later}");
+            }
             assert!(before == (self.saved(), self.device.outputs(cycle)), "a quiet read changes nothing");
         }
         value

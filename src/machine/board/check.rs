@@ -2,7 +2,8 @@
 
 use super::error::{list, suggestion};
 use super::parse::DEVICE_KEYS;
-use super::{Board, BoardError, BoardProblem, DeviceSpec, RESET_VECTOR};
+use super::{AddressSpace, Board, BoardError, BoardProblem, DeviceSpec};
+use crate::cpu::ResetTarget;
 use crate::devices::Device;
 
 /// The fastest clock that is taken for a number and not for a mistake.
@@ -32,6 +33,8 @@ pub struct DeviceFacts {
 pub struct Window {
     /// Its place in [`Board::devices`].
     pub device: usize,
+    /// Where the addresses are.
+    pub space: AddressSpace,
     /// First address.
     pub first: u16,
     /// Last address.
@@ -87,11 +90,20 @@ impl Board {
         let mut windows: Vec<Window> = Vec::with_capacity(facts.len());
         for (index, (device, facts)) in self.devices.iter().zip(facts).enumerate() {
             let count = facts.register_count;
-            let last = device.at.checked_add(count.saturating_sub(1)).ok_or_else(|| {
-                BoardProblem::DevicePastEnd { name: device.name.clone(), at: device.at, count }
+            let end = match device.space {
+                AddressSpace::Memory => u16::MAX,
+                AddressSpace::Io => self.last_port(device)?,
+            };
+            let last = device.at.checked_add(count.saturating_sub(1)).filter(|last| *last <= end);
+            let last = last.ok_or_else(|| {
+                let name = device.name.clone();
+                BoardProblem::DevicePastEnd { name, at: device.at, count, end }
             })?;
-            let window = Window { device: index, first: device.at, last };
-            let other = windows.iter().find(|other| other.first <= window.last && window.first <= other.last);
+            let window = Window { device: index, space: device.space, first: device.at, last };
+            let overlaps = |other: &&Window| {
+                other.space == window.space && other.first <= window.last && window.first <= other.last
+            };
+            let other = windows.iter().find(overlaps);
             if let Some(other) = other {
                 return Err(self.devices_overlap(other, &window).into());
             }
@@ -102,6 +114,14 @@ impl Board {
             }
         }
         Ok(windows)
+    }
+
+    /// The last I/O port of the processor, for a device that is to be at one.
+    fn last_port(&self, device: &DeviceSpec) -> Result<u16, BoardProblem> {
+        self.cpu
+            .kind
+            .last_port()
+            .ok_or_else(|| BoardProblem::NoPorts { name: device.name.clone(), cpu: self.cpu.kind.name() })
     }
 
     fn devices_overlap(&self, first: &Window, second: &Window) -> BoardProblem {
@@ -127,11 +147,28 @@ impl Board {
         if self.regions.is_empty() {
             return Some((Subject::Board, BoardProblem::Empty));
         }
-        self.region_problem().or_else(|| self.device_problem()).or_else(|| {
-            let covered = |address| self.region_at(address).is_some();
-            let reset_covered = covered(RESET_VECTOR) && covered(RESET_VECTOR + 1);
-            (!reset_covered).then_some((Subject::Board, BoardProblem::ResetVector))
-        })
+        self.region_problem()
+            .or_else(|| self.device_problem())
+            .or_else(|| {
+                let target = self.cpu.kind.reset_target();
+                let (first, last) = target.bytes();
+                let is_covered = (first..=last).all(|address| self.region_at(address).is_some());
+                match target {
+                    _ if is_covered => None,
+                    ResetTarget::Vector(_) => {
+                        Some((Subject::Board, BoardProblem::ResetVector { first, last }))
+                    }
+                    ResetTarget::Address(_) => {
+                        Some((Subject::Board, BoardProblem::ResetAddress { address: first }))
+                    }
+                }
+            })
+            .or_else(|| {
+                let is_fixed = matches!(self.cpu.kind.reset_target(), ResetTarget::Address(_));
+                let cpu = self.cpu.kind.name();
+                (is_fixed && self.cpu.reset_vector.is_some())
+                    .then_some((Subject::Clock, BoardProblem::NoResetVector { cpu }))
+            })
     }
 
     fn region_problem(&self) -> Option<(Subject, BoardProblem)> {

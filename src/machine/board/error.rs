@@ -105,13 +105,24 @@ pub enum BoardProblem {
         second_end: u16,
     },
     /// A device whose registers leave the address space.
-    #[error("device \"{name}\" has {count} registers at ${at:04X}, which goes beyond $FFFF: move it")]
-    DevicePastEnd { name: String, at: u16, count: u16 },
+    #[error("device \"{name}\" has {count} registers at ${at:04X}, which goes beyond ${end:04X}: move it")]
+    DevicePastEnd { name: String, at: u16, count: u16, end: u16 },
     /// No memory where the CPU looks for its first instruction's address.
     #[error(
-        "no region covers the reset vector $FFFC-$FFFD, so the CPU could not start: let a region end at $FFFF"
+        "no region covers the reset vector ${first:04X}-${last:04X}, so the CPU could not start: let a region end at $FFFF"
     )]
-    ResetVector,
+    ResetVector { first: u16, last: u16 },
+    /// No memory where the CPU starts.
+    #[error("no region covers ${address:04X}, where the CPU starts: let a region begin there")]
+    ResetAddress { address: u16 },
+    /// A reset vector for a processor that has none.
+    #[error("a {cpu} has no reset vector, it starts at a fixed address: leave `reset_vector` out")]
+    NoResetVector { cpu: &'static str },
+    /// A device at an I/O port of a processor without ports.
+    #[error(
+        "device \"{name}\" is to be at an I/O port, and a {cpu} has none: leave `space` out, and give it an address of memory"
+    )]
+    NoPorts { name: String, cpu: &'static str },
     /// A console that is no device of the board.
     #[error("the console is to be \"{console}\", and the board has {known}{suggestion}")]
     NoConsole { console: String, known: String, suggestion: String },

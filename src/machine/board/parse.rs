@@ -6,14 +6,15 @@ use toml::{Spanned, Table, Value};
 use super::check::Subject;
 use super::error::{list, suggestion};
 use super::{
-    Board, BoardError, BoardProblem, Cpu, CpuKind, DeviceSpec, IrqLine, Region, RegionKind, Unmapped,
+    AddressSpace, Board, BoardError, BoardProblem, Cpu, CpuKind, DeviceSpec, IrqLine, Region, RegionKind,
+    Unmapped,
 };
 
 /// The longest text looked at.
 const TEXT_SIZE_MAX: usize = 1 << 20;
 
 /// The keys of a `[[device]]` that are the board's; all others are the device's options.
-pub(super) const DEVICE_KEYS: [&str; 4] = ["name", "kind", "at", "irq"];
+pub(super) const DEVICE_KEYS: [&str; 5] = ["name", "kind", "space", "at", "irq"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +36,7 @@ struct BoardText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CpuText {
+    #[serde(deserialize_with = "cpu_by_name")]
     kind: CpuKind,
     clock_hz: Spanned<i64>,
     reset_vector: Option<Spanned<i64>>,
@@ -171,7 +173,11 @@ fn device(mut table: Table) -> Result<DeviceSpec, BoardProblem> {
     let kind = text("kind")?.ok_or_else(|| missing("kind"))?;
     let irq = match text("irq")? {
         None => IrqLine::default(),
-        Some(word) => irq_line(&word)?,
+        Some(word) => one_of(&word, [IrqLine::Irq, IrqLine::Nmi, IrqLine::None], IrqLine::name)?,
+    };
+    let space = match text("space")? {
+        None => AddressSpace::default(),
+        Some(word) => one_of(&word, [AddressSpace::Memory, AddressSpace::Io], AddressSpace::name)?,
     };
     let at = match table.remove("at") {
         Some(Value::Integer(value)) => u16::try_from(value)
@@ -179,13 +185,17 @@ fn device(mut table: Table) -> Result<DeviceSpec, BoardProblem> {
         Some(other) => return Err(wrong("at", "an address", &other)),
         None => return Err(missing("at")),
     };
-    Ok(DeviceSpec { name, kind, at, irq, options: table })
+    Ok(DeviceSpec { name, kind, space, at, irq, options: table })
 }
 
-fn irq_line(word: &str) -> Result<IrqLine, BoardProblem> {
-    let lines = [IrqLine::Irq, IrqLine::Nmi, IrqLine::None];
-    let names = || lines.into_iter().map(IrqLine::name);
-    lines.into_iter().find(|line| line.name() == word).ok_or_else(|| BoardProblem::Unknown {
+/// The one of a few that has this name.
+fn one_of<T: Copy, const N: usize>(
+    word: &str,
+    all: [T; N],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, BoardProblem> {
+    let names = || all.into_iter().map(&name);
+    all.into_iter().find(|one| name(*one) == word).ok_or_else(|| BoardProblem::Unknown {
         word: word.into(),
         suggestion: suggestion(word, names()),
         known: list(names()),
@@ -220,13 +230,17 @@ fn toml_error(text: &str, error: &toml::de::Error) -> BoardError {
     BoardError { line, problem }
 }
 
+fn cpu_by_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<CpuKind, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    // Worded as serde words it, for `toml_error`.
+    CpuKind::by_name(&name).ok_or_else(|| {
+        let known: Vec<String> = CpuKind::names().map(|name| format!("`{name}`")).collect();
+        let known = known.join(", ");
+        serde::de::Error::custom(format_args!("unknown variant `{name}`, expected one of {known}"))
+    })
+}
+
 /// A processor by name, for boards that are changed by a word.
 pub(super) fn cpu_kind(name: &str) -> Result<CpuKind, BoardError> {
-    use serde::de::IntoDeserializer;
-    use serde::de::value::{Error, StrDeserializer};
-    let word: StrDeserializer<'_, Error> = name.into_deserializer();
-    CpuKind::deserialize(word).map_err(|_| {
-        let known = ["w65c02", "65c02", "6502", "mos6502", "nmos6502"];
-        BoardError::unknown(name, known)
-    })
+    CpuKind::by_name(name).ok_or_else(|| BoardError::unknown(name, CpuKind::names()))
 }

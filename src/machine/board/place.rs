@@ -1,11 +1,12 @@
 //! Laying images into a board's memory.
 //!
-//! A raw image in a region ends where the region ends, so that the vectors, its last six bytes, come to $FFFA; an image
-//! of the region's size fills it. An image with addresses of its own keeps them. A load address given by the user goes
+//! A raw image in a region ends where the region ends, so that the vectors, its last bytes, come to their place; for a
+//! processor that starts at a fixed address it begins where the region begins. An image of the region's size fills it. An image with addresses of its own keeps them. A load address given by the user goes
 //! before both. Every byte must fall into RAM or ROM, and no two images may have the same address.
 
 use super::error::list;
-use super::{Board, RESET_VECTOR, Region, RegionKind, Window};
+use super::{Board, Region, RegionKind, Window};
+use crate::cpu::ResetTarget;
 use crate::machine::rom::{self, Filled, Format, Placement, RomError, Segment};
 use crate::memory::{ADDRESS_SPACE, Memory, MemoryError, PageKind, page_of};
 use crate::persist::{Digest, Field, PersistError, Reader};
@@ -74,8 +75,10 @@ impl Board {
             }
             start = start.or(image.start);
         }
-        if let Some(vector) = self.cpu.reset_vector {
-            for (address, byte) in (RESET_VECTOR..).zip(vector.to_le_bytes()) {
+        if let (Some(vector), ResetTarget::Vector(first)) =
+            (self.cpu.reset_vector, self.cpu.kind.reset_target())
+        {
+            for (address, byte) in (first..).zip(vector.to_le_bytes()) {
                 plan.bytes.set(address, byte);
             }
         }
@@ -115,12 +118,13 @@ impl Board {
         Ok(memory)
     }
 
-    /// The region that an image without a target goes to: the only ROM, else the one with the reset vector.
+    /// The region that an image without a target goes to: the only ROM, else the one with the reset vector, or in which the
+    /// processor starts.
     pub fn main_region(&self) -> Option<&Region> {
         let mut roms = self.regions.iter().filter(|region| region.kind == RegionKind::Rom);
         match (roms.next(), roms.next()) {
             (Some(only), None) => Some(only),
-            _ => self.region_at(RESET_VECTOR),
+            _ => self.region_at(self.cpu.kind.reset_target().bytes().0),
         }
     }
 
@@ -130,9 +134,10 @@ impl Board {
         let region = match &input.target {
             Target::Address(address) => return rom::load(name, bytes, *format, Placement::At(*address)),
             Target::Main if !raw => return rom::load(name, bytes, *format, Placement::Stored),
-            Target::Main => self
-                .main_region()
-                .ok_or_else(|| RomError::NoMainRegion { name: name.clone(), board: self.name.clone() })?,
+            Target::Main => self.main_region().ok_or_else(|| {
+                let (name, board) = (name.clone(), self.name.clone());
+                RomError::NoMainRegion { name, board, start: self.start_words() }
+            })?,
             Target::Region(region) => self.region(region).ok_or_else(|| RomError::NoSuchRegion {
                 name: name.clone(),
                 region: region.clone(),
@@ -144,7 +149,11 @@ impl Board {
             return Err(larger_than_region(name, bytes.len(), region));
         }
         let placement = match format {
-            Format::Bin => Placement::EndingAt(region.end),
+            Format::Bin => match self.cpu.kind.reset_target() {
+                // Its last bytes are the vectors.
+                ResetTarget::Vector(_) => Placement::EndingAt(region.end),
+                ResetTarget::Address(_) => Placement::At(region.start),
+            },
             Format::O65 => Placement::At(region.start),
             Format::IntelHex
             | Format::SRecord
@@ -183,15 +192,24 @@ impl Board {
 
     /// A ROM without a reset vector cannot start; RAM without one can be filled by hand.
     fn check_vector(&self, images: &[ImageInput], plan: &Plan) -> Result<(), RomError> {
-        let region = self.region_at(RESET_VECTOR).filter(|region| region.kind == RegionKind::Rom);
-        let has_vector = plan.bytes.has(RESET_VECTOR) && plan.bytes.has(RESET_VECTOR + 1);
-        let Some(region) = region.filter(|_| !has_vector) else { return Ok(()) };
+        let (first, last) = self.cpu.kind.reset_target().bytes();
+        let region = self.region_at(first).filter(|region| region.kind == RegionKind::Rom);
+        let can_start = (first..=last).all(|address| plan.bytes.has(address));
+        let Some(region) = region.filter(|_| !can_start) else { return Ok(()) };
         let (board, region) = (self.name.clone(), region.name.clone());
         if images.is_empty() {
             return Err(RomError::NoImage { board, region });
         }
         let names = images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>().join(", ");
-        Err(RomError::NoVector { names, board })
+        Err(RomError::NoVector { names, board, start: self.start_words() })
+    }
+
+    /// Where the processor starts, in words.
+    fn start_words(&self) -> String {
+        match self.cpu.kind.reset_target() {
+            ResetTarget::Vector(first) => format!("the reset vector ${first:04X}-${:04X}", first + 1),
+            ResetTarget::Address(address) => format!("the first instruction, ${address:04X},"),
+        }
     }
 }
 

@@ -125,7 +125,7 @@ fn the_example_of_the_manual_is_a_board() {
     let board = Board::from_toml(example).unwrap();
     assert_eq!((board.name.as_str(), board.unmapped), ("shed", Unmapped::Error));
     let windows = board.windows(&facts(&board)).unwrap();
-    assert_eq!(windows[1], Window { device: 1, first: 0xC010, last: 0xC01F });
+    assert_eq!(windows[1], Window { device: 1, space: AddressSpace::Memory, first: 0xC010, last: 0xC01F });
     assert_eq!(board.devices[1].irq, IrqLine::Nmi);
 }
 
@@ -238,7 +238,10 @@ fn boards_that_cannot_be_are_refused() {
     let no_regions = &MINIMAL[..MINIMAL.find("[[region]]").unwrap()];
     assert_eq!(problem_of(no_regions).1, BoardProblem::Empty);
     assert_eq!(problem_of("").1, BoardProblem::Missing { key: "name".into(), whose: String::new() });
-    assert_eq!(problem_of(&MINIMAL.replace("0xFFFF", "0xFEFF")), (None, BoardProblem::ResetVector));
+    assert_eq!(
+        problem_of(&MINIMAL.replace("0xFFFF", "0xFEFF")),
+        (None, BoardProblem::ResetVector { first: 0xFFFC, last: 0xFFFD })
+    );
     assert_eq!(problem_of(&MINIMAL.replace("\"tiny\"", "\"\"")).1, BoardProblem::Unnamed { what: "board" });
     assert_eq!(
         problem_of(&MINIMAL.replace("\"rom\"\nkind", "''\nkind")).1,
@@ -545,6 +548,7 @@ fn any_device() -> impl Strategy<Value = DeviceSpec> {
     let options = prop::collection::btree_map(any::<String>(), any_value(), 0..4);
     let irq = prop::sample::select(vec![IrqLine::None, IrqLine::Irq, IrqLine::Nmi]);
     (any::<String>(), any::<u16>(), irq, options).prop_map(|(kind, at, irq, options)| DeviceSpec {
+        space: AddressSpace::Memory,
         name: String::new(),
         kind,
         at,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Board;
+use super::{AddressSpace, Board};
 
 pub(super) fn board(board: &Board) -> String {
     let mut out = String::new();
@@ -31,6 +31,10 @@ fn write_board(board: &Board, out: &mut String) -> std::fmt::Result {
     }
     for device in &board.devices {
         writeln!(out, "\n[[device]]\nname = {}\nkind = {}", quoted(&device.name), quoted(&device.kind))?;
+        if device.space != AddressSpace::Memory {
+            // Left out where it is the usual one: the text is a recording's identity, and older ones do not have it.
+            writeln!(out, "space = \"{}\"", device.space.name())?;
+        }
         writeln!(out, "at = 0x{:04X}\nirq = \"{}\"", device.at, device.irq.name())?;
         for (key, value) in &device.options {
             writeln!(out, "{} = {value}", quoted_key(key))?;

@@ -82,9 +82,9 @@ pub enum RomError {
     NoSuchRegion { name: String, region: String, board: String, known: String },
     /// An image without a target on a board without memory at the reset vector.
     #[error(
-        "{name} has no target and board \"{board}\" no memory at the reset vector $FFFC: name a region or a load address"
+        "{name} has no target and board \"{board}\" no memory at {start}: name a region or a load address"
     )]
-    NoMainRegion { name: String, board: String },
+    NoMainRegion { name: String, board: String, start: String },
     /// A program of cc65's simulator on a board that serves none.
     #[error(
         "{name} is a program for cc65's sim65, and board \"{board}\" does not serve its calls: it runs on board \"sim65\", at the shell by its name alone"
@@ -113,9 +113,9 @@ pub enum RomError {
     NoImage { board: String, region: String },
     /// Images without a reset vector on a board whose vectors lie in ROM.
     #[error(
-        "nothing that was loaded ({names}) holds the reset vector $FFFC-$FFFD of board \"{board}\", so the CPU could not start: check the load address, or set reset_vector in the board's [cpu]"
+        "nothing that was loaded ({names}) holds {start} of board \"{board}\", so the CPU could not start: check the load address, or set reset_vector in the board's [cpu]"
     )]
-    NoVector { names: String, board: String },
+    NoVector { names: String, board: String, start: String },
 }
 
 /// Why an o65 file cannot be loaded.

@@ -118,17 +118,6 @@ impl Opcode {
     fn moved(&self) -> RegisterSet {
         if self.operation.stack == StackAccess::None { RegisterSet::NONE } else { RegisterSet::of(&[SP]) }
     }
-
-    /// The cycle of the instruction, from 0, in which each of its bytes is read.
-    pub fn fetch_cycles(&self) -> &'static [usize] {
-        match (self.mode, self.operation.stack) {
-            // After the zero-page byte, which is read twice.
-            (Mode::ZeroPageRelative, _) => &[0, 1, 4],
-            // JSR reads the high byte of its target after it has pushed.
-            (Mode::Absolute, StackAccess::Push(_)) => &[0, 1, 5],
-            (mode, _) => &[0, 1, 2][..usize::from(mode.length())],
-        }
-    }
 }
 
 /// What an opcode of a chip is.

@@ -2,9 +2,10 @@
 //! differs where the table says that it may, now and then, and nowhere else.
 
 use super::super::registers::{A, SP, X, Y};
-use super::super::{Cpu, Status, Variant};
+use super::super::{Mos6502, Status, Variant};
 use super::{MemoryAccess, Mode, Opcode, StackAccess, opcode};
 use crate::bus::{Bus, Exception, Interrupt};
+use crate::cpu::Processor;
 use crate::cpu::instruction::{BY_PROCESSOR, ControlFlow, Definition, Register, RegisterSet};
 use crate::units::Position;
 use std::collections::BTreeSet;
@@ -72,7 +73,7 @@ type Place = Option<Register>;
 
 const PLACES: [Place; 5] = [Some(A), Some(X), Some(Y), Some(SP), None];
 
-fn register(cpu: &mut Cpu, register: Register) -> &mut u8 {
+fn register(cpu: &mut Mos6502, register: Register) -> &mut u8 {
     match register {
         A => &mut cpu.a,
         X => &mut cpu.x,
@@ -81,7 +82,7 @@ fn register(cpu: &mut Cpu, register: Register) -> &mut u8 {
     }
 }
 
-fn outcome(mut cpu: Cpu, data: Data) -> [Option<u8>; 5] {
+fn outcome(mut cpu: Mos6502, data: Data) -> [Option<u8>; 5] {
     let mut bus = Alone { memory: data, jammed: false };
     cpu.run(&mut bus);
     [Some(cpu.a), Some(cpu.x), Some(cpu.y), Some(cpu.sp), bus.memory.written]
@@ -106,7 +107,7 @@ fn check(variant: Variant, byte_of_code: u8, seed: &mut u32) {
     };
     let mut seen = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let mut cpu = Cpu::new(variant);
+        let mut cpu = Mos6502::new(variant);
         (cpu.a, cpu.x, cpu.y, cpu.sp) = (next(seed), next(seed) % 0xE0, next(seed) % 0xE0, next(seed));
         (cpu.p, cpu.pc) = (next(seed) & 0xCF | 0x20, CODE);
         let operand = if mode == Mode::Immediate { next(seed) } else { 0x10 };
@@ -183,14 +184,14 @@ impl Memory for Noted {
 
 /// The processor and its memory before and after an instruction.
 struct Execution {
-    before: Cpu,
-    after: Cpu,
+    before: Mos6502,
+    after: Mos6502,
     memory: Noted,
     jammed: bool,
 }
 
 /// Random registers, flags and data; no index crosses a page and no address falls on the stack or the code.
-fn executed(variant: Variant, code: u8, seed: &mut u32, change: impl FnOnce(&mut Cpu)) -> Execution {
+fn executed(variant: Variant, code: u8, seed: &mut u32, change: impl FnOnce(&mut Mos6502)) -> Execution {
     let mut bytes = vec![0; 0x0A00];
     for byte in &mut bytes[..0x200] {
         *byte = next(seed);
@@ -207,7 +208,7 @@ fn executed(variant: Variant, code: u8, seed: &mut u32, change: impl FnOnce(&mut
     if opcode(variant, code).mode == Mode::ZeroPageRelative {
         bytes[usize::from(operand)] = next(seed);
     }
-    let mut cpu = Cpu::new(variant);
+    let mut cpu = Mos6502::new(variant);
     (cpu.a, cpu.sp) = (next(seed), 0x40 + next(seed) % 0x80);
     (cpu.x, cpu.y) = (next(seed) % 0x40 * 2, next(seed) % 0x40 * 2);
     (cpu.p, cpu.pc) = (next(seed) & 0xCF | 0x20, CODE);
@@ -221,7 +222,7 @@ fn executed(variant: Variant, code: u8, seed: &mut u32, change: impl FnOnce(&mut
 impl Execution {
     /// Where the operand is, by the mode alone.
     fn effective_address(&self, mode: Mode) -> Option<u16> {
-        let Cpu { x, y, .. } = self.before;
+        let Mos6502 { x, y, .. } = self.before;
         let byte = |address: u16| self.before_byte(address);
         let word = |zero_page: u8| {
             u16::from_le_bytes([byte(zero_page.into()), byte(zero_page.wrapping_add(1).into())])
@@ -360,7 +361,7 @@ fn each_opcode_uses_the_flags_that_the_table_says() {
 
 const REGISTERS: [Register; 4] = [A, X, Y, SP];
 
-fn registers(cpu: &Cpu) -> (u8, u8, u8, u8, u16) {
+fn registers(cpu: &Mos6502) -> (u8, u8, u8, u8, u16) {
     (cpu.a, cpu.x, cpu.y, cpu.sp, cpu.pc)
 }
 
@@ -384,7 +385,7 @@ fn each_opcode_uses_and_defines_the_registers_that_the_table_says() {
                     if register(&mut before, changed) != register(&mut after, changed) {
                         defined = defined.union(set);
                     }
-                    let flip = |cpu: &mut Cpu| *register(cpu, changed) ^= flips;
+                    let flip = |cpu: &mut Mos6502| *register(cpu, changed) ^= flips;
                     let flipped = executed(variant, code, &mut start.clone(), flip);
                     // A register that nothing is made of is left as it was, or gets what it got before.
                     if described.operation.definition(changed, SP).is_none() {
