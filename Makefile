@@ -161,9 +161,10 @@ test-rust: $(TOOLS)
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --package rreplay --package rreplay-kit
 
-# Also the engine as users build it, without what tests need: dead code shows there.
+# Also the engine as users build it, without what tests need: dead code shows there. And its documentation, whose links hold.
 test-rust-deep: $(TOOLS)
 	cargo clippy --package rreplay-python -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --package rreplay
 	cargo test --quiet --test seeded_faults
 	PROPTEST_CASES=$(DEEP_CASES) cargo test --quiet --test oracle
 

@@ -56,6 +56,80 @@ pub struct StuckTimer {
 ///
 /// Everything it does must follow from its state, the events delivered to it and the answers of [`Nondet`]; never from
 /// how its run is cut into slices.
+///
+/// A machine whose instructions take two cycles each and add up:
+///
+/// ```
+/// use rreplay::events::Delivery;
+/// use rreplay::guest::{Budget, Guest, GuestExit, StuckTimer};
+/// use rreplay::nondet::Nondet;
+/// use rreplay::persist::{Digest, Field, Sections};
+/// use rreplay::units::Position;
+///
+/// #[derive(Default)]
+/// struct Adder {
+///     icount: u64,
+///     sum: u64,
+/// }
+///
+/// impl Guest for Adder {
+///     fn position(&self) -> Position {
+///         Position::new(self.icount, 2 * self.icount)
+///     }
+///     fn clock_hz(&self) -> u64 {
+///         1_000_000
+///     }
+///     fn run(&mut self, budget: Budget, outside: &mut dyn Nondet) -> GuestExit {
+///         while self.position() < budget.stop
+///             && self.position().cycles < budget.cycles
+///             && !outside.wants_break()
+///         {
+///             self.sum += self.icount;
+///             self.icount += 1;
+///         }
+///         GuestExit::Budget
+///     }
+///     fn next_timer(&self) -> Option<u64> {
+///         None
+///     }
+///     fn run_timer(&mut self, _outside: &mut dyn Nondet) -> Result<(), StuckTimer> {
+///         Ok(())
+///     }
+///     fn deliver(&mut self, _delivery: &Delivery, _outside: &mut dyn Nondet) {}
+///     fn is_idle(&self) -> bool {
+///         false
+///     }
+///     fn advance_idle(&mut self, _cycles: u64) {}
+///     fn reset(&mut self, _outside: &mut dyn Nondet) {
+///         self.sum = 0;
+///     }
+///     fn subsystems(&self) -> Vec<String> {
+///         vec!["adder".to_owned()]
+///     }
+///     fn digests(&mut self) -> Vec<Digest> {
+///         self.save().iter().map(|(_, bytes)| Digest::of(bytes)).collect()
+///     }
+///     fn save(&mut self) -> Sections {
+///         let mut bytes = Vec::new();
+///         (self.icount.put(&mut bytes), self.sum.put(&mut bytes));
+///         vec![("adder".to_owned(), bytes)]
+///     }
+///     fn restore(&mut self, sections: &[(String, Vec<u8>)]) -> Result<(), String> {
+///         let [(_, bytes)] = sections else { return Err("an adder has one section".to_owned()) };
+///         let (icount, sum) = bytes.split_at_checked(8).ok_or("the section is too short")?;
+///         let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).map_err(|_| "8 bytes each");
+///         (self.icount, self.sum) = (number(icount)?, number(sum)?);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut adder = Adder { icount: 4, sum: 6 };
+/// let saved = adder.save();
+/// let mut other = Adder::default();
+/// other.restore(&saved)?;
+/// assert_eq!((other.position(), other.digests()), (adder.position(), adder.digests()));
+/// # Ok::<(), String>(())
+/// ```
 pub trait Guest: Send {
     /// Where the machine is: an instruction boundary.
     fn position(&self) -> Position;

@@ -2,7 +2,7 @@
 //!
 //! Keys that print have the ASCII code of what they print without shift; the others have codes from 128 on ([`KEYS`]).
 //! Nothing of a packet of input events shows before the packet is complete
-//! ([`Device::input_sync`](crate::devices::Device::input_sync)).
+//! ([`Device::input_sync`]).
 
 use std::collections::VecDeque;
 

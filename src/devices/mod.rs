@@ -153,6 +153,56 @@ pub struct Frame {
 /// cycle, or `run_timer` at the first instruction boundary at or after it. The caller makes that `run_timer` call
 /// whenever `next_timer() <= boundary`, before anything else at the boundary (`receive`, `set_line`, `catch_up`,
 /// `reset`, saving). Further calls of `run_timer` and `catch_up`, at boundaries, change nothing.
+///
+/// # A chip
+///
+/// A counter of clock cycles that a write sets back. It is never ticked: what it shows follows from the cycle of the
+/// access.
+///
+/// ```
+/// use rreplay::devices::{Context, Device};
+///
+/// #[derive(Clone)]
+/// struct Counter {
+///     zero: u64,
+/// }
+///
+/// rreplay::persist!(Counter { zero });
+///
+/// impl Device for Counter {
+///     fn kind(&self) -> &'static str {
+///         "counter"
+///     }
+///     fn register_count(&self) -> u16 {
+///         1
+///     }
+///     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8 {
+///         self.peek(offset, context.at.cycles)
+///     }
+///     fn write(&mut self, _offset: u16, _value: u8, context: &mut Context<'_>) {
+///         self.zero = context.at.cycles;
+///     }
+///     fn peek(&self, _offset: u16, now: u64) -> u8 {
+///         (now - self.zero) as u8
+///     }
+///     fn next_timer(&self) -> Option<u64> {
+///         None
+///     }
+///     fn run_timer(&mut self, _context: &mut Context<'_>) {}
+///     fn catch_up(&mut self, _now: u64) {}
+///     fn irq(&self) -> Option<u64> {
+///         None
+///     }
+///     fn reset(&mut self, now: u64) {
+///         self.zero = now;
+///     }
+///     fn clone_box(&self) -> Box<dyn Device> {
+///         Box::new(self.clone())
+///     }
+/// }
+///
+/// assert_eq!(Counter { zero: 40 }.peek(0, 42), 2);
+/// ```
 pub trait Device: Persist + Send {
     /// Chip or design, as board files name it (`mos6551`).
     fn kind(&self) -> &'static str;

@@ -1,6 +1,6 @@
 //! A pointer: eight buttons, movement, and a position. A design of our own.
 //!
-//! What a person does comes in packets, each ended by [`Device::input_sync`](crate::devices::Device::input_sync). A
+//! What a person does comes in packets, each ended by [`Device::input_sync`]. A
 //! packet shows in the registers when the guest has acknowledged the one before; until then packets gather behind it.
 //! So no register changes while a program reads them one after the other.
 

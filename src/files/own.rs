@@ -72,7 +72,7 @@ impl OwnFile {
     }
 
     /// What is at `path`, to be changed as a host does: in place, beside other hosts, and not while a recorder writes it.
-    /// `options` must not truncate; see [`empty`](OwnFile::empty).
+    /// `options` must not truncate; see [`truncate`](OwnFile::truncate).
     ///
     /// # Errors
     /// The same as [`open`], and [`FileError::Busy`].

@@ -17,7 +17,7 @@ pub struct UdpHost {
 }
 
 impl UdpHost {
-    /// Takes the port `local` (0 for a free one, which [`address`](UdpHost::address) tells) to talk to `peer`; packets of
+    /// Takes the port `local` (0 for a free one, which its address tells) to talk to `peer`; packets of
     /// others are not seen.
     ///
     /// # Errors

@@ -31,6 +31,41 @@ const PRESETS: &[(&str, &str)] = &[
 /// A machine's parts and how they are wired.
 ///
 /// Fields may be changed freely (`board.cpu.kind = CpuKind::Mos6502`); [`Board::check`] says whether the result holds.
+///
+/// ```
+/// use rreplay::machine::board::Board;
+///
+/// let board = Board::from_toml(
+///     r#"
+///     name = "bench"
+///     console = "acia"
+///     [cpu]
+///     kind = "w65c02"
+///     clock_hz = 1_000_000
+///     [[region]]
+///     name = "ram"
+///     kind = "ram"
+///     start = 0x0000
+///     end = 0x7FFF
+///     [[region]]
+///     name = "rom"
+///     kind = "rom"
+///     start = 0xE000
+///     end = 0xFFFF
+///     [[device]]
+///     name = "acia"
+///     kind = "mos6551"
+///     at = 0x8000
+///     irq = "irq"
+///     "#,
+/// )?;
+/// assert_eq!(board.device("acia").map(|acia| acia.at), Some(0x8000));
+/// assert_eq!(Board::from_toml(&board.to_toml())?, board);
+/// // What does not hold is named, with its line.
+/// let wrong = Board::from_toml("name = \"bench\"\n[cpu]\nkind = \"6520\"\nclock_hz = 1").unwrap_err();
+/// assert!(wrong.to_string().contains("did you mean \"6502\"?"));
+/// # Ok::<(), rreplay::machine::board::BoardError>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Board {
     /// What messages and recordings call it.

@@ -77,6 +77,32 @@ pub struct PlayConfig {
 }
 
 /// The record/replay state machine of one machine.
+///
+/// ```
+/// use rreplay::nondet::ClockKind;
+/// use rreplay::replay::{MemorySink, MemorySource, PlayConfig, RecordConfig, Replay, ReplayError};
+/// use rreplay::units::Position;
+///
+/// // A machine that has executed 3 instructions in 10 cycles reads the host's clock.
+/// fn run(replay: &mut Replay, host_clock: impl FnOnce() -> i64) -> Result<i64, ReplayError> {
+///     let at = Position::new(3, 10);
+///     replay.start()?;
+///     replay.account_executed(at)?;
+///     let time = replay.clock(at, ClockKind::Host, host_clock)?;
+///     replay.finish(Vec::new)?;
+///     Ok(time)
+/// }
+///
+/// let sink = MemorySink::default();
+/// let log = sink.log();
+/// let mut recorder = Replay::record(Box::new(sink), RecordConfig::default());
+/// assert_eq!(run(&mut recorder, || 1_700_000_000)?, 1_700_000_000);
+///
+/// // In the replay the log answers, and the host is not asked.
+/// let mut player = Replay::play(Box::new(MemorySource::new(log())), PlayConfig::default());
+/// assert_eq!(run(&mut player, || unreachable!())?, 1_700_000_000);
+/// # Ok::<(), ReplayError>(())
+/// ```
 pub struct Replay {
     pub(super) mode: ReplayMode,
     pub(super) position: Position,

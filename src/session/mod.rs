@@ -59,6 +59,19 @@ pub(crate) struct Origin {
 }
 
 /// A machine that can be run, looked into, recorded and replayed.
+///
+/// ```
+/// use rreplay::machine::board::Board;
+/// use rreplay::session::{RunRequest, Session};
+///
+/// // The monitor in the board's ROM prints a prompt and waits.
+/// let session = Session::new(Board::preset("breadboard")?, Vec::new())?;
+/// let prompt = |output: &[u8]| output.ends_with(b"> ");
+/// session.run(RunRequest { output: Some(Box::new(prompt)), ..RunRequest::default() }, &mut || false)?;
+/// assert!(session.output().ends_with(b"> "));
+/// assert_eq!(session.registers().pc(), session.disassemble(None, 1)[0].address);
+/// # Ok::<(), rreplay::error::Error>(())
+/// ```
 pub struct Session {
     board: Shared<Board>,
     engine: Engine<Machine>,

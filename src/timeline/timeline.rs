@@ -22,6 +22,40 @@ use crate::units::Position;
 use std::path::Path;
 
 /// A recording to move in. Every method may be called from any thread.
+///
+/// ```
+/// use rreplay::machine::board::Board;
+/// use rreplay::recording::Recording;
+/// use rreplay::session::{RecordOptions, RunRequest, Session};
+/// use rreplay::sync::Shared;
+/// use rreplay::timeline::{KEYFRAMES_BUDGET, Monitor, Timeline};
+///
+/// struct Patient;
+///
+/// impl Monitor for Patient {
+///     fn is_cancelled(&mut self) -> bool {
+///         false
+///     }
+/// }
+///
+/// # let directory = tempfile::tempdir().expect("a directory for the recording");
+/// # let path = directory.path().join("run.rreplay");
+/// let session = Session::new(Board::preset("breadboard")?, Vec::new())?;
+/// session.record(&path, RecordOptions::default())?;
+/// let request = RunRequest { instructions: Some(50_000), ..RunRequest::default() };
+/// session.run(request, &mut || false)?;
+/// session.finish()?;
+///
+/// let recording = Shared::new(Recording::open(&path, false)?);
+/// let timeline = Timeline::new(&recording, &[], KEYFRAMES_BUDGET)?;
+/// // Which instruction wrote this byte of the stack last?
+/// timeline.go_to(timeline.end(), &mut Patient)?;
+/// let write = timeline.last_write(0x01FD, None, &mut Patient)?.expect("the program pushes");
+/// let place = timeline.seek(write.icount, None, &mut Patient)?;
+/// let pc = timeline.look(place, &mut Patient, |session, _| session.registers().pc())?;
+/// assert_eq!(Some(pc), write.pc);
+/// # Ok::<(), rreplay::error::Error>(())
+/// ```
 pub struct Timeline {
     pub(super) search: Search,
     pub(super) start: Position,
