@@ -127,7 +127,7 @@ pub struct TcpClient {
 }
 
 impl TcpClient {
-    /// Connects to `address`, waiting for it once, five seconds at most.
+    /// Connects to `address`, waiting for it once, two seconds at most.
     ///
     /// # Errors
     /// An address that is no loopback address, unless `allow_remote`; nobody who listens there, or
