@@ -7,14 +7,14 @@ use crate::units::Position;
 
 /// How far a guest may run.
 ///
-/// It stops at the first instruction boundary whose position is at or behind `stop` (instructions first, then cycles),
+/// It stops at the first instruction boundary whose position is at or after `stop` (instructions first, then cycles),
 /// or at which `cycles` have passed. A guest that is there already does nothing. `stop.icount` is never passed: where
 /// it is reached and `stop.cycles` is not, all that can stand between is an interrupt sequence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Budget {
     /// The position at which to stop.
     pub stop: Position,
-    /// The cycle at or behind which to stop, passed by less than one instruction.
+    /// The cycle at or after which to stop, passed by less than one instruction.
     pub cycles: u64,
 }
 
@@ -175,7 +175,7 @@ pub trait Guest: Send {
     }
 
     /// Whether the CPU's wait ends here and now without an interrupt sequence: the next [`run`](Guest::run) ends it, takes no
-    /// time, and comes back before the instruction behind the wait.
+    /// time, and comes back before the instruction after the wait.
     fn wakes_here(&mut self, _outside: &mut dyn Nondet) -> bool {
         false
     }

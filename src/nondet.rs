@@ -159,7 +159,7 @@ pub trait Nondet {
     /// Reads a host clock, in nanoseconds.
     fn clock(&mut self, at: Position, kind: ClockKind) -> i64;
 
-    /// Fills `buffer` with host entropy and gives the host call's return code (0, or a negative errno with `buffer`
+    /// Fills `buffer` with host entropy and returns the host call's return code (0, or a negative errno with `buffer`
     /// zeroed).
     fn random(&mut self, at: Position, buffer: &mut [u8]) -> i32;
 
@@ -179,7 +179,7 @@ pub trait Nondet {
         buffer: &mut [u8],
     ) -> i32;
 
-    /// Plays samples (16 bits, one channel) and gives the number of frames that the host took.
+    /// Plays samples (16 bits, one channel) and returns the number of frames that the host took.
     fn audio_out(&mut self, at: Position, samples: &[i16]) -> u32;
 
     /// Records samples (16 bits, one channel) into `samples`.
@@ -188,7 +188,7 @@ pub trait Nondet {
     /// Sends a packet to the host side of a network device. Nothing comes back, so nothing is logged.
     fn net_send(&mut self, at: Position, device: NetId, flags: u32, packet: &[u8]);
 
-    /// Starts a block request and gives its number. Its completion is delivered to `owner`, at an instruction boundary.
+    /// Starts a block request and returns its number. Its completion is delivered to `owner`, at an instruction boundary.
     fn block(&mut self, at: Position, owner: Owner, request: BlockRequest) -> u64;
 
     /// Asks to be called back (an [`AsyncEvent::Bh`](crate::events::AsyncEvent) for `owner`) at the next instruction

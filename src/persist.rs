@@ -15,7 +15,7 @@ pub enum PersistError {
     /// A field holds a value that the state cannot have.
     #[error("the saved state holds an impossible value for {0}")]
     Invalid(&'static str),
-    /// Bytes are left over behind the last field.
+    /// Bytes are left over after the last field.
     #[error("the saved state has {0} bytes too many")]
     Long(usize),
 }

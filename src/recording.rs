@@ -325,7 +325,7 @@ impl Recording {
     }
 
     /// Whether the recording ends with a digest that has the hash of all events before it: else one that was left out,
-    /// moved or added behind the last digest, or that the machine took no notice of, would not show.
+    /// moved or added after the last digest, or that the machine took no notice of, would not show.
     fn is_sealed(&self) -> Result<bool, Error> {
         let hashes_events = self.header().subsystems.ends_with(&OWN_SUBSYSTEMS.map(str::to_owned));
         let Some(before_end) = self.reader.events_count().checked_sub(2) else { return Ok(false) };
@@ -377,7 +377,7 @@ impl Recording {
         Ok(snapshot::recorded(&self.reader, number)?)
     }
 
-    /// A machine in play mode at a snapshot, which goes on with the events behind it. `images` are as for
+    /// A machine in play mode at a snapshot, which goes on with the events after it. `images` are as for
     /// [`replay_with`](Recording::replay_with).
     ///
     /// # Errors
@@ -442,7 +442,7 @@ impl<S: FnMut() -> bool> Iterator for Events<S> {
             match self.cursor.next()? {
                 Err(error) => return Some(Err(error.into())),
                 Ok(event) if self.stop.is_some_and(|stop| event.position.icount >= stop) => {
-                    // Nothing behind it belongs to the part either.
+                    // Nothing after it belongs to the part either.
                     self.stop = Some(0);
                     return None;
                 }

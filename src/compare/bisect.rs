@@ -72,7 +72,7 @@ fn suspect(origin: &Origin, fault_injections: &FaultInjections) -> Result<Replay
     Ok(ReplayCursor::without_keyframes(session, &origin.reader))
 }
 
-/// The CPU stands behind the instruction in which it diverged; the report is about that instruction.
+/// The CPU stands after the instruction in which it diverged; the report is about that instruction.
 fn take_pc(divergence: &mut Divergence) {
     if let Some(last) = divergence.executed.last()
         && last.position.icount == divergence.position.icount
@@ -97,7 +97,7 @@ struct Way {
     agreed: Position,
     /// The icount from which on instructions are watched.
     watched_from: u64,
-    /// Behind the last instruction that counts: where the divergence is, or the event that was passed.
+    /// After the last instruction that counts: where the divergence is, or the event that was passed.
     end: Position,
     /// The icount at which the first replay noticed.
     noticed: u64,
@@ -211,7 +211,7 @@ impl Search<'_> {
         Ok(Some(snapshot::recorded(reader, number as u64)?))
     }
 
-    /// Brings a replay from a snapshot, or the start, to the divergence, and behind it where it does not diverge. Gives the
+    /// Brings a replay from a snapshot, or the start, to the divergence, and after it where it does not diverge. Gives the
     /// state at the place that is known to agree. The last instructions are watched.
     fn go(
         &mut self,
@@ -363,7 +363,7 @@ impl Search<'_> {
         both.marks(&mut self.cancel)
     }
 
-    /// The first difference behind the states `low`, which agree; at the instruction count `high` they do not.
+    /// The first difference after the states `low`, which agree; at the instruction count `high` they do not.
     fn between(
         &mut self,
         both: &mut Lockstep<ReplayCursor>,

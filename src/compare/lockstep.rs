@@ -113,7 +113,7 @@ impl Lockstep<ReplayCursor> {
             event.is_some_and(|event| event.position <= replay.position())
         };
         match (expected.get(same).copied(), found.get(same).copied()) {
-            // The suspect has it too, but what comes behind it in its log holds it up.
+            // The suspect has it too, but what comes after it in its log holds it up.
             (Some(_), None) if next == other => {
                 let (ahead, behind) = (&before.next.reference[same..], &before.next.suspect[same..]);
                 let differing = ahead.iter().zip(behind).find(|(one, other)| one != other);

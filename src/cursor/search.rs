@@ -74,7 +74,7 @@ impl ReplayCursor {
             let before = at.icount.saturating_sub(1).max(self.start().icount);
             self.seek(before, cancel)?;
         }
-        // Where the CPU waits, or jams, it was made meanwhile, or by the instruction behind that.
+        // Where the CPU waits, or jams, it was made meanwhile, or by the instruction after that.
         self.go_to_last(cancel, |there| there.position().cycles < at.cycles)
     }
 
@@ -183,7 +183,7 @@ impl Search {
         })
     }
 
-    /// The first thing seen behind `from` that is accepted.
+    /// The first thing seen after `from` that is accepted.
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop; or those of `accept`.

@@ -150,22 +150,22 @@ impl SnapshotIndex {
         behind.checked_sub(1).map(|place| self.snapshots[place].composed.clone())
     }
 
-    /// The first snapshot behind a position.
+    /// The first snapshot after a position.
     pub fn behind(&self, position: Position) -> Option<Shared<Composed>> {
         let place =
             self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= position);
         self.snapshots.get(place).map(|snapshot_index| snapshot_index.composed.clone())
     }
 
-    /// Whether anything that is wanted may have happened on the way from a position to the first snapshot behind it.
+    /// Whether anything that is wanted may have happened on the way from a position to the first snapshot after it.
     pub fn may_contain_next(&self, wanted: &Query, from: Position) -> bool {
         let place =
             self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= from);
-        // Behind the last snapshot nothing is known.
+        // After the last snapshot nothing is known.
         self.snapshots.get(place).is_none_or(|snapshot_index| snapshot_index.stretch.may_contain(wanted))
     }
 
-    /// Where the next stretch begins, behind a position, in which nothing that is wanted has happened.
+    /// Where the next stretch begins, after a position, in which nothing that is wanted has happened.
     pub fn next_gap(&self, wanted: &Query, from: Position) -> Option<Position> {
         let place =
             self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= from);
@@ -178,7 +178,7 @@ impl SnapshotIndex {
     /// The end of the last stretch before a position in which something that is wanted may have happened: the position
     /// itself, if that lies in it. `None` when there is no such stretch.
     ///
-    /// `is_done`: everything that is done at the position counts, also what comes behind a snapshot there.
+    /// `is_done`: everything that is done at the position counts, also what comes after a snapshot there.
     pub fn last_shown(&self, wanted: &Query, before: Position, is_done: bool) -> Option<Position> {
         let own = self.snapshots.partition_point(|snapshot_index| {
             snapshot_index.composed.position() < before

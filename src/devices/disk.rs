@@ -60,7 +60,7 @@ pub mod error {
     pub const NONE: u8 = 0;
     /// There is no disk.
     pub const NO_DISK: u8 = 1;
-    /// Sectors behind the end of the disk were asked for; nothing was moved.
+    /// Sectors after the end of the disk were asked for; nothing was moved.
     pub const NO_SECTOR: u8 = 2;
     /// The disk is write-protected.
     pub const PROTECTED: u8 = 3;

@@ -1,6 +1,6 @@
 //! MC146818: Motorola's real-time clock plus RAM. Source: the MC146818 data sheet (Motorola, 1984); sections are named below.
 //!
-//! Behind two addresses, as in the machines that had it: [`INDEX`] takes the number of a register, [`DATA`] is that register.
+//! After two addresses, as in the machines that had it: [`INDEX`] takes the number of a register, [`DATA`] is that register.
 //! Time is the host's wall clock (UTC), asked whenever a program could see it, plus what the program has set. The
 //! periodic interrupt alone follows the CPU's clock, so that it is as regular as the program expects.
 
@@ -22,7 +22,7 @@ pub const INDEX: u16 = 0;
 /// The register.
 pub const DATA: u16 = 1;
 
-/// Registers behind [`DATA`] (data sheet, Address Map); RAM from 14 on.
+/// Registers after [`DATA`] (data sheet, Address Map); RAM from 14 on.
 #[allow(missing_docs, reason = "the data sheet's names")]
 pub mod register {
     pub const SECONDS: u8 = 0;

@@ -254,8 +254,8 @@ pub trait Device: Persist + Send {
     fn irq(&self) -> Option<u64>;
 
     /// The cycle in which the device pulls its interrupt line low by itself, if nobody touches it before: what the CPU's
-    /// polls in the middle of an instruction go by, for `run_timer` comes at the boundary behind it. `None` while the line
-    /// is low, and when nothing is in sight. A device that asks a host before it interrupts cannot know, and gives `None`.
+    /// polls in the middle of an instruction go by, for `run_timer` comes at the boundary after it. `None` while the line
+    /// is low, and when nothing is in sight. A device that asks a host before it interrupts cannot know, and returns `None`.
     fn next_irq(&self) -> Option<u64> {
         None
     }

@@ -26,7 +26,7 @@ pub const SEND_DATA: u16 = 3;
 pub const SEND_LENGTH_LOW: u16 = 4;
 /// Bytes of the packet to send, high byte.
 pub const SEND_LENGTH_HIGH: u16 = 5;
-/// The next byte of the oldest packet, which a read takes away; 0 behind its end.
+/// The next byte of the oldest packet, which a read takes away; 0 after its end.
 pub const RECEIVE_DATA: u16 = 6;
 /// Bytes of the oldest packet that have not been read, low byte.
 pub const RECEIVE_LENGTH_LOW: u16 = 7;
@@ -137,7 +137,7 @@ struct State {
     waits_for_bus: bool,
     /// The cycle at which the packet is sent.
     sent_due: Option<u64>,
-    /// Each packet behind its length, low byte first.
+    /// Each packet after its length, low byte first.
     ring: VecDeque<u8>,
     ring_packets: u16,
     /// The cycle since which the interrupt line is held.

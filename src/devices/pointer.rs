@@ -1,7 +1,7 @@
 //! A pointer: eight buttons, movement, and a position. A design of our own.
 //!
 //! What a person does comes in packets, each ended by [`Device::input_sync`]. A
-//! packet shows in the registers when the guest has acknowledged the one before; until then packets gather behind it.
+//! packet shows in the registers when the guest has acknowledged the one before; until then packets gather after it.
 //! So no register changes while a program reads them one after the other.
 
 use super::{Context, Device, QuietRead, flags};
@@ -42,7 +42,7 @@ pub const ACKNOWLEDGE: u16 = 11;
 pub mod status {
     /// A packet waits.
     pub const WAITING: u8 = 0x01;
-    /// A button changed more than once behind a packet that was not acknowledged: one or more changes do not show.
+    /// A button changed more than once after a packet that was not acknowledged: one or more changes do not show.
     pub const OVERRUN: u8 = 0x02;
     /// The interrupt line is held.
     pub const IRQ: u8 = 0x80;
@@ -68,7 +68,7 @@ pub struct Pointer {
     dy: u16,
     x: u16,
     y: u16,
-    /// What comes next: complete packets that wait behind the one in the registers.
+    /// What comes next: complete packets that wait after the one in the registers.
     next_waiting: bool,
     next_overrun: bool,
     next_buttons: u8,

@@ -162,7 +162,7 @@ impl Sim65 {
         Ok(())
     }
 
-    /// Carries out a call at the instruction boundary behind it.
+    /// Carries out a call at the instruction boundary after it.
     fn carry_out(&mut self, call: u16, context: &mut Context<'_>) {
         let Context { at, char_id, outside, memory: Some(memory), cpu: Some(cpu), .. } = context else {
             return;
@@ -302,7 +302,7 @@ impl Device for Sim65 {
     }
 
     fn read(&mut self, offset: u16, context: &mut Context<'_>) -> u8 {
-        // The processor reads the byte behind a one-byte instruction too, and that is no call.
+        // The processor reads the byte after a one-byte instruction too, and that is no call.
         if self.state.call.is_none() {
             self.state.call = Some(offset as u8);
             self.state.due = Some(context.at.cycles + 1);

@@ -146,7 +146,7 @@ persist!(Registers {
 
 #[derive(Clone, Debug, Default)]
 struct Play {
-    /// Frames that are not free yet, two bytes each, low first: the running batch and what waits behind it.
+    /// Frames that are not free yet, two bytes each, low first: the running batch and what waits after it.
     out_fifo: VecDeque<u8>,
     /// How many frames of the running batch the host took.
     out_playing: u8,

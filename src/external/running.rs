@@ -41,7 +41,7 @@ impl ExternalReplay {
     pub fn account_executed(&mut self, instructions: u64, cycles: u64) -> Result<(), Error> {
         let here = self.position();
         let too_far =
-            || Error::Argument(format!("{instructions} instructions behind {here} are above 64 bits"));
+            || Error::Argument(format!("{instructions} instructions after {here} are above 64 bits"));
         let icount = here.icount.checked_add(instructions).ok_or_else(too_far)?;
         let cycles = here.cycles.checked_add(cycles).ok_or_else(too_far)?;
         Ok(self.replay()?.account_executed(Position::new(icount, cycles))?)

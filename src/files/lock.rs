@@ -42,7 +42,7 @@ pub(super) fn claim(file: &File, claim: Claim) -> Result<(), FileError> {
     }
 }
 
-/// Gives a claim back.
+/// Returns a claim back.
 pub(super) fn release(file: &File) {
     #[cfg(unix)]
     {

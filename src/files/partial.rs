@@ -55,7 +55,7 @@ impl Partial {
         Ok((Self { name: Some(name), target, replaced: Some(replaced), how }, file))
     }
 
-    /// Gives the file its place, which is returned.
+    /// Returns the file its place, which is returned.
     pub fn put(&mut self) -> Result<PathBuf, FileError> {
         const ATTEMPTS: u32 = 100;
         for _ in 0..ATTEMPTS {
@@ -233,7 +233,7 @@ fn create_beside(target: &Path, like: Option<&Metadata>) -> io::Result<(PathBuf,
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many unfinished files lie in the directory"))
 }
 
-/// Gives a file the permissions of another, and its owner, as far as this user and the file system can.
+/// Returns a file the permissions of another, and its owner, as far as this user and the file system can.
 fn make_alike(file: &File, like: &Metadata) {
     #[cfg(unix)]
     {

@@ -93,7 +93,7 @@ pub trait NetHost: Send {
 
 /// The host side of a sound device: 16 bits, one channel.
 pub trait SoundHost: Send {
-    /// Plays samples and gives the number of frames taken.
+    /// Plays samples and returns the number of frames taken.
     fn play(&mut self, samples: &[i16]) -> u32;
 
     /// Records samples.

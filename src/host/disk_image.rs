@@ -15,7 +15,7 @@ const NEEDED: &str = "a disk image is an ordinary file of whole sectors: copy it
 
 /// Bytes of a sector.
 const SECTOR: usize = 512;
-/// errno EINVAL: sectors behind the end.
+/// errno EINVAL: sectors after the end.
 const EINVAL: i32 = 22;
 /// The most sectors that one request may ask for: what a log carries in one event.
 const REQUEST_SECTORS_MAX: u64 = 2048;

@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 /// Given bytes, and an error when there are no more.
 pub struct EntropyBytes {
     bytes: VecDeque<u8>,
-    /// errno behind their end.
+    /// errno after their end.
     error: i32,
 }
 
 impl EntropyBytes {
-    /// Gives `bytes` one after the other, and then fails with `error`, a positive errno.
+    /// Returns `bytes` one after the other, and then fails with `error`, a positive errno.
     pub fn new(bytes: &[u8], error: i32) -> Self {
         Self { bytes: bytes.iter().copied().collect(), error }
     }

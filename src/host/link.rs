@@ -57,7 +57,7 @@ impl Outgoing {
         self.bytes.clear();
     }
 
-    /// Gives the stream what it takes without waiting.
+    /// Returns the stream what it takes without waiting.
     pub fn drain(&mut self, stream: &mut impl Write) -> Condition {
         while !self.bytes.is_empty() {
             match stream.write(self.bytes.as_slices().0) {

@@ -71,7 +71,7 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
         self.current.as_ref()?.rest().first()
     }
 
-    /// The event `n` behind the next one (0 is the next one itself). `None` behind the last, and where its chunk cannot
+    /// The event `n` after the next one (0 is the next one itself). `None` after the last, and where its chunk cannot
     /// be read. However far it is, no more than one other chunk is kept in memory.
     pub fn peek_nth(&mut self, n: usize) -> Option<&StampedEvent> {
         if n < self.current.as_ref()?.rest().len() {
@@ -133,7 +133,7 @@ impl<R: Borrow<LogReader>> EventCursor<R> {
         self.skip_while(|event| event.ordinal < ordinal)
     }
 
-    /// Moves before the first event that stands at `icount` or later; behind the last event when there is none.
+    /// Moves before the first event that stands at `icount` or later; after the last event when there is none.
     pub fn seek_icount(&mut self, icount: u64) -> Result<(), LogError> {
         let chunks = self.reader.borrow().chunks();
         let later = chunks.partition_point(|chunk| chunk.first.icount < icount);

@@ -135,7 +135,7 @@ pub enum LogError {
         /// Which rule it breaks.
         reason: CodecError,
     },
-    /// The file is damaged behind its header. Salvage opens what is left.
+    /// The file is damaged after its header. Salvage opens what is left.
     #[error("{path} is damaged: {damage}")]
     Damaged {
         /// The path.

@@ -18,7 +18,7 @@ pub const FOOTER_MAGIC: [u8; 8] = [0x8E, b'r', b'r', b'e', b'n', b'd', 0x1A, b'\
 pub const FOOTER_LENGTH: usize = 20;
 /// The longest frame header: sync, type, flags, six varints.
 pub const FRAME_HEADER_MAX: usize = 6 + 6 * 10;
-/// Length of the CRC-32 behind the payload.
+/// Length of the CRC-32 after the payload.
 pub const CHECKSUM_LENGTH: usize = 4;
 
 const FLAG_DEFLATE: u8 = 1;
@@ -64,7 +64,7 @@ impl FrameHeader {
         put_varint(out, self.first.cycles);
     }
 
-    /// Reads a frame header and gives its length too.
+    /// Reads a frame header and returns its length too.
     pub fn parse(bytes: &[u8]) -> Result<(Self, usize), CodecError> {
         let mut reader = ByteReader::new(bytes);
         if bytes.len() < SYNC.len() && SYNC.starts_with(bytes) {

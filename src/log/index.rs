@@ -44,7 +44,7 @@ impl ChunkInfo {
         self.offset + u64::from(self.length)
     }
 
-    /// The ordinal behind its last event.
+    /// The ordinal after its last event.
     pub fn end_ordinal(&self) -> u64 {
         self.first_ordinal + u64::from(self.events)
     }
@@ -149,7 +149,7 @@ impl Before {
     }
 }
 
-/// Reads an index and hands each entry to `entry`. `start` is where the frames behind the header start and `end` where
+/// Reads an index and hands each entry to `entry`. `start` is where the frames after the header start and `end` where
 /// the index frame does.
 pub(super) fn decode_index(
     raw: &[u8],

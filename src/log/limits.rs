@@ -52,6 +52,6 @@ pub const MAX_BOARD_BYTES: usize = 256 << 10;
 /// DEFLATE never expands by more than this factor (a 258-byte copy takes at least two bits).
 pub const MAX_INFLATION: u64 = 1032;
 
-/// Candidate frames that are tried behind a damaged place, to say what stands there. It bounds the time that a file
+/// Candidate frames that are tried after a damaged place, to say what stands there. It bounds the time that a file
 /// full of frame starts can cost.
 pub const MAX_RESYNC_ATTEMPTS: usize = 64;

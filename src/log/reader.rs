@@ -318,7 +318,7 @@ impl LogReader {
         }
         let end = events.iter().position(|event| event.event == Event::End);
         if end.is_some_and(|end| chunk.first_ordinal + end as u64 + 1 != self.events_count()) {
-            return Err(CodecError::Disagrees("an event stands behind the end event"));
+            return Err(CodecError::Disagrees("an event stands after the end event"));
         }
         Ok(events)
     }

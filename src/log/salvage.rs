@@ -24,7 +24,7 @@ pub struct Damage {
     pub events: u64,
     /// Place of the last of them; the start of the run when there is none.
     pub last: Position,
-    /// Events known to be lost, from whole chunks behind the damage. There may be more.
+    /// Events known to be lost, from whole chunks after the damage. There may be more.
     pub events_lost: u64,
 }
 
@@ -196,7 +196,7 @@ impl Walk<'_> {
 
     fn footer(&mut self, offset: u64) -> Result<Result<(), DamageReason>, std::io::Error> {
         if self.scan.index == IndexState::Good {
-            let reason = CodecError::Disagrees("bytes stand behind the end of the recording");
+            let reason = CodecError::Disagrees("bytes stand after the end of the recording");
             return Ok(Err(DamageReason::Broken(reason)));
         }
         self.source.read_up_to(offset, FOOTER_LENGTH, &mut self.buffer)?;
@@ -287,7 +287,7 @@ pub(super) fn count_chunk(
     let mut before = decoder.offset();
     while let Some(event) = decoder.next_event()? {
         if counted.ended {
-            return Err(CodecError::Disagrees("an event stands behind the end event"));
+            return Err(CodecError::Disagrees("an event stands after the end event"));
         }
         surroundings.check(chunk, &event)?;
         counted.add(event.event.kind(), event.position, decoder.offset() - before);
@@ -305,9 +305,9 @@ pub(super) fn check_follows(chunk: &ChunkInfo, last: Position) -> Result<(), Cod
     Ok(())
 }
 
-/// Looks for whole events frames behind a damaged place and gives the ordinal behind the last one that it finds.
+/// Looks for whole events frames after a damaged place and returns the ordinal after the last one that it finds.
 ///
-/// Only for the report: events behind a gap are never used.
+/// Only for the report: events after a gap are never used.
 pub(super) fn events_behind(
     source: &Source,
     offset: u64,

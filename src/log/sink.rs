@@ -140,7 +140,7 @@ impl FileSink {
         self.file.put_in_place().map_err(|error| LogError::from_file(&self.path, error))
     }
 
-    /// Somebody else may have emptied the file: what is written behind a gap is lost, and nobody would be told.
+    /// Somebody else may have emptied the file: what is written after a gap is lost, and nobody would be told.
     fn require_length(&self) -> io::Result<()> {
         match self.file.length()? {
             Some(found) if found != self.length => Err(io::Error::other(format!(

@@ -75,7 +75,7 @@ pub fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_varint(out, zigzag(value));
 }
 
-/// Appends bytes behind their length.
+/// Appends bytes after their length.
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -169,7 +169,7 @@ impl<'a> ByteReader<'a> {
         i32::try_from(value).map_err(|_| CodecError::Invalid { field, value: value as u64 })
     }
 
-    /// Bytes behind their length, which is at most `max`.
+    /// Bytes after their length, which is at most `max`.
     pub fn length_and_bytes(&mut self, max: usize, field: &'static str) -> Result<&'a [u8], CodecError> {
         let length = self.bounded(max as u64, field)? as usize;
         self.take(length, field)

@@ -102,7 +102,7 @@ impl Hooks {
         self.past_execute = Some(at);
     }
 
-    /// Removes a hook; gives whether it was there.
+    /// Removes a hook; returns whether it was there.
     pub fn remove(&mut self, id: HookId) -> bool {
         let before = self.hooks.len();
         self.hooks.retain(|hook| hook.id != id);
@@ -173,7 +173,7 @@ impl Hooks {
         std::mem::take(&mut self.hits)
     }
 
-    /// Notes an access; gives whether somebody wants to be told at once.
+    /// Notes an access; returns whether somebody wants to be told at once.
     pub(super) fn access(&mut self, access: HookAccess) -> bool {
         let HookAccess { kind, space, address, old, value, at, initiator } = access;
         for trace in &mut self.traces {
@@ -200,7 +200,7 @@ impl Hooks {
         self.any() || self.breakpoint.is_some() || self.profile.is_some() || self.frame_end.is_some()
     }
 
-    /// Asked before an instruction; gives whether the frame ends there.
+    /// Asked before an instruction; returns whether the frame ends there.
     pub(super) fn frame_ends(&self, pc: u16, stack_pointer: u16, read: impl Fn(u16) -> u8) -> bool {
         match self.frame_end {
             None => false,
@@ -211,7 +211,7 @@ impl Hooks {
         }
     }
 
-    /// Asked before an instruction; gives whether the run must end before it.
+    /// Asked before an instruction; returns whether the run must end before it.
     pub(super) fn before_instruction(&mut self, pc: u16, at: Position) -> bool {
         let mut ends = false;
         for trace in &mut self.traces {

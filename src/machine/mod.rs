@@ -247,7 +247,7 @@ impl Machine {
         self.trace = Some(Vec::new());
     }
 
-    /// Ends the trace and gives its cycles.
+    /// Ends the trace and returns its cycles.
     pub fn take_trace(&mut self) -> Vec<BusCycle> {
         self.trace.take().unwrap_or_default()
     }
@@ -525,13 +525,13 @@ impl Guest for Machine {
     }
 }
 
-/// Gives network devices their numbers: their places among the network devices, in board order.
+/// Returns network devices their numbers: their places among the network devices, in board order.
 pub(crate) fn number_net_devices(slots: &mut [Slot]) {
     let nets = slots.iter_mut().filter(|slot| slot.device.is_net());
     nets.zip(0..).for_each(|(slot, number)| slot.net_id = Some(NetId(number)));
 }
 
-/// Gives character devices their numbers: their places among the character devices, in board order.
+/// Returns character devices their numbers: their places among the character devices, in board order.
 pub(crate) fn number_char_devices(slots: &mut [Slot]) -> Vec<String> {
     let mut names = Vec::new();
     for slot in slots.iter_mut().filter(|slot| slot.device.is_char()) {

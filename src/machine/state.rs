@@ -8,7 +8,7 @@ use crate::persist::{Digest, Field, Persist, PersistError, Reader, Sections, Val
 use crate::seeded_faults::{SeededFault, is_seeded};
 use crate::units::{COUNT_MAX, Position};
 
-/// Number of the first device's section: behind CPU, lines and memory.
+/// Number of the first device's section: after CPU, lines and memory.
 const FIRST_DEVICE: usize = 3;
 
 /// Sections that do not fit the machine they are restored to.

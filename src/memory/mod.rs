@@ -175,7 +175,7 @@ pub const fn page_of(address: u16) -> u8 {
 ///
 /// The last byte that a 6502 reads before an access to an absolute or indirect address is that address's high byte, so
 /// that is what the bus still holds. (An indexed access that crosses a page reads the byte of the page before; this
-/// function does not know and gives the page accessed. It depends on nothing but the address, so replay agrees.)
+/// function does not know and returns the page accessed. It depends on nothing but the address, so replay agrees.)
 #[inline]
 pub const fn open_bus(address: u16) -> u8 {
     page_of(address)

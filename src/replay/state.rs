@@ -519,7 +519,7 @@ impl Replay {
 
     pub(super) fn consume(&mut self) -> Result<Event, ReplayError> {
         let Some(next) = self.peek()?.cloned() else {
-            return Err(self.diverged(Found::Event("an event behind the end of the log".to_owned())));
+            return Err(self.diverged(Found::Event("an event after the end of the log".to_owned())));
         };
         if let Some(source) = &mut self.source {
             if let Event::Snapshot { number } = next.event

@@ -20,9 +20,9 @@ pub type SourceChange = Shared<dyn Fn(Box<dyn EventSource>, u64) -> Box<dyn Even
 /// A change at a position.
 #[derive(Clone)]
 pub struct FaultInjection {
-    /// At the first boundary at or behind this position at which the loop has done what is due there.
+    /// At the first boundary at or after this position at which the loop has done what is due there.
     pub at: Position,
-    /// Whether it changes what no snapshot holds (ROM), so that it is there behind a snapshot too.
+    /// Whether it changes what no snapshot holds (ROM), so that it is there after a snapshot too.
     pub is_lasting: bool,
     /// What is done.
     pub change: Change,
@@ -48,7 +48,7 @@ impl FaultInjections {
         Self { made: 0, ..self.clone() }
     }
 
-    /// Adds a change behind those that are planned for the same position. Those that were made stay made.
+    /// Adds a change after those that are planned for the same position. Those that were made stay made.
     #[cfg(feature = "testing")]
     pub fn plan(&mut self, fault_injection: FaultInjection) {
         let place = self.planned.partition_point(|earlier| earlier.at <= fault_injection.at).max(self.made);

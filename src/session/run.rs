@@ -15,7 +15,7 @@ use crate::units::Position;
 /// How far to run: whichever comes first; nothing at all means until something happens by itself.
 #[derive(Default)]
 pub struct RunRequest {
-    /// Instructions from here. The run ends where the next one begins, behind an interrupt sequence before it.
+    /// Instructions from here. The run ends where the next one begins, after an interrupt sequence before it.
     pub instructions: Option<u64>,
     /// Cycles from here.
     pub cycles: Option<u64>,
@@ -379,7 +379,7 @@ impl Session {
         vm.limits = lock(&self.fault_injections).limits(here, goal);
     }
 
-    /// Makes the injected faults that are due where a stretch has ended; gives whether the run goes on.
+    /// Makes the injected faults that are due where a stretch has ended; returns whether the run goes on.
     fn intervene(&self, goal: Limits) -> Result<bool, Error> {
         {
             let mut vm = self.vm();
@@ -440,7 +440,7 @@ impl Session {
         id
     }
 
-    /// Ends a watch; gives whether it was there.
+    /// Ends a watch; returns whether it was there.
     pub fn remove_hook(&self, id: HookId) -> bool {
         let mut hooks = lock(&self.hooks);
         let mut vm = self.vm();
@@ -449,7 +449,7 @@ impl Session {
         hooks.remove(&id).is_some()
     }
 
-    /// Tells the hooks what they have seen; gives whether the run goes on. No lock is held meanwhile but the
+    /// Tells the hooks what they have seen; returns whether the run goes on. No lock is held meanwhile but the
     /// callback's own, so that it may look at the machine and add or remove hooks.
     fn call_hooks(&self) -> bool {
         let hits: Vec<Hit> = self.vm().guest.take_hits();

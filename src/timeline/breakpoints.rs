@@ -88,7 +88,7 @@ impl Timeline {
         self.add(TraceFilter { reads, writes, only_changes, ..TraceFilter::of(first, last) }, condition)
     }
 
-    /// Takes a breakpoint or watchpoint away; gives whether it was there.
+    /// Takes a breakpoint or watchpoint away; returns whether it was there.
     pub fn remove_point(&self, id: BreakpointId) -> bool {
         lock(&self.points).points.remove(&id).is_some()
     }

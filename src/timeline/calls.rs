@@ -33,7 +33,7 @@ impl ReplayCursor {
         self.run_to_arrival(next, cancel)
     }
 
-    /// Behind the next instruction, or that after the wait, and behind the subroutine that it calls.
+    /// After the next instruction, or that after the wait, and after the subroutine that it calls.
     ///
     /// # Errors
     /// A divergence, a file that cannot be read, a user who wants to stop.
@@ -46,13 +46,13 @@ impl ReplayCursor {
         let call = self.frame();
         self.step_on(cancel)?;
         if call.operation.flow == ControlFlow::Call && self.frame().stack_pointer < call.stack_pointer {
-            // Also behind an interrupt that comes with the return, and where the subroutine drops its return address.
+            // Also after an interrupt that comes with the return, and where the subroutine drops its return address.
             self.run_to_frame_end(FrameEnd::Above(call.stack_pointer), cancel)?;
         }
         Ok(self.position())
     }
 
-    /// Behind the instruction that ends the current subroutine or interrupt handler.
+    /// After the instruction that ends the current subroutine or interrupt handler.
     ///
     /// # Errors
     /// The same as [`step_over`](ReplayCursor::step_over).

@@ -66,7 +66,7 @@ pub struct OriginNode {
     pub address: Option<u16>,
     /// Of an input: the last event before it that brought this byte, as far as can be told.
     pub event: Option<StampedEvent>,
-    /// What it was made from, by place in the list: all of them stand behind it.
+    /// What it was made from, by place in the list: all of them stand after it.
     pub sources: Vec<usize>,
 }
 

@@ -1,8 +1,8 @@
 //! A recording to move in: any moment at once, backwards as easily as forwards, and questions about all of it.
 //!
 //! Nothing here changes the recording. A [`Timeline`] stands at a *place*: where an instruction is about to be executed,
-//! or where the CPU waits. There is one place for each number of instructions retired, behind the interrupt sequence if
-//! one comes there and with all that is due done; where the CPU waits there is a second one, the instruction behind the
+//! or where the CPU waits. There is one place for each number of instructions retired, after the interrupt sequence if
+//! one comes there and with all that is due done; where the CPU waits there is a second one, the instruction after the
 //! wait. Everything goes by going there again: a [`ReplayCursor`](crate::cursor::ReplayCursor) brings a replay from the nearest state that is kept (in the
 //! recording, or in memory) to the place, and a place is always the same, for the machine is deterministic.
 

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 /// Instructions that are gone back over for one register.
 pub const STEPS_MAX: u64 = 20_000;
-/// Nodes of a graph behind which no further instruction is gone into.
+/// Nodes of a graph after which no further instruction is gone into.
 pub const NODES_MAX: usize = 500;
 
 /// Instructions that are noted at a time, at first; further back ever more.

@@ -165,7 +165,7 @@ impl Timeline {
     }
 
     /// The place where `icount` instructions have just retired. Where the CPU waits there, or jams, `cycles` goes on to the
-    /// first place at or behind that cycle, but no further than to the instruction after the wait.
+    /// first place at or after that cycle, but no further than to the instruction after the wait.
     ///
     /// # Errors
     /// The same as [`look`](Timeline::look), or [`Error::Argument`] for an icount that is not in the recording.
@@ -439,7 +439,7 @@ impl Timeline {
     }
 
     /// Where the byte at an address comes from, as it stands at a place, here when not given: a graph without cycles, of
-    /// which the first node is that byte, and each other stands behind those that were made from it.
+    /// which the first node is that byte, and each other stands after those that were made from it.
     ///
     /// # Errors
     /// The same as [`look`](Timeline::look).

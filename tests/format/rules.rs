@@ -157,7 +157,7 @@ fn a_snapshot_event_has_its_frame_just_before_it() {
     for (what, frames, left) in [
         ("no frame", vec![first(), refers(0)], 1),
         ("another number", vec![first(), snapshot(), refers(1)], 1),
-        ("the frame behind its event", vec![first(), events(1, &[SNAPSHOT, 0]), snapshot(), late], 1),
+        ("the frame after its event", vec![first(), events(1, &[SNAPSHOT, 0]), snapshot(), late], 1),
         ("the frame before its place", vec![first(), snapshot(), between], 1),
         ("not the first event", vec![snapshot(), events(3, &[SYNC, SNAPSHOT, 0, END])], 0),
         ("an event between", vec![snapshot(), first(), refers(0)], 0),
@@ -168,7 +168,7 @@ fn a_snapshot_event_has_its_frame_just_before_it() {
     let frames = [first(), snapshot(), snapshot(), refers(1)];
     check_refused("two frames in a row", &Draft::new(&frames, &kinds), "has no snapshot event", 1);
     let frames = [events(1, &[END]), snapshot()];
-    check_refused("a frame behind the end", &Draft::new(&frames, &[[20, 1, 1]]), "behind the end", 1);
+    check_refused("a frame after the end", &Draft::new(&frames, &[[20, 1, 1]]), "after the end", 1);
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl PySession {
     }
 }
 
-/// Joins a character device to a pseudoterminal; gives its path.
+/// Joins a character device to a pseudoterminal; returns its path.
 #[pyfunction]
 pub fn attach_pty(py: Python<'_>, session: &PySession, device: &str) -> PyResult<String> {
     #[cfg(unix)]
@@ -39,7 +39,7 @@ pub fn attach_pty(py: Python<'_>, session: &PySession, device: &str) -> PyResult
     }
 }
 
-/// Joins a character device to a TCP port that is listened on; gives its number.
+/// Joins a character device to a TCP port that is listened on; returns its number.
 #[pyfunction]
 pub fn attach_tcp_server(
     py: Python<'_>,
@@ -107,7 +107,7 @@ pub fn attach_disk(
     })
 }
 
-/// Joins a network device to a UDP port; gives its number.
+/// Joins a network device to a UDP port; returns its number.
 #[pyfunction]
 pub fn attach_udp(
     py: Python<'_>,
@@ -172,7 +172,7 @@ pub fn attach_wav_input(py: Python<'_>, session: &PySession, device: &str, path:
     session.join(py, device, HostSort::SoundIn, || Ok((Host::SoundIn(Box::new(WavInput::open(&path)?)), ())))
 }
 
-/// Gives a port of entropy chosen bytes, and an error behind them.
+/// Returns a port of entropy chosen bytes, and an error after them.
 #[pyfunction]
 pub fn attach_entropy(
     py: Python<'_>,

@@ -59,7 +59,7 @@ impl Callbacks {
         lock(&self.raised).get_or_insert(error);
     }
 
-    /// Gives Python's signal handlers their turn; whether one of them raised. Also true once Python is going away.
+    /// Returns Python's signal handlers their turn; whether one of them raised. Also true once Python is going away.
     pub fn signalled(&self) -> bool {
         let checked = Python::try_attach(|py| py.check_signals());
         match checked {
@@ -96,7 +96,7 @@ impl Callbacks {
         (key, callback)
     }
 
-    /// Keeps an object that the engine will call, where Python's collector sees it, and gives the key to it.
+    /// Keeps an object that the engine will call, where Python's collector sees it, and returns the key to it.
     fn keep_object(&self, object: Py<PyAny>) -> u64 {
         let mut functions = lock(&self.functions);
         let key = functions.last_key_value().map_or(0, |(last, _)| last + 1);

@@ -131,7 +131,7 @@ impl<'a, B: Bus, const CMOS: bool, const PLAIN: bool> Core<'a, B, CMOS, PLAIN> {
         value
     }
 
-    /// A dummy read in the instruction or just behind it.
+    /// A dummy read in the instruction or just after it.
     #[inline(always)]
     fn dummy_fetch(&mut self, address: u16) {
         if PLAIN {

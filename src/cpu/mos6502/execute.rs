@@ -18,7 +18,7 @@ use crate::cpu::processor::{Exit, Halt};
 #[inline(never)]
 pub(super) fn execute<B: Bus, const CMOS: bool, const PLAIN: bool>(cpu: &mut Mos6502, bus: &mut B) -> Exit {
     let mut core = Core::<B, CMOS, PLAIN>::load(cpu, bus);
-    /// Reads the operand of a mode and gives it to an operation.
+    /// Reads the operand of a mode and returns it to an operation.
     macro_rules! read {
         ($operation:ident $mode:ident) => {{
             let address = core.$mode();

@@ -49,7 +49,7 @@ enum Look {
 
 /// [`Processor::run`] for one chip.
 pub(super) fn run<B: Bus, const CMOS: bool>(cpu: &mut Mos6502, bus: &mut B) -> Exit {
-    // Whoever has found the CPU waiting may want to end the run before the instruction behind the wait.
+    // Whoever has found the CPU waiting may want to end the run before the instruction after the wait.
     let began_waiting = cpu.halt == Halt::Waiting;
     loop {
         match cpu.halt {

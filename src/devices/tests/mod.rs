@@ -233,7 +233,7 @@ impl Bench {
         }
     }
 
-    /// Gives the device and a context at an instruction boundary, `cycle`.
+    /// Returns the device and a context at an instruction boundary, `cycle`.
     fn with<T>(&mut self, cycle: u64, act: impl FnOnce(&mut dyn Device, &mut Context<'_>) -> T) -> T {
         self.at(cycle, true, act)
     }

@@ -19,7 +19,7 @@ fn length(bench: &mut Bench) -> u16 {
 
 fn read_packet(bench: &mut Bench) -> Vec<u8> {
     let bytes = (0..length(bench)).map(|_| bench.read(900, RECEIVE_DATA)).collect();
-    assert_eq!((length(bench), bench.read(901, RECEIVE_DATA)), (0, 0), "behind the end there is nothing");
+    assert_eq!((length(bench), bench.read(901, RECEIVE_DATA)), (0, 0), "after the end there is nothing");
     bench.write(902, COMMAND, command::NEXT);
     bytes
 }

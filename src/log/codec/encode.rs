@@ -65,7 +65,7 @@ impl ChunkEncoder {
         self.events < MAX_CHUNK_EVENTS && self.decoded_bytes + event.heap_bytes() <= MAX_CHUNK_DECODED
     }
 
-    /// Appends an event and gives its length in bytes. `position` is not before that of the event before.
+    /// Appends an event and returns its length in bytes. `position` is not before that of the event before.
     pub fn push(&mut self, position: Position, event: &Event) -> usize {
         let start = self.raw.len();
         if self.events == 0 {

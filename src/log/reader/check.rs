@@ -52,7 +52,7 @@ impl LogReader {
     /// Checks a snapshot frame against the events before it.
     fn check_snapshot(&self, place: usize, before: &Totals) -> Result<(), CodecError> {
         if before.ended {
-            return Err(CodecError::Disagrees("a snapshot stands behind the end event"));
+            return Err(CodecError::Disagrees("a snapshot stands after the end event"));
         }
         if self.surroundings(place).snapshot.is_some() {
             return Err(CodecError::Disagrees("a snapshot frame has no snapshot event"));

@@ -11,7 +11,7 @@ pub(in crate::machine) struct Filled {
 }
 
 impl Filled {
-    /// Puts bytes at an address, with room for them behind it.
+    /// Puts bytes at an address, with room for them after it.
     ///
     /// # Errors
     /// The first address that has one already; nothing is changed then.

@@ -16,7 +16,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<RomImage, RomError> {
         let spot = Spot::Line(number);
         let syntax = |reason: String| RomError::Syntax { name: name.into(), spot, reason };
         if ended {
-            return Err(syntax("there is text behind the end record: are these two files in one?".into()));
+            return Err(syntax("there is text after the end record: are these two files in one?".into()));
         }
         match Record::from_record_string(line).map_err(|error| record_error(name, spot, error))? {
             Record::Data { offset, value } => collector.add(spot, base + u64::from(offset), &value)?,

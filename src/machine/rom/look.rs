@@ -23,7 +23,7 @@ const UNLINKED: [(&[u8], &str); 5] = [
     (b"!<arch>\n", "a library of object files: link it with a program and give what comes out"),
 ];
 
-/// The bytes behind a byte order mark, if there is one.
+/// The bytes after a byte order mark, if there is one.
 pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes)
 }

@@ -212,7 +212,7 @@ fn relocate(cursor: &mut Cursor<'_>, segment: &mut [u8], shifts: Shifts, mode: u
     const WHAT: &str = "relocation table";
     let length = segment.len();
     let outside = || O65Problem::RelocationOutside { length };
-    let mut next = 0usize; // one behind the entry before
+    let mut next = 0usize; // one after the entry before
     loop {
         let at = match cursor.byte(WHAT)? {
             0 => return Ok(()),

@@ -15,7 +15,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<RomImage, RomError> {
         let spot = Spot::Line(number);
         let syntax = |reason: &str| RomError::Syntax { name: name.into(), spot, reason: reason.into() };
         if ended {
-            return Err(syntax("there is text behind the end record: are these two files in one?"));
+            return Err(syntax("there is text after the end record: are these two files in one?"));
         }
         let Some(text) = line.strip_prefix(';') else {
             return Err(syntax("a record of a MOS paper tape begins with ';'; is this another format?"));

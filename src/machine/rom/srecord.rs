@@ -23,7 +23,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<RomImage, RomError> {
         let spot = Spot::Line(number);
         let syntax = |reason: String| RomError::Syntax { name: name.into(), spot, reason };
         if end.is_some() {
-            return Err(syntax("there is text behind the end record: are these two files in one?".into()));
+            return Err(syntax("there is text after the end record: are these two files in one?".into()));
         }
         let record = record(name, spot, line)?;
         let width = match record.kind {
@@ -37,7 +37,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<RomImage, RomError> {
         };
         if record.kind >= 5 && !data.is_empty() {
             return Err(syntax(
-                "a count or end record has data behind its address: the line seems to be damaged".into(),
+                "a count or end record has data after its address: the line seems to be damaged".into(),
             ));
         }
         let address = address.iter().fold(0u64, |value, &byte| value << 8 | u64::from(byte));

@@ -68,7 +68,7 @@ fn write_paper_tape(segments: &[Segment], chunk: usize) -> String {
         }
     }
     lines.push(tape_record(lines.len() as u16, &[]));
-    // As a KIM-1 punches it: blank tape behind each line, and XOFF at the end.
+    // As a KIM-1 punches it: blank tape after each line, and XOFF at the end.
     lines.join("\r\n\0\0\0\0\0\0") + "\r\n\x13"
 }
 
@@ -276,7 +276,7 @@ fn moving_an_image_keeps_its_gaps() {
 
 /// Our own source, through an assembler and linker that write o65 (options with names and dates taken out):
 /// ```text
-/// start: lda #<msg        .segment "DATA"     ; directly behind the code
+/// start: lda #<msg        .segment "DATA"     ; directly after the code
 ///        ldx #>msg        msg: .byte "hello"
 ///        sta ptr               .word start
 ///        lda msg          .segment "BSS"

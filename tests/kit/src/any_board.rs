@@ -45,7 +45,7 @@ pub(super) fn any_board(u: &mut Unstructured<'_>) -> Taken<Board> {
     })
 }
 
-/// One behind the other, with gaps.
+/// One after the other, with gaps.
 fn regions(u: &mut Unstructured<'_>) -> Taken<Vec<Region>> {
     let mut regions = Vec::new();
     let mut page: u32 = 0;
@@ -96,7 +96,7 @@ fn value(u: &mut Unstructured<'_>) -> Taken<toml::Value> {
     })
 }
 
-/// The usual name, or any letters behind it.
+/// The usual name, or any letters after it.
 fn name(u: &mut Unstructured<'_>, usual: &str) -> Taken<String> {
     let letters: Vec<char> = many(u, 6)?;
     Ok(usual.chars().chain(letters).collect())

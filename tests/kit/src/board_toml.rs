@@ -170,7 +170,7 @@ fn run(session: &Session, instructions: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// A ROM whose program reads and writes the registers of the devices, and what lies behind them, for ever.
+/// A ROM whose program reads and writes the registers of the devices, and what lies after them, for ever.
 fn program(board: &Board) -> Option<ImageInput> {
     let region: &Region = board.main_region()?;
     let size = region.size().min(PROGRAM_BYTES);
@@ -181,7 +181,7 @@ fn program(board: &Board) -> Option<ImageInput> {
         code.extend([0xAD, low, high, 0xBD, low, high, 0x9D, low, high]); // LDA at, LDA at,X, STA at,X
     }
     let [low, high] = (start + 3).to_le_bytes();
-    code.extend([0xE8, 0x4C, low, high]); // INX, JMP behind LDX
+    code.extend([0xE8, 0x4C, low, high]); // INX, JMP after LDX
     let irq_handler = (usize::from(start) + code.len()).to_le_bytes();
     code.push(0x40); // RTI
     let mut bytes = vec![0xEA; size];

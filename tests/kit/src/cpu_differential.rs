@@ -179,7 +179,7 @@ impl Ours {
         Registers { pc, a, x, y, sp, p: p & Registers::FLAGS }
     }
 
-    /// Executes one instruction or interrupt sequence, and gives the registers before it.
+    /// Executes one instruction or interrupt sequence, and returns the registers before it.
     fn step(&mut self) -> Result<Registers, String> {
         let before = self.registers();
         let (icount, cycles) = (self.cpu.icount, self.cpu.cycles);

@@ -166,7 +166,7 @@ impl ForgedLog {
             StateLie::Identity => state.identity.0[0] ^= 1,
             StateLie::Dropped { part: of } => {
                 let of = part(of, state);
-                // Two are left for the memory to stand behind.
+                // Two are left for the memory to stand after.
                 if state.parts.len() > 2 {
                     state.parts.remove(of);
                 }

@@ -100,7 +100,7 @@ fn check_events(reader: &LogReader) -> Result<Option<Vec<StampedEvent>>, String>
         let event = event.map_err(|error| format!("it opens, and an event cannot be read: {error}"))?;
         let at = event.position;
         if event.ordinal != EventOrdinal(count) || at.icount < last.icount || at.cycles < last.cycles {
-            return Err(format!("{event} stands behind {count} events, the last of them at {last}"));
+            return Err(format!("{event} stands after {count} events, the last of them at {last}"));
         }
         count += 1;
         last = at;
@@ -127,7 +127,7 @@ fn check_seeking(reader: &LogReader, events: Option<&[StampedEvent]>) -> Result<
         }
     }
     if reader.events_from(EventOrdinal(count + 1)).is_ok() {
-        return Err(format!("event {} is found behind the end", count + 1));
+        return Err(format!("event {} is found after the end", count + 1));
     }
     let Some(events) = events else { return Ok(()) };
     let places = [events.first(), events.get(events.len() / 2), events.last()];

@@ -1,4 +1,4 @@
-//! CPU cores of others, behind one face, and what each is known to do wrong.
+//! CPU cores of others, after one face, and what each is known to do wrong.
 
 use rreplay::cpu::mos6502::{Status, Variant};
 
@@ -64,7 +64,7 @@ pub(super) trait OtherCore {
     fn name(&self) -> &'static str;
     fn set(&mut self, registers: Registers);
     fn registers(&self) -> Registers;
-    /// Executes one instruction or interrupt sequence and gives its cycles.
+    /// Executes one instruction or interrupt sequence and returns its cycles.
     fn step(&mut self) -> u64;
     fn memory(&self) -> &[u8];
     fn poke(&mut self, address: u16, value: u8);
@@ -319,7 +319,7 @@ impl<V: ::mos6502::Variant> OtherCore for Mos<V> {
 fn mos_nmos_excuse(opcode: u8, decimal: bool, crossed: bool) -> Excuse {
     let (row, column) = (opcode >> 5, opcode & 0x1F);
     match opcode {
-        // JAM: it stops behind the opcode.
+        // JAM: it stops after the opcode.
         _ if is_jam(opcode) => Excuse::EVERYTHING,
         // ANE, SHA, TAS, SHY, SHX, LXA: unstable on the chip, and those that it has not.
         0x8B | 0x93 | 0x9B | 0x9C | 0x9E | 0x9F | 0xAB => Excuse::EVERYTHING,

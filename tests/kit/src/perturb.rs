@@ -1,4 +1,4 @@
-//! The adversary: changes a replaying machine, or the log it is fed from, behind the recorder's back.
+//! The adversary: changes a replaying machine, or the log it is fed from, after the recorder's back.
 //!
 //! A net that cannot fail is no net. A test plans a change at a position and replays; the replay must say where the
 //! machine left its recording, and in what. Each change is made exactly there under both schedulers, and made again by
@@ -110,7 +110,7 @@ pub trait Perturb {
     /// The change's own.
     fn perturb_once(&self, perturbation: &Perturbation) -> Result<(), Error>;
 
-    /// Plans a change: at the first instruction boundary at or behind `at`, when what is due there has been done.
+    /// Plans a change: at the first instruction boundary at or after `at`, when what is due there has been done.
     ///
     /// # Errors
     /// A position that the machine has passed.
@@ -137,7 +137,7 @@ impl Perturb for Session {
     fn perturb_at(&self, at: Position, perturbation: Perturbation) -> Result<(), Error> {
         let here = self.position();
         if at < here {
-            return Err(Error::Argument(format!("the machine stands at {here}, behind {at}")));
+            return Err(Error::Argument(format!("the machine stands at {here}, after {at}")));
         }
         let is_rom = |address: u16| self.lock_vm().guest.memory().kind((address >> 8) as u8) == PageKind::Rom;
         let is_lasting = matches!(perturbation, Perturbation::Memory { address, .. } if is_rom(address));

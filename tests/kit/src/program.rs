@@ -19,7 +19,7 @@ const BOOT: u16 = 0xF800;
 const IRQ_HANDLER: u16 = 0xFA00;
 const NMI_HANDLER: u16 = 0xFB00;
 const VECTORS: u16 = 0xFFFA;
-/// Bytes of a program at most; the boot code is far behind that.
+/// Bytes of a program at most; the boot code is far after that.
 const PROGRAM_BYTES_MAX: usize = 0x0C00;
 /// Bytes of a handler at most.
 const HANDLER_BYTES_MAX: usize = 0x80;

@@ -61,7 +61,7 @@ pub enum ReplayOperation {
     AudioIn(u8, u8, u32),
     GuestShutdown(u8),
     HostShutdown(u8),
-    /// Only among the other questions: a player has its own place for it, behind `HostShutdown`.
+    /// Only among the other questions: a player has its own place for it, after `HostShutdown`.
     LoggedShutdown,
     Checkpoint(u8),
     HasCheckpoint(u8),
@@ -118,7 +118,7 @@ fn check(case: &ReplayApiCase) -> Result<(), String> {
     play(case, &recorded)?;
     for saved in recorded.saved.iter().rev().take(RESUMED_MAX) {
         resume(case, &recorded, saved)
-            .map_err(|what| format!("resumed behind operation {}: {what}", saved.index))?;
+            .map_err(|what| format!("resumed after operation {}: {what}", saved.index))?;
     }
     ask_otherwise(case, &recorded)
 }

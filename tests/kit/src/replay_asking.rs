@@ -56,7 +56,7 @@ pub(super) enum Call {
     UnregisterNet(NetId),
     Flush,
     Enable,
-    /// Gives what the flush before it delivers.
+    /// Returns what the flush before it delivers.
     Disable,
     Keep(Digest),
     RequestSnapshot,

@@ -18,7 +18,7 @@ use rreplay::snapshot::Snapshot;
 use rreplay::sync::Shared;
 use rreplay::units::Position;
 
-/// The longest run behind a snapshot, in cycles.
+/// The longest run after a snapshot, in cycles.
 const CYCLES_MAX: u16 = 8000;
 /// Changes of one snapshot.
 const TAMPERINGS_MAX: usize = 6;
@@ -30,7 +30,7 @@ const TAMPERED_CYCLES: u64 = 3000;
 pub struct SnapshotCase {
     /// What the machine does before; its recording too has snapshots.
     pub scenario: Scenario,
-    /// Modulo 8000: cycles that it runs on behind the snapshot.
+    /// Modulo 8000: cycles that it runs on after the snapshot.
     pub cycles: u16,
     /// Modulo 500, from 1 on: instructions of the pieces in which the restored machine runs.
     pub pieces: u16,
@@ -64,7 +64,7 @@ pub enum Tampering {
     Double(u8),
     /// Swaps two sections.
     Swap(u8, u8),
-    /// Gives a section another name.
+    /// Returns a section another name.
     Rename(u8),
     /// Says that it is of another place.
     Position(u64, u64),

@@ -62,7 +62,7 @@ impl From<Box<Failure>> for Finding {
 
 impl Finding {
     /// Writes the recording, if there is one, to a file whose name begins with `prefix`, as libFuzzer names its
-    /// artifacts, and gives the finding with the line of Python that opens it.
+    /// artifacts, and returns the finding with the line of Python that opens it.
     pub fn report(&self, prefix: Option<&str>, target: &str, input: &[u8]) -> String {
         let Some(recording) = &self.recording else { return self.what.clone() };
         let Some(prefix) = prefix else {
@@ -76,7 +76,7 @@ impl Finding {
     }
 }
 
-/// Writes a file, whose directory is made when it is missing, and gives its absolute path.
+/// Writes a file, whose directory is made when it is missing, and returns its absolute path.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
