@@ -257,7 +257,7 @@ fn generated_scenarios_replay() {
             length: RunLength::Instructions(500),
         });
         let name = format!("generated scenario {seed}");
-        explore(&name, Amount { schedules: 20, distinct_at_least: 1 }, move || {
+        explore(&name, Amount::by_depth(20, 1), move || {
             let report = check_record_replay(&scenario).unwrap_or_else(|failure| panic!("{failure}"));
             format!("{report:?}").into_bytes()
         });

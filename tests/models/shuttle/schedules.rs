@@ -52,7 +52,10 @@ impl Amount {
     /// smaller a share of different recordings.
     pub fn by_depth(schedules: u64, distinct_at_least: usize) -> Amount {
         let parts = if std::env::var_os(DEEP).is_some() { 1 } else { 4 };
-        Amount { schedules: schedules / parts, distinct_at_least: distinct_at_least / parts as usize }
+        Amount {
+            schedules: schedules / parts,
+            distinct_at_least: (distinct_at_least / parts as usize).max(1),
+        }
     }
 }
 
