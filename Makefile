@@ -38,7 +38,7 @@ $(shell rm -f $(TOOLS) $(MODULE))
 endif
 
 .PHONY: help demo test test-deep build bench fuzz loom shuttle mutants clean check-cargo format
-.PHONY: test-style test-rust test-loom test-shuttle test-guests test-types test-python test-notebooks
+.PHONY: test-style test-rust test-loom test-shuttle test-guests test-types test-python test-notebooks test-processor
 .PHONY: test-rust-deep test-loom-deep test-shuttle-deep test-python-deep test-fuzz
 
 help:
@@ -114,7 +114,7 @@ format: $(TOOLS)
 	$(BIN)/ruff check --fix
 
 # In an order in which the likeliest and quickest failures come first.
-test: test-style test-types test-python test-notebooks test-guests test-rust test-loom test-shuttle
+test: test-style test-types test-python test-notebooks test-guests test-rust test-processor test-loom test-shuttle
 	@echo 'All tests passed.'
 
 # What only goes deeper: nothing is looked for here that make test does not look for. RREPLAY_DEEP tells the tests; each has
@@ -133,11 +133,17 @@ test-types: build
 	$(BIN)/mypy
 	MYPYPATH=python $(BIN)/python -m mypy.stubtest rreplay._core --mypy-config-file pyproject.toml --allowlist tests/python/stubtest.txt
 
-# tests/python/test_third_processor.py imports a module that has the processor of the tests: a build of what the Rust tests
-# use anyway.
 test-python: build
-	cargo build --quiet --package rreplay-python --features testing
-	$(BIN)/python -m pytest --numprocesses=2 --quiet
+	$(BIN)/python -m pytest --numprocesses=2 --quiet --ignore=$(PROCESSOR_TEST)
+
+# A processor that is no 6502, in Python: the tests import a module that has it. Its engine is that of the Rust tests, which is
+# built but once if both ask for the same packages.
+PROCESSOR_TEST := tests/python/test_third_processor.py
+RUST_TESTS := --package rreplay --package rreplay-kit --package rreplay-python --features rreplay-python/testing
+
+test-processor: build
+	cargo build --quiet --lib --tests $(RUST_TESTS)
+	$(BIN)/python -m pytest --quiet $(PROCESSOR_TEST)
 
 test-python-deep: build
 	$(BIN)/python -m pytest --quiet --timeout=0 -m deep
@@ -159,14 +165,14 @@ test-guests:
 
 test-rust: $(TOOLS)
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo test --package rreplay --package rreplay-kit
+	cargo test $(RUST_TESTS)
 
 # Also the engine as users build it, without what tests need: dead code shows there. And its documentation, whose links hold.
 test-rust-deep: $(TOOLS)
 	cargo clippy --package rreplay-python -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --package rreplay
-	cargo test --quiet --test seeded_faults
-	PROPTEST_CASES=$(DEEP_CASES) cargo test --quiet --test oracle
+	cargo test --quiet $(RUST_TESTS) --test seeded_faults
+	PROPTEST_CASES=$(DEEP_CASES) cargo test --quiet $(RUST_TESTS) --test oracle
 
 # Both print what they explored: a model that meets nothing any more is told by its numbers, and fails by them.
 loom test-loom test-loom-deep: check-cargo

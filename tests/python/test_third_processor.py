@@ -1,6 +1,6 @@
 """A processor that is no 6502, in Python: the package shows it and knows nothing of it.
 
-What it is stands in src/cpu/specimen.rs. It is no part of the module that users get: `make test-python` builds another
+What it is stands in src/cpu/specimen.rs. It is no part of the module that users get: `make test-processor` builds another
 one that has it, and these tests run in an interpreter that imports that one.
 """
 
@@ -65,7 +65,7 @@ machine = rr.Machine(rr.Board.from_toml(BOARD), rom=bytes(rom))
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package and the module that has the processor."""
     if not EXTENSION.exists():
-        pytest.fail(f"{EXTENSION} is not there: run `make test-python`, which builds it")
+        pytest.fail(f"{EXTENSION} is not there: run `make test-processor`, which builds it")
     folder = tmp_path_factory.mktemp("third")
     (folder / "rreplay").mkdir()
     for source in Path(rr.__file__).parent.iterdir():
