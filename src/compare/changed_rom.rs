@@ -7,7 +7,7 @@
 
 use super::Run;
 use super::state_differences;
-use crate::cpu::{CpuKind, Instruction};
+use crate::cpu::{CpuKind, INSTRUCTION_BYTES_MAX, Instruction};
 use crate::cursor::{Cancel, Goal, ReplayCursor};
 use crate::error::Error;
 use crate::machine::board::{ImageInput, RegionKind};
@@ -19,8 +19,8 @@ use std::fmt;
 
 /// Ranges of addresses that are looked for at a time. Of more differing bytes, the nearest are looked for together.
 const RANGES_MAX: usize = 32;
-/// The longest instruction.
-const INSTRUCTION_BYTES_MAX: u16 = 3;
+/// Bytes of the longest instruction.
+const INSTRUCTION_MAX: u16 = INSTRUCTION_BYTES_MAX as u16;
 /// Differences that are shown of a machine.
 const SHOWN_MAX: usize = 3;
 /// Bytes of the address space.
@@ -203,12 +203,12 @@ impl Changes {
         let mut gaps: Vec<u16> = self.bytes.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
         gaps.sort_unstable_by(|one, other| other.cmp(one));
         // Only the widest gaps part two ranges.
-        let joined = gaps.get(RANGES_MAX - 1).copied().unwrap_or(0).max(INSTRUCTION_BYTES_MAX);
+        let joined = gaps.get(RANGES_MAX - 1).copied().unwrap_or(0).max(INSTRUCTION_MAX);
         let mut ranges: Vec<(u16, u16)> = Vec::new();
         for &(address, ..) in &self.bytes {
             match ranges.last_mut() {
                 Some((_, last)) if address - *last <= joined => *last = address,
-                _ => ranges.push((address.saturating_sub(INSTRUCTION_BYTES_MAX - 1), address)),
+                _ => ranges.push((address.saturating_sub(INSTRUCTION_MAX - 1), address)),
             }
         }
         let filter =

@@ -292,6 +292,20 @@ fn a_byte_has_its_last_write_and_its_origin() {
 }
 
 #[test]
+fn a_changed_rom_is_found_in_the_last_byte_of_its_longest_instruction() {
+    let (_directory, recording, _) = recorded();
+    let mut changed = program();
+    assert_eq!(changed[usize::from(MAIN) + 6], 0x80);
+    changed[usize::from(MAIN) + 6] = 0x90;
+    let images = [bin("changed", Target::Main, &changed)];
+    let found = timeline(&recording).changed_rom(&images, &mut Patient).unwrap().expect("the ROM differs");
+    let effect = found.effect.as_ref().expect("it has an effect");
+    assert_eq!((effect.recorded.address, effect.place.icount), (MAIN + 3, 2));
+    assert_eq!(effect.changed.text(), "STI $40,($9001)");
+    assert!(found.to_string().contains("memory $8001 is $00 and was $40"), "{found}");
+}
+
+#[test]
 fn what_its_board_cannot_be_is_said() {
     let problem = |from: &str, to: &str| Board::from_toml(&BOARD.replace(from, to)).unwrap_err().to_string();
     let text = problem("start = 0x0000\nend = 0x0FFF", "start = 0x1000\nend = 0x1FFF");
