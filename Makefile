@@ -14,6 +14,8 @@ TIME ?= 60
 TEST_FUZZ_TIME ?= 30
 # Generated cases of each oracle in make test-deep.
 DEEP_CASES ?= 4000
+# Recordings that are forged there, each in several ways.
+DEEP_FORGED ?= 400
 # Only the models with this in their names: make loom MODEL=busy
 MODEL ?=
 # A part of the mutants: make mutants SHARD=0/8
@@ -172,7 +174,8 @@ test-rust-deep: $(TOOLS)
 	cargo clippy --package rreplay-python -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --no-deps --package rreplay
 	cargo test --quiet $(RUST_TESTS) --test seeded_faults
-	PROPTEST_CASES=$(DEEP_CASES) cargo test --quiet $(RUST_TESTS) --test oracle
+	PROPTEST_CASES=$(DEEP_CASES) cargo test --quiet $(RUST_TESTS) --test oracle -- --skip forged
+	PROPTEST_CASES=$(DEEP_FORGED) cargo test --quiet $(RUST_TESTS) --test oracle forged
 
 # Both print what they explored: a model that meets nothing any more is told by its numbers, and fails by them.
 loom test-loom test-loom-deep: check-cargo
