@@ -1,7 +1,7 @@
 """A processor that is no 6502, in Python: the package shows it and knows nothing of it.
 
-What it is stands in src/cpu/specimen.rs. It is no part of the module that users get: `make test-processor` builds another
-one that has it, and these tests run in an interpreter that imports that one.
+What it is stands in src/cpu/specimen.rs. It is no part of the module that users get: `make test-processor` builds
+another one that has it, and these tests run in an interpreter that imports that one.
 """
 
 from __future__ import annotations
