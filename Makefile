@@ -45,8 +45,8 @@ endif
 
 help:
 	@echo 'make demo          set up, build, record and replay a session: see what rreplay does'
-	@echo 'make test          set up, build, run every test (Rust, Python, notebooks, style). Some 12 minutes on two cores in a'
-	@echo '                   fresh clone, 5 once it is built: run it before each change is handed on'
+	@echo 'make test          set up, build, run every test (Rust, Python, notebooks, style). Some 13 minutes on two cores in a'
+	@echo '                   fresh clone, 4 once it is built: run it before each change is handed on'
 	@echo 'make test-deep     the same nets thrown further, some 15 minutes: more interleavings and schedules, each net on each'
 	@echo '                   seeded fault, races searched anew, half a minute for each fuzz target. Continuous integration'
 	@echo '                   runs it after make test'
