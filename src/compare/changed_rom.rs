@@ -170,7 +170,7 @@ impl Changes {
             HookKind::Read => self.contains(record.address, 1),
             HookKind::Execute => {
                 let byte = |address| self.recorded[usize::from(address)];
-                let length = self.cpu.decode(record.address, byte).length();
+                let length = self.cpu.length(record.address, byte);
                 self.contains(record.address, length)
             }
             HookKind::Write => false,

@@ -175,6 +175,11 @@ impl CpuKind {
         of_kind!(self, Family, model => Family::operation(model, address, read))
     }
 
+    /// How many bytes the instruction at an address has.
+    pub fn length(self, address: u16, read: impl Fn(u16) -> u8) -> u16 {
+        of_kind!(self, Family, model => Family::length(model, address, read))
+    }
+
     /// Disassembles an instruction; see [`Processor::decode`].
     pub fn decode(self, address: u16, read: impl Fn(u16) -> u8) -> Instruction {
         of_kind!(self, Family, model => Family::decode(model, address, read))

@@ -226,6 +226,9 @@ pub trait Processor: Persist + Clone {
     /// What the instruction at `address` does. `read` is asked for its bytes only.
     fn operation(model: Self::Model, address: u16, read: impl Fn(u16) -> u8) -> &'static Operation;
 
+    /// How many bytes the instruction at `address` has. `read` is asked for its bytes only.
+    fn length(model: Self::Model, address: u16, read: impl Fn(u16) -> u8) -> u16;
+
     /// Disassembles the instruction at `address`. `read` is asked for its bytes only; addresses wrap from FFFF to 0000.
     fn decode(model: Self::Model, address: u16, read: impl Fn(u16) -> u8) -> Instruction;
 }

@@ -432,6 +432,10 @@ impl Processor for Specimen {
         &opcode(read(address)).0
     }
 
+    fn length((): (), address: u16, read: impl Fn(u16) -> u8) -> u16 {
+        opcode(read(address)).1.length()
+    }
+
     fn decode((): (), address: u16, read: impl Fn(u16) -> u8) -> Instruction {
         let (operation, form) = *opcode(read(address));
         let bytes: Vec<u8> = (0..form.length()).map(|offset| read(address.wrapping_add(offset))).collect();

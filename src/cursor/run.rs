@@ -167,7 +167,7 @@ impl ReplayCursor {
 
     /// Whether a run from a position to its limits comes to a snapshot of the recording.
     fn comes_to_snapshot(&self, here: Position, limits: Limits) -> bool {
-        let next = self.snapshot_index.behind(here).map(|snapshot| snapshot.position());
+        let next = self.snapshot_index.after(here).map(|snapshot| snapshot.position());
         next.is_some_and(|next| next.icount <= limits.icount && next.cycles <= limits.cycles)
     }
 

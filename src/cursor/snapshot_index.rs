@@ -151,7 +151,7 @@ impl SnapshotIndex {
     }
 
     /// The first snapshot after a position.
-    pub fn behind(&self, position: Position) -> Option<Shared<Composed>> {
+    pub fn after(&self, position: Position) -> Option<Shared<Composed>> {
         let place =
             self.snapshots.partition_point(|snapshot_index| snapshot_index.composed.position() <= position);
         self.snapshots.get(place).map(|snapshot_index| snapshot_index.composed.clone())

@@ -92,7 +92,7 @@ impl ReplayCursor {
     pub fn skip_irrelevant(&mut self, wanted: &Query, stop: u64) -> Result<(), Error> {
         let mut here = self.position();
         let mut reached = None;
-        while let Some(next) = self.snapshot_index.behind(here)
+        while let Some(next) = self.snapshot_index.after(here)
             && next.position().icount < stop
             && !self.snapshot_index.may_contain_next(wanted, here)
         {

@@ -210,6 +210,12 @@ pub trait Device: Persist + Send {
     /// Number of register addresses.
     fn register_count(&self) -> u16;
 
+    /// The registers of the processor that it goes by, if it stands in for an operating system. Boards with another processor
+    /// are refused.
+    fn processor_registers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether the device answers this access. Where it does not, the access goes to the memory under the device.
     fn claims(&self, _offset: u16, _write: bool) -> bool {
         true

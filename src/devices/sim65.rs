@@ -297,6 +297,10 @@ impl Device for Sim65 {
         EXIT + 1
     }
 
+    fn processor_registers(&self) -> &'static [&'static str] {
+        &["a", "x", "y"]
+    }
+
     fn claims(&self, _offset: u16, write: bool) -> bool {
         !write
     }

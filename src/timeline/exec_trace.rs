@@ -196,7 +196,7 @@ fn fetched(trace: &[BusCycle], kind: CpuKind, pc: u16, at: Position) -> Option<[
         *byte = cycle.value;
     }
     let byte = |address: u16| bytes[usize::from(address.wrapping_sub(pc)) % INSTRUCTION_BYTES_MAX];
-    let length = kind.decode(pc, byte).bytes.len();
+    let length = usize::from(kind.length(pc, byte));
     bytes[length..].fill(0);
     Some(bytes)
 }

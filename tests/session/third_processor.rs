@@ -317,7 +317,18 @@ fn what_its_board_cannot_be_is_said() {
     let text = problem("space = \"io\"", "space = \"ports\"");
     assert!(text.contains("\"memory\", \"io\""), "{text}");
     let text = problem("kind = \"specimen\"", "kind = \"6502\"");
-    assert!(text.contains("FFFC") || text.contains("a 6502 has none"), "{text}");
+    assert!(text.contains("device \"uart\" is to be at an I/O port, and a 6502 has none"), "{text}");
+    let sim65 = format!("{BOARD}[[device]]\nname = \"os\"\nkind = \"sim65\"\nat = 0xFFF4\n");
+    let text = Board::from_toml(&sim65).unwrap_err().to_string();
+    assert!(text.contains("it goes by the processor's register a, and a specimen has none"), "{text}");
+    let elsewhere = vec![bin("elsewhere", Target::Address(0x0100), &[0x00])];
+    let (_, text) = refused(Session::new(Board::from_toml(BOARD).unwrap(), elsewhere));
+    assert!(text.contains("holds the start address $0000 of board"), "{text}");
+    assert!(text.ends_with("check the load address"), "{text}");
+    // The chip at port 80 is no neighbour of what should lie at 1080.
+    let outside = vec![bin("outside", Target::Address(0x1080), &[0x00])];
+    let (_, text) = refused(Session::new(Board::from_toml(BOARD).unwrap(), outside));
+    assert!(text.contains("no memory") && !text.contains("uart"), "{text}");
     // At the same address, and yet not in each other's way.
     let ram = format!("{BOARD}[[device]]\nname = \"acia\"\nkind = \"mc6850\"\nat = 0x80\n");
     assert!(Board::from_toml(&ram).is_ok());

@@ -171,10 +171,10 @@ def _remove(hooks: list[Hook]) -> None:
 
 
 def _console_window(machine: Machine) -> range:
-    """The addresses of the board's console; an empty range without one."""
+    """The addresses of the board's console; an empty range without one, and where it is at I/O ports."""
     board = tomllib.loads(machine.board.to_toml())
     for device in board.get("device", ()):
-        if device["name"] == board.get("console"):
+        if device["name"] == board.get("console") and device.get("space") != "io":
             first = int(device["at"])
             return range(first, min(first + int(device.get("addresses", WINDOW)), 0x10000))
     return range(0)

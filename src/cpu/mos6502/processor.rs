@@ -150,6 +150,10 @@ impl Processor for Mos6502 {
         &opcode(variant, read(address)).operation
     }
 
+    fn length(variant: Variant, address: u16, read: impl Fn(u16) -> u8) -> u16 {
+        opcode(variant, read(address)).mode.length()
+    }
+
     fn decode(variant: Variant, address: u16, read: impl Fn(u16) -> u8) -> Instruction {
         disassemble(variant, address, read)
     }

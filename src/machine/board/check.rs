@@ -71,11 +71,18 @@ impl Board {
         }
         let mut devices = Vec::with_capacity(self.devices.len());
         for DeviceSpec { name, kind, options, .. } in &self.devices {
-            devices.push(create(kind, options).map_err(|error| BoardProblem::Device {
-                name: name.clone(),
-                kind: kind.clone(),
-                reason: error.to_string(),
-            })?);
+            let refused = |reason| BoardProblem::Device { name: name.clone(), kind: kind.clone(), reason };
+            let device = create(kind, options).map_err(|error| refused(error.to_string()))?;
+            let cpu = self.cpu.kind;
+            let lacks = |register: &&&str| cpu.register_by_name(register).is_none();
+            if let Some(register) = device.processor_registers().iter().find(lacks) {
+                let cpu = cpu.name();
+                return Err(refused(format!(
+                    "it goes by the processor's register {register}, and a {cpu} has none"
+                ))
+                .into());
+            }
+            devices.push(device);
         }
         let facts = |device: &dyn Device| DeviceFacts {
             register_count: device.register_count(),

@@ -5,7 +5,7 @@
 //! before both. Every byte must fall into RAM or ROM, and no two images may have the same address.
 
 use super::error::list;
-use super::{Board, Region, RegionKind, Window};
+use super::{AddressSpace, Board, DeviceSpec, Region, RegionKind, Window};
 use crate::cpu::ResetTarget;
 use crate::machine::rom::{self, Filled, Format, Placement, RomError, Segment};
 use crate::memory::{ADDRESS_SPACE, Memory, MemoryError, PageKind, page_of};
@@ -112,7 +112,7 @@ impl Board {
         for segment in &image.segments {
             memory.load(segment.address, &segment.bytes)?;
         }
-        for window in windows {
+        for window in windows.iter().filter(|window| window.space == AddressSpace::Memory) {
             (page_of(window.first)..=page_of(window.last)).for_each(|page| memory.set_io(page, true));
         }
         Ok(memory)
@@ -179,7 +179,10 @@ impl Board {
     fn check_covered(&self, name: &str, segment: &Segment) -> Result<(), RomError> {
         let uncovered = (segment.address..=segment.last()).find(|&address| self.region_at(address).is_none());
         let Some(address) = uncovered else { return Ok(()) };
-        let there = match self.devices.iter().find(|device| page_of(device.at) == page_of(address)) {
+        let is_there = |device: &&DeviceSpec| {
+            device.space == AddressSpace::Memory && page_of(device.at) == page_of(address)
+        };
+        let there = match self.devices.iter().find(is_there) {
             Some(device) => format!("no memory but device \"{}\" (at ${:04X})", device.name, device.at),
             None => "no memory".into(),
         };
@@ -201,14 +204,15 @@ impl Board {
             return Err(RomError::NoImage { board, region });
         }
         let names = images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>().join(", ");
-        Err(RomError::NoVector { names, board, start: self.start_words() })
+        let is_vector = matches!(self.cpu.kind.reset_target(), ResetTarget::Vector(_));
+        Err(RomError::NoVector { names, board, start: self.start_words(), is_vector })
     }
 
     /// Where the processor starts, in words.
     fn start_words(&self) -> String {
         match self.cpu.kind.reset_target() {
             ResetTarget::Vector(first) => format!("the reset vector ${first:04X}-${:04X}", first + 1),
-            ResetTarget::Address(address) => format!("the first instruction, ${address:04X},"),
+            ResetTarget::Address(address) => format!("the start address ${address:04X}"),
         }
     }
 }

@@ -113,9 +113,10 @@ pub enum RomError {
     NoImage { board: String, region: String },
     /// Images without a reset vector on a board whose vectors lie in ROM.
     #[error(
-        "nothing that was loaded ({names}) holds {start} of board \"{board}\", so the CPU could not start: check the load address, or set reset_vector in the board's [cpu]"
+        "nothing that was loaded ({names}) holds {start} of board \"{board}\", so the CPU could not start: check the load address{}",
+        if *.is_vector { ", or set reset_vector in the board's [cpu]" } else { "" }
     )]
-    NoVector { names: String, board: String, start: String },
+    NoVector { names: String, board: String, start: String, is_vector: bool },
 }
 
 /// Why an o65 file cannot be loaded.
